@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_DEVICE_DEVICE_H
+#define FERRY_DEVICE_DEVICE_H
+
+#include <linux/mm_types.h>
+
+#include "config.h"
+
+struct ferry_memory;
+
+/**
+ * struct ferry_device - one simulated device
+ * @index: its number, from 0
+ * @config: what it was made from
+ * @memory: its memory
+ *
+ * Nothing in it changes after creation. Its address is the pgmap owner of its
+ * pages: what migrate_vma and HMM know it by.
+ */
+struct ferry_device {
+	unsigned int index;
+	struct ferry_device_config config;
+	struct ferry_memory *memory;
+};
+
+struct ferry_device *
+ferry_device_create(unsigned int index, const struct ferry_device_config *config,
+		    vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf));
+void ferry_device_destroy(struct ferry_device *device);
+
+#endif

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A mirror: one process's address space as one device sees it, made for an open
+ * file and bound to the mm of whoever opened it.
+ *
+ * The mirror holds the mm's struct (mmgrab) and not its users: a device must not
+ * keep a dead process's memory. So each entry from outside takes a user reference
+ * first (enter/leave), and that fails once the process is gone. An open file may
+ * travel, by fork() or over a socket; another mm gets -EBADF, for an address
+ * means nothing there.
+ *
+ * Lock order, outermost first: mmap_lock (read), page locks (trylock only),
+ * window->lock (taken by the notifier, so nothing is allocated, faulted or locked
+ * under it), ferry_memory.lock and the xarray's lock (innermost). The mirror has
+ * no lock of its own.
+ */
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "device/device.h"
+#include "mirror.h"
+#include "page_table.h"
+
+/**
+ * ferry_mirror_create() - bind the caller's address space to a device
+ * @device: lives longer than the mirror
+ *
+ * Return: the mirror, ERR_PTR(-ENOMEM), or ERR_PTR(-ESRCH) for a caller without
+ * an address space.
+ */
+struct ferry_mirror *ferry_mirror_create(struct ferry_device *device)
+{
+	struct ferry_mirror *mirror;
+
+	if (!current->mm)
+		return ERR_PTR(-ESRCH);
+	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
+	if (!mirror)
+		return ERR_PTR(-ENOMEM);
+	mirror->device = device;
+	mirror->mm = current->mm;
+	mmgrab(mirror->mm);
+	xa_init(&mirror->windows);
+	return mirror;
+}
+
+/**
+ * ferry_mirror_destroy() - bring this mirror's pages home and forget it
+ * @mirror: with nobody in it
+ *
+ * What cannot come home now stays with the device, comes home at its next touch
+ * or is dropped with the last process that maps it; until then the module stays.
+ */
+void ferry_mirror_destroy(struct ferry_mirror *mirror)
+{
+	ferry_mirror_evict(mirror);
+	ferry_memory_disown(mirror->device->memory, &mirror->owner);
+	ferry_windows_destroy(mirror);
+	mmdrop(mirror->mm);
+	kfree(mirror);
+}
+
+/**
+ * ferry_mirror_enter() - begin to use the address space
+ * @mirror: of the file that was called
+ *
+ * Return: 0, to be followed by ferry_mirror_leave(); -ESRCH when the address
+ * space has ended; -EBADF when the caller lives in another one.
+ */
+int ferry_mirror_enter(struct ferry_mirror *mirror)
+{
+	if (!mmget_not_zero(mirror->mm))
+		return -ESRCH;
+	if (current->mm != mirror->mm) {
+		mmput(mirror->mm);
+		return -EBADF;
+	}
+	return 0;
+}
+
+/**
+ * ferry_mirror_leave() - the reverse
+ * @mirror: entered
+ */
+void ferry_mirror_leave(struct ferry_mirror *mirror)
+{
+	mmput(mirror->mm);
+}
+
+/**
+ * ferry_mirror_check() - is this a range of user space
+ * @mirror: whose
+ * @addr: first byte
+ * @len: bytes
+ *
+ * Return: 0, or -EINVAL for a range that is empty, wraps or leaves user space.
+ */
+int ferry_mirror_check(const struct ferry_mirror *mirror, u64 addr, u64 len)
+{
+	u64 size = mirror->mm->task_size;
+
+	if (!len || len > size || addr > size - len)
+		return -EINVAL;
+	return 0;
+}

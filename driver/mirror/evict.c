@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A mirror goes away: its pages come home, found by what the device knows it
+ * handed out to it and not by address. mremap() may have moved them, fork() may
+ * have left them to a child, and other files' pages lie among them.
+ *
+ * The engine's pfn-based form unmaps a page without any mmap_lock. Two things must
+ * hold still meanwhile:
+ *   which page a pfn is: a page may be freed at any time, but the pool does not
+ *     hand it out anew between evict_begin and evict_end;
+ *   its anon_vma: between unmap and install the page is mapped nowhere, and the
+ *     last process that had it mapped may exit. A reference is held on it, taken
+ *     while the page was still mapped (anon_vma.c). A page that is not mapped just
+ *     then is on its way elsewhere and is left to the next pass. Where that helper
+ *     is not built in, mmap_lock of our own mm stands in for it, as far as it
+ *     goes, and without an mm the pages stay with the device.
+ * The lock order stays that of a migration by address: mmap_lock, page locks by
+ * trylock, and no lock of ours.
+ *
+ * Bounded: FERRY_EVICT_PASSES passes, with a pause, over what is left.
+ */
+#include <linux/delay.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+
+#include "device/copy.h"
+#include "device/device.h"
+#include "migrate/anon_vma.h"
+#include "migrate/backend.h"
+#include "mirror.h"
+
+#define FERRY_EVICT_PASSES	10
+#define FERRY_EVICT_PAUSE_MS	10
+
+/**
+ * struct eviction - one run of device pages
+ * @backend: which engine
+ * @memory: of which device
+ * @mm: whose mmap_lock stands in for the anon_vmas, or NULL where they are held
+ * @src: the engine's array of sources
+ * @dst: its array of destinations
+ * @anon_vma: held for each page; NULL: the page is not to be touched
+ */
+struct eviction {
+	const struct ferry_backend *backend;
+	struct ferry_memory *memory;
+	struct mm_struct *mm;
+	unsigned long src[FERRY_BATCH_PAGES];
+	unsigned long dst[FERRY_BATCH_PAGES];
+	struct anon_vma *anon_vma[FERRY_BATCH_PAGES];
+};
+
+static void fill_home_pages(struct eviction *eviction, unsigned long n)
+{
+	struct folio *folio;
+	struct page *page;
+	unsigned long i;
+
+	for (i = 0; i < n; i++) {
+		eviction->dst[i] = 0;
+		page = migrate_pfn_to_page(eviction->src[i]);
+		if (!page || !(eviction->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		folio = folio_alloc(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0);
+		if (!folio)
+			continue;
+		folio_lock(folio);
+		ferry_copy_from_device(folio_page(folio, 0), page, 1);
+		eviction->dst[i] = migrate_pfn(folio_pfn(folio));
+	}
+}
+
+static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned long n)
+{
+	const struct ferry_backend *backend = eviction->backend;
+
+	if (backend->device_range(eviction->src, pfn, n))
+		return;
+	fill_home_pages(eviction, n);
+	backend->device_pages(eviction->src, eviction->dst, n);
+	backend->device_finalize(eviction->src, eviction->dst, n);
+}
+
+static struct anon_vma *hold(struct page *page)
+{
+	struct anon_vma *anon_vma;
+
+	if (!get_page_unless_zero(page))
+		return NULL;
+	anon_vma = ferry_anon_vma_get(page_folio(page));
+	put_page(page);
+	return anon_vma;
+}
+
+/* Runs of pages whose anon_vma is held, one after the other. */
+static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned long n)
+{
+	bool can_hold = ferry_anon_vma_can_hold();
+	unsigned long i, first;
+
+	for (i = 0; i < n; i++)
+		eviction->anon_vma[i] = hold(pfn_to_page(pfn + i));
+
+	for (i = 0; i < n; i++) {
+		for (first = i; i < n && (eviction->anon_vma[i] || !can_hold); i++)
+			;
+		if (i > first)
+			evict_held(eviction, pfn + first, i - first);
+	}
+
+	for (i = 0; i < n; i++)
+		if (eviction->anon_vma[i])
+			ferry_anon_vma_put(eviction->anon_vma[i]);
+}
+
+static void evict_pass(struct eviction *eviction, struct ferry_owner *owner)
+{
+	unsigned long cursor = 0, pfn, n;
+
+	while ((n = ferry_memory_evict_begin(eviction->memory, owner, &cursor,
+					     FERRY_BATCH_PAGES, &pfn))) {
+		if (eviction->mm)
+			mmap_read_lock(eviction->mm);
+		evict_run(eviction, pfn, n);
+		if (eviction->mm)
+			mmap_read_unlock(eviction->mm);
+		ferry_memory_evict_end(eviction->memory, pfn, n);
+		cond_resched();
+	}
+}
+
+static void evict_passes(struct eviction *eviction, struct ferry_owner *owner)
+{
+	int pass;
+
+	for (pass = 0; pass < FERRY_EVICT_PASSES && READ_ONCE(owner->held); pass++) {
+		if (pass)
+			msleep(FERRY_EVICT_PAUSE_MS);
+		evict_pass(eviction, owner);
+	}
+}
+
+/**
+ * ferry_mirror_evict() - bring home all pages of a mirror
+ * @mirror: with nobody in it, so that it gets no new ones
+ *
+ * Best effort: what is left in mirror->owner could not come.
+ *
+ * Context: sleeps.
+ */
+void ferry_mirror_evict(struct ferry_mirror *mirror)
+{
+	struct eviction *eviction;
+
+	if (!READ_ONCE(mirror->owner.held))
+		return;
+	eviction = kvzalloc(sizeof(*eviction), GFP_KERNEL);
+	if (!eviction)
+		return;
+	eviction->memory = mirror->device->memory;
+	eviction->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+
+	if (ferry_anon_vma_can_hold()) {
+		evict_passes(eviction, &mirror->owner);
+	} else if (mmget_not_zero(mirror->mm)) {
+		eviction->mm = mirror->mm;
+		evict_passes(eviction, &mirror->owner);
+		mmput(mirror->mm);
+	}
+	kvfree(eviction);
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_MIRROR_MIRROR_H
+#define FERRY_MIRROR_MIRROR_H
+
+#include <linux/atomic.h>
+#include <linux/mm_types.h>
+#include <linux/types.h>
+#include <linux/xarray.h>
+
+#include "device/memory.h"
+
+struct ferry_backend;
+struct ferry_device;
+
+/* Migrations go to the engine in pieces of one page table at the most. */
+#define FERRY_BATCH_PAGES	(PMD_SIZE / PAGE_SIZE)
+
+/**
+ * struct ferry_mirror_stats - counters, see struct drm_ferry_stats
+ */
+struct ferry_mirror_stats {
+	atomic64_t to_device;
+	atomic64_t zero_filled;
+	atomic64_t to_system;
+	atomic64_t failed;
+	atomic64_t device_faults;
+	atomic64_t device_fault_retries;
+	atomic64_t invalidations;
+	atomic64_t bytes_read;
+	atomic64_t bytes_written;
+	atomic64_t ops;
+};
+
+/**
+ * struct ferry_mirror - one address space on one device
+ * @device: which device
+ * @mm: which address space; a reference to the struct, not to its users
+ * @owner: what @device knows our pages by
+ * @windows: the device's page table: struct ferry_window by address >> PMD_SHIFT
+ * @nwindows: how many there are; under the lock of @windows
+ * @evict_hand: where to look for a window to give up; under the same
+ * @stats: counters
+ */
+struct ferry_mirror {
+	struct ferry_device *device;
+	struct mm_struct *mm;
+	struct ferry_owner owner;
+	struct xarray windows;
+	unsigned long nwindows;
+	unsigned long evict_hand;
+	struct ferry_mirror_stats stats;
+};
+
+/* address_space.c */
+struct ferry_mirror *ferry_mirror_create(struct ferry_device *device);
+void ferry_mirror_destroy(struct ferry_mirror *mirror);
+int ferry_mirror_enter(struct ferry_mirror *mirror);
+void ferry_mirror_leave(struct ferry_mirror *mirror);
+int ferry_mirror_check(const struct ferry_mirror *mirror, u64 addr, u64 len);
+
+/* range.c */
+enum ferry_target {
+	FERRY_TARGET_DEVICE,
+	FERRY_TARGET_SYSTEM,
+};
+
+/**
+ * struct ferry_range - one request to migrate
+ * @start: first byte, page-aligned
+ * @end: end, exclusive, page-aligned
+ * @target: where to
+ * @backend: which engine
+ * @outcomes: NULL, or a byte for each page of the range
+ * @done: out: bytes dealt with
+ * @moved: out: pages moved or zero-filled
+ * @already: out: pages with nothing to do
+ * @failed: out: pages not moved
+ */
+struct ferry_range {
+	unsigned long start;
+	unsigned long end;
+	enum ferry_target target;
+	const struct ferry_backend *backend;
+	u8 __user *outcomes;
+
+	u64 done;
+	u64 moved;
+	u64 already;
+	u64 failed;
+};
+
+int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range);
+
+/* snapshot.c */
+struct ferry_page_state {
+	u32 flags;		/* DRM_FERRY_PAGE_* */
+	u8 outcome;		/* what kept it, if that shows: enum drm_ferry_outcome */
+	bool soft_dirty;
+};
+
+struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
+					    struct vm_area_struct *vma,
+					    unsigned long addr);
+int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
+			  unsigned long len, u32 __user *pages, u64 *done);
+
+/* transfer.c */
+typedef void (*ferry_access_fn)(void *bytes, size_t n, void *arg);
+
+enum ferry_access_flags {
+	FERRY_ACCESS_WRITE = 1,
+};
+
+int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+			enum ferry_access_flags flags, ferry_access_fn fn, void *arg);
+int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+		      void __user *buffer, u64 *done);
+int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+		       const void __user *buffer, u64 *done);
+int ferry_mirror_copy(struct ferry_mirror *mirror, unsigned long dst,
+		      unsigned long src, u64 len);
+
+/* exec.c */
+struct drm_ferry_exec_op;
+int ferry_exec_check(const struct ferry_mirror *mirror,
+		     const struct drm_ferry_exec_op *op);
+int ferry_exec_run(struct ferry_mirror *mirror, struct drm_ferry_exec_op *op);
+
+/* evict.c */
+void ferry_mirror_evict(struct ferry_mirror *mirror);
+
+/* cpu_fault.c */
+vm_fault_t ferry_cpu_fault(struct vm_fault *vmf);
+
+#endif

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device's page table: windows of one CPU page table's size, each with its
+ * own interval notifier and lock, found through an xarray.
+ *
+ * Why windows: a notifier for the whole address space would send every device
+ * fault back to the start whenever any thread does madvise() anywhere; one for
+ * each page would be a tree node a page. A window is as large as what the engine
+ * moves in one call.
+ *
+ * The entries are a cache of the CPU's page table and nothing else: any of them,
+ * and any window, can be dropped at any time at the price of a device fault. That
+ * is what bounds the memory (FERRY_MAX_WINDOWS).
+ *
+ * Lifetime: a window is in the xarray with one reference and is used with
+ * another. Lookup and removal are serialised by the xarray's lock, so that a
+ * window found there has a reference. The last put removes the notifier, which
+ * sleeps until no callback runs; it is never done with a lock held.
+ */
+#include <linux/slab.h>
+
+#include "mirror.h"
+#include "page_table.h"
+
+static_assert(sizeof(ferry_entry_t) * FERRY_WINDOW_PAGES == PAGE_SIZE);
+
+static struct ferry_window *find_window(struct ferry_mirror *mirror,
+					unsigned long index)
+{
+	struct ferry_window *window;
+
+	xa_lock(&mirror->windows);
+	window = xa_load(&mirror->windows, index);
+	if (window)
+		refcount_inc(&window->refs);
+	xa_unlock(&mirror->windows);
+	return window;
+}
+
+/* Round robin. Returns a window that is no longer in the xarray, or NULL. */
+static struct ferry_window *take_surplus(struct ferry_mirror *mirror,
+					 unsigned long keep)
+{
+	struct ferry_window *window;
+	unsigned long index;
+
+	lockdep_assert_held(&mirror->windows.xa_lock);
+
+	if (mirror->nwindows <= FERRY_MAX_WINDOWS)
+		return NULL;
+	index = mirror->evict_hand;
+	window = xa_find(&mirror->windows, &index, ULONG_MAX, XA_PRESENT);
+	if (!window || index == keep) {
+		index = index == keep ? keep + 1 : 0;
+		window = xa_find(&mirror->windows, &index, ULONG_MAX, XA_PRESENT);
+	}
+	if (!window || index == keep)
+		return NULL;
+	mirror->evict_hand = index + 1;
+	__xa_erase(&mirror->windows, index);
+	mirror->nwindows--;
+	return window;
+}
+
+static struct ferry_window *create_window(struct ferry_mirror *mirror,
+					  unsigned long start)
+{
+	struct ferry_window *window;
+	int ret = -ENOMEM;
+
+	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	if (!window)
+		return ERR_PTR(-ENOMEM);
+	window->entries = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!window->entries)
+		goto err_free_window;
+	window->mirror = mirror;
+	window->start = start;
+	refcount_set(&window->refs, 1);
+	mutex_init(&window->lock);
+	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm, start,
+					   FERRY_WINDOW_SIZE,
+					   &ferry_window_notifier_ops);
+	if (ret)
+		goto err_free_entries;
+	return window;
+
+err_free_entries:
+	free_page((unsigned long)window->entries);
+err_free_window:
+	kfree(window);
+	return ERR_PTR(ret);
+}
+
+/**
+ * ferry_window_get() - find or make the window of an address
+ * @mirror: entered
+ * @addr: any address in it
+ *
+ * Context: sleeps; no mmap_lock held.
+ * Return: the window with a reference, or ERR_PTR(-ENOMEM).
+ */
+struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
+				      unsigned long addr)
+{
+	unsigned long index = addr / FERRY_WINDOW_SIZE;
+	struct ferry_window *window, *other, *surplus = NULL;
+
+	window = find_window(mirror, index);
+	if (window)
+		return window;
+	window = create_window(mirror, index * FERRY_WINDOW_SIZE);
+	if (IS_ERR(window))
+		return window;
+
+	refcount_inc(&window->refs);
+	xa_lock(&mirror->windows);
+	other = __xa_cmpxchg(&mirror->windows, index, NULL, window,
+			     GFP_KERNEL_ACCOUNT);
+	if (!other) {
+		mirror->nwindows++;
+		surplus = take_surplus(mirror, index);
+	} else if (!xa_is_err(other)) {
+		refcount_inc(&other->refs);
+	}
+	xa_unlock(&mirror->windows);
+
+	if (surplus)
+		ferry_window_put(surplus);
+	if (!other)
+		return window;
+	refcount_dec(&window->refs);
+	ferry_window_put(window);
+	return xa_is_err(other) ? ERR_PTR(xa_err(other)) : other;
+}
+
+/**
+ * ferry_window_put() - drop a reference
+ * @window: from ferry_window_get()
+ *
+ * Context: may sleep; no lock held.
+ */
+void ferry_window_put(struct ferry_window *window)
+{
+	if (!refcount_dec_and_test(&window->refs))
+		return;
+	mmu_interval_notifier_remove(&window->notifier);
+	mutex_destroy(&window->lock);
+	free_page((unsigned long)window->entries);
+	kfree(window);
+}
+
+/**
+ * ferry_windows_destroy() - drop the whole page table
+ * @mirror: with nobody in it
+ */
+void ferry_windows_destroy(struct ferry_mirror *mirror)
+{
+	struct ferry_window *window;
+	unsigned long index;
+
+	xa_for_each(&mirror->windows, index, window) {
+		xa_erase(&mirror->windows, index);
+		ferry_window_put(window);
+	}
+	xa_destroy(&mirror->windows);
+}
+
+/**
+ * ferry_window_allows() - can the device access these pages as it is
+ * @window: locked
+ * @first: index of the first page in the window
+ * @n: pages, all in the window
+ * @write: the access is a write
+ *
+ * Return: true if every entry is there with the right.
+ */
+bool ferry_window_allows(struct ferry_window *window, unsigned long first,
+			 unsigned long n, bool write)
+{
+	unsigned long i;
+
+	lockdep_assert_held(&window->lock);
+
+	for (i = first; i < first + n; i++)
+		if (!ferry_entry_allows(window->entries[i], write))
+			return false;
+	return true;
+}
+
+/**
+ * ferry_window_clear() - drop entries
+ * @window: locked
+ * @start: first byte; may lie before the window
+ * @end: exclusive; may lie behind it
+ */
+void ferry_window_clear(struct ferry_window *window, unsigned long start,
+			unsigned long end)
+{
+	unsigned long window_end = window->start + FERRY_WINDOW_SIZE;
+
+	lockdep_assert_held(&window->lock);
+
+	start = max(start, window->start);
+	end = min(end, window_end);
+	if (start >= end)
+		return;
+	start = (start - window->start) / PAGE_SIZE;
+	end = DIV_ROUND_UP(end - window->start, PAGE_SIZE);
+	memset(&window->entries[start], 0, (end - start) * sizeof(ferry_entry_t));
+}

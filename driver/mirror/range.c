@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Migration of a range of virtual addresses, both ways.
+ *
+ * The range goes to the engine in batches: within one mapping and one page table,
+ * at most FERRY_BATCH_PAGES pages. mmap_lock is held for read over one batch and
+ * dropped between two, so a large call does not keep mmap() and page faults of
+ * other threads waiting for longer than that; the user's outcome array, which may
+ * itself be part of the range, is written in between.
+ *
+ * One batch, in the order that the engine asks for:
+ *   setup     collects, locks, unmaps and isolates; what it cannot have it leaves
+ *   fill      destination pages for what it has, and the data copied: no CPU can
+ *             reach either page, both are locked, the TLB is flushed
+ *   pages     moves the metadata; a page that it refuses goes back on finalize
+ *   finalize  the page table names the new pages, locks are dropped
+ *   judge     for each page that did not move, why, as far as it shows
+ * A destination that is not used is unlocked and put by finalize, and so goes
+ * back to the pool (or the system) by itself.
+ *
+ * Device pages come from the pool and never from the page allocator, so the way
+ * to the device allocates no memory with folios locked. The way home does, one
+ * page at a time, as do_swap_page() does for a page that it has unmapped.
+ */
+#include <linux/dax.h>
+#include <linux/hugetlb.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/userfaultfd_k.h>
+
+#include <drm/ferry_drm.h>
+
+#include "device/copy.h"
+#include "device/device.h"
+#include "migrate/backend.h"
+#include "mirror.h"
+
+/**
+ * struct batch - one call of the engine
+ * @mirror: whose
+ * @range: the request
+ * @args: for the engine
+ * @src: its array of sources
+ * @dst: its array of destinations
+ * @fresh: device pages from the pool
+ * @outcome: what became of each page
+ * @npages: pages of the batch, from @args.start
+ * @full: the device had no page for at least one
+ */
+struct batch {
+	struct ferry_mirror *mirror;
+	struct ferry_range *range;
+	struct migrate_vma args;
+	unsigned long src[FERRY_BATCH_PAGES];
+	unsigned long dst[FERRY_BATCH_PAGES];
+	struct page *fresh[FERRY_BATCH_PAGES];
+	u8 outcome[FERRY_BATCH_PAGES];
+	unsigned long npages;
+	bool full;
+};
+
+/* To the device ------------------------------------------------------------- */
+
+/* Holes and zero pages have no page in src. */
+static bool wants_page(const struct batch *batch, unsigned long i)
+{
+	struct page *page = migrate_pfn_to_page(batch->src[i]);
+
+	if (!(batch->src[i] & MIGRATE_PFN_MIGRATE))
+		return false;
+	return !page || PageAnon(page);
+}
+
+static unsigned long alloc_fresh(struct batch *batch)
+{
+	struct ferry_mirror *mirror = batch->mirror;
+	unsigned long i, want = 0, got;
+
+	for (i = 0; i < batch->npages; i++)
+		want += wants_page(batch, i);
+	got = ferry_memory_alloc(mirror->device->memory, &mirror->owner, want,
+				 batch->fresh);
+	batch->full = got < want;
+	return got;
+}
+
+/* Copy or clear one run of pages that follow each other on both sides. */
+static unsigned long fill_run(struct batch *batch, unsigned long i, unsigned long max)
+{
+	struct page *from = migrate_pfn_to_page(batch->src[i]);
+	struct page *to = migrate_pfn_to_page(batch->dst[i]);
+	unsigned long n;
+
+	for (n = 1; n < max && migrate_pfn_to_page(batch->dst[i + n]) == to + n; n++)
+		if (migrate_pfn_to_page(batch->src[i + n]) != (from ? from + n : NULL))
+			break;
+	if (from)
+		ferry_copy_to_device(to, from, n);
+	else
+		ferry_copy_clear(to, n);
+	return n;
+}
+
+static void fill_device_pages(struct batch *batch)
+{
+	unsigned long got = alloc_fresh(batch), used = 0, i;
+
+	for (i = 0; i < batch->npages; i++) {
+		if (!wants_page(batch, i))
+			continue;
+		if (used == got) {
+			batch->outcome[i] = DRM_FERRY_NO_MEMORY;
+			continue;
+		}
+		zone_device_page_init(batch->fresh[used]);
+		batch->dst[i] = migrate_pfn(page_to_pfn(batch->fresh[used++]));
+		batch->outcome[i] = migrate_pfn_to_page(batch->src[i]) ?
+				    DRM_FERRY_MOVED : DRM_FERRY_ZERO_FILLED;
+	}
+
+	for (i = 0; i < batch->npages;)
+		i += batch->dst[i] ? fill_run(batch, i, batch->npages - i) : 1;
+}
+
+/* Home ---------------------------------------------------------------------- */
+
+static void fill_system_pages(struct batch *batch)
+{
+	unsigned long addr = batch->args.start, i;
+	struct folio *folio;
+	struct page *page;
+
+	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
+		page = migrate_pfn_to_page(batch->src[i]);
+		if (!page || !(batch->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0,
+					batch->args.vma, addr, false);
+		if (!folio) {
+			batch->outcome[i] = DRM_FERRY_NO_MEMORY;
+			continue;
+		}
+		folio_lock(folio);
+		ferry_copy_from_device(folio_page(folio, 0), page, 1);
+		batch->dst[i] = migrate_pfn(folio_pfn(folio));
+		batch->outcome[i] = DRM_FERRY_MOVED;
+	}
+}
+
+/* Both ways ----------------------------------------------------------------- */
+
+/*
+ * Said by pages: what was to move and lost its flag did not. Said by nobody: what
+ * setup left alone, judged below.
+ */
+static void note_refusals(struct batch *batch)
+{
+	unsigned long i;
+
+	for (i = 0; i < batch->npages; i++)
+		if (batch->dst[i] && !(batch->src[i] & MIGRATE_PFN_MIGRATE))
+			batch->outcome[i] = DRM_FERRY_NOT_ATTEMPTED;
+}
+
+static u8 judge_to_device(struct batch *batch, const struct ferry_page_state *state)
+{
+	struct vm_area_struct *vma = batch->args.vma;
+	u32 where = state->flags & DRM_FERRY_PAGE_WHERE_MASK;
+
+	if (where == DRM_FERRY_PAGE_THIS_DEVICE)
+		return DRM_FERRY_ALREADY_THERE;
+	if (where == DRM_FERRY_PAGE_OTHER_DEVICE)
+		return DRM_FERRY_FOREIGN_DEVICE;
+	if (where == DRM_FERRY_PAGE_NONE || state->flags & DRM_FERRY_PAGE_ZERO) {
+		if (!vma_is_anonymous(vma))
+			return DRM_FERRY_FILE;
+		return userfaultfd_missing(vma) ? DRM_FERRY_UFFD : DRM_FERRY_NOT_MOVED;
+	}
+	return state->outcome;
+}
+
+static u8 judge_to_system(const struct ferry_page_state *state)
+{
+	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
+	case DRM_FERRY_PAGE_NONE:
+		return DRM_FERRY_HOLE;
+	case DRM_FERRY_PAGE_SYSTEM:
+		return DRM_FERRY_ALREADY_THERE;
+	case DRM_FERRY_PAGE_OTHER_DEVICE:
+		return DRM_FERRY_FOREIGN_DEVICE;
+	default:
+		return state->outcome;
+	}
+}
+
+static void judge(struct batch *batch)
+{
+	unsigned long addr = batch->args.start, i;
+	struct ferry_page_state state;
+
+	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
+		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED)
+			continue;
+		state = ferry_snapshot_page(batch->mirror->device, batch->args.vma, addr);
+		if (batch->range->target == FERRY_TARGET_DEVICE)
+			batch->outcome[i] = judge_to_device(batch, &state);
+		else
+			batch->outcome[i] = judge_to_system(&state);
+	}
+}
+
+static int run_engine(struct batch *batch)
+{
+	const struct ferry_backend *backend = batch->range->backend;
+	int ret;
+
+	ret = backend->setup(&batch->args);
+	if (ret)
+		return ret;
+	if (batch->range->target == FERRY_TARGET_DEVICE)
+		fill_device_pages(batch);
+	else
+		fill_system_pages(batch);
+	backend->pages(&batch->args);
+	note_refusals(batch);
+	backend->finalize(&batch->args);
+	return 0;
+}
+
+/*
+ * Mappings that the engine must not be shown: shared ones hold a file's pages
+ * and nothing else, mergeable ones kill core.
+ */
+static u8 whole_mapping_outcome(struct batch *batch)
+{
+	struct vm_area_struct *vma = batch->args.vma;
+
+	if (batch->range->target != FERRY_TARGET_DEVICE)
+		return DRM_FERRY_NOT_ATTEMPTED;
+	if (vma->vm_flags & VM_SHARED)
+		return DRM_FERRY_FILE;
+	if (vma->vm_flags & VM_MERGEABLE && !batch->range->backend->survives_ksm)
+		return DRM_FERRY_KSM;
+	return DRM_FERRY_NOT_ATTEMPTED;
+}
+
+static int check_mapping(struct vm_area_struct *vma)
+{
+	if (is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
+		return -EINVAL;
+	return 0;
+}
+
+static void prepare(struct batch *batch, struct vm_area_struct *vma,
+		    unsigned long start)
+{
+	unsigned long table_end = ALIGN_DOWN(start, PMD_SIZE) + PMD_SIZE;
+	struct migrate_vma *args = &batch->args;
+
+	memset(args, 0, sizeof(*args));
+	args->vma = vma;
+	args->start = start;
+	args->end = min3(batch->range->end, vma->vm_end, table_end);
+	args->src = batch->src;
+	args->dst = batch->dst;
+	args->pgmap_owner = batch->mirror->device;
+	args->flags = batch->range->target == FERRY_TARGET_DEVICE ?
+		      MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+
+	batch->npages = (args->end - start) / PAGE_SIZE;
+	batch->full = false;
+	memset(batch->dst, 0, batch->npages * sizeof(*batch->dst));
+}
+
+/* Returns 0 with the outcome of every page of the batch, or an error with none. */
+static int migrate_batch(struct batch *batch, unsigned long start)
+{
+	struct mm_struct *mm = batch->mirror->mm;
+	struct vm_area_struct *vma;
+	int ret;
+	u8 all;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = vma_lookup(mm, start);
+	ret = vma ? check_mapping(vma) : -EFAULT;
+	if (ret)
+		goto out_unlock;
+
+	prepare(batch, vma, start);
+	all = whole_mapping_outcome(batch);
+	memset(batch->outcome, all, batch->npages);
+	if (all == DRM_FERRY_NOT_ATTEMPTED)
+		ret = run_engine(batch);
+	if (!ret)
+		judge(batch);
+out_unlock:
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/* Pages with nothing to do, as struct drm_ferry_migrate defines them. */
+static bool counts_as_already(const struct ferry_range *range, u8 outcome)
+{
+	if (outcome == DRM_FERRY_ALREADY_THERE)
+		return true;
+	return range->target == FERRY_TARGET_SYSTEM &&
+	       (outcome == DRM_FERRY_HOLE || outcome == DRM_FERRY_SWAPPED);
+}
+
+static void account(struct batch *batch)
+{
+	struct ferry_mirror_stats *stats = &batch->mirror->stats;
+	struct ferry_range *range = batch->range;
+	unsigned long i, moved = 0, zeroed = 0, already = 0, failed;
+
+	for (i = 0; i < batch->npages; i++) {
+		moved += batch->outcome[i] == DRM_FERRY_MOVED;
+		zeroed += batch->outcome[i] == DRM_FERRY_ZERO_FILLED;
+		already += counts_as_already(range, batch->outcome[i]);
+	}
+	failed = batch->npages - moved - zeroed - already;
+
+	range->done += batch->npages * PAGE_SIZE;
+	range->moved += moved + zeroed;
+	range->already += already;
+	range->failed += failed;
+	atomic64_add(moved, range->target == FERRY_TARGET_DEVICE ?
+		     &stats->to_device : &stats->to_system);
+	atomic64_add(zeroed, &stats->zero_filled);
+	atomic64_add(failed, &stats->failed);
+}
+
+static int migrate_next(struct batch *batch)
+{
+	struct ferry_range *range = batch->range;
+	u64 first = range->done / PAGE_SIZE;
+	int ret;
+
+	ret = migrate_batch(batch, range->start + range->done);
+	if (ret)
+		return ret;
+	account(batch);
+	if (range->outcomes &&
+	    copy_to_user(range->outcomes + first, batch->outcome, batch->npages))
+		return -EFAULT;
+	if (batch->full)
+		return -ENOSPC;
+	return 0;
+}
+
+/*
+ * An error ends the call; it is told if it came first, or if what was done does
+ * not make a success.
+ */
+static int final_status(const struct ferry_range *range, int ret)
+{
+	if (ret == -ENOSPC)
+		return range->moved ? 0 : ret;
+	return range->done ? 0 : ret;
+}
+
+/**
+ * ferry_mirror_migrate() - move what can be moved
+ * @mirror: entered
+ * @range: checked with ferry_mirror_check(), page-aligned, counts zero
+ *
+ * Follows migrate_vma_setup() in what it takes and leaves.
+ *
+ * Context: sleeps, takes mmap_lock.
+ * Return: 0 with counts, also when the range ended early after some progress;
+ * -EFAULT for an address that is not mapped or for @range->outcomes, -EINVAL for
+ * a mapping that cannot migrate, -ENOSPC for a full device where nothing moved,
+ * -ENOMEM, -EINTR.
+ */
+int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
+{
+	struct batch *batch;
+	int ret = 0;
+
+	if (range->outcomes &&
+	    !access_ok(range->outcomes, (range->end - range->start) / PAGE_SIZE))
+		return -EFAULT;
+	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	if (!batch)
+		return -ENOMEM;
+	batch->mirror = mirror;
+	batch->range = range;
+
+	while (!ret && range->start + range->done < range->end) {
+		if (range->done && signal_pending(current))
+			break;
+		ret = migrate_next(batch);
+		cond_resched();
+	}
+	kvfree(batch);
+	return final_status(range, ret);
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where a page is just now, for SNAPSHOT and to tell why a page did not move.
+ *
+ * hmm_range_fault() cannot tell a hole from a swapped page, a migration entry or
+ * an entry held for exclusive access, and walk_page_range() is not exported, so
+ * this looks at the page table itself: read only, one page at a time, without the
+ * page-table lock. mmap_lock (read) keeps the mapping; the RCU read section keeps
+ * a page table that khugepaged takes away meanwhile (pte_free_defer()); the PMD
+ * is read once, and what was read is what is used. The answer may be old when it
+ * is given, as any snapshot is. The struct pages that the entries name are
+ * looked at without a reference: their memory stays, their meaning may be gone,
+ * and nothing is done on the strength of it.
+ */
+#include <linux/mm.h>
+#include <linux/pgtable.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/uaccess.h>
+
+#include <drm/ferry_drm.h>
+
+#include "device/device.h"
+#include "mirror.h"
+
+#define PAGES_AT_ONCE	128
+
+static u32 page_place(struct ferry_device *device, struct page *page)
+{
+	if (!is_device_private_page(page) && !is_device_coherent_page(page))
+		return DRM_FERRY_PAGE_SYSTEM;
+	if (page->pgmap->owner == device)
+		return DRM_FERRY_PAGE_THIS_DEVICE;
+	return DRM_FERRY_PAGE_OTHER_DEVICE;
+}
+
+/* What of a page in memory would keep a migration away, as far as it shows. */
+static u8 page_outcome(struct page *page)
+{
+	struct folio *folio = page_folio(page);
+
+	if (folio_test_hwpoison(folio))
+		return DRM_FERRY_HWPOISON;
+	if (folio_test_ksm(folio))
+		return DRM_FERRY_KSM;
+	if (!folio_test_anon(folio))
+		return DRM_FERRY_FILE;
+	if (folio_test_large(folio))
+		return DRM_FERRY_LARGE_SPLIT_FAILED;
+	if (folio_test_writeback(folio))
+		return DRM_FERRY_WRITEBACK;
+	if (!folio_is_zone_device(folio) && folio_maybe_dma_pinned(folio))
+		return DRM_FERRY_PINNED;
+	return DRM_FERRY_NOT_MOVED;
+}
+
+static void see_present(struct ferry_page_state *state, struct ferry_device *device,
+			unsigned long pfn, bool special, bool write)
+{
+	if (write)
+		state->flags |= DRM_FERRY_PAGE_WRITABLE;
+	if (is_zero_pfn(pfn)) {
+		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_ZERO;
+		state->outcome = DRM_FERRY_NOT_MOVED;
+	} else if (special || !pfn_valid(pfn)) {
+		state->flags |= DRM_FERRY_PAGE_SPECIAL;
+		state->outcome = DRM_FERRY_SPECIAL;
+	} else {
+		state->flags |= page_place(device, pfn_to_page(pfn));
+		state->outcome = page_outcome(pfn_to_page(pfn));
+	}
+}
+
+static void see_entry(struct ferry_page_state *state, struct ferry_device *device,
+		      swp_entry_t entry)
+{
+	if (!non_swap_entry(entry)) {
+		state->flags |= DRM_FERRY_PAGE_SWAPPED;
+		state->outcome = DRM_FERRY_SWAPPED;
+	} else if (is_device_private_entry(entry)) {
+		state->flags |= page_place(device, pfn_swap_entry_to_page(entry));
+		if (is_writable_device_private_entry(entry))
+			state->flags |= DRM_FERRY_PAGE_WRITABLE;
+		state->outcome = DRM_FERRY_NOT_MOVED;
+	} else if (is_device_exclusive_entry(entry)) {
+		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_EXCLUSIVE;
+		state->outcome = DRM_FERRY_EXCLUSIVE;
+	} else if (is_migration_entry(entry)) {
+		state->flags |= DRM_FERRY_PAGE_MIGRATING;
+		state->outcome = DRM_FERRY_MIGRATING;
+	} else if (is_hwpoison_entry(entry)) {
+		state->flags |= DRM_FERRY_PAGE_SPECIAL;
+		state->outcome = DRM_FERRY_HWPOISON;
+	} else {
+		/* A marker: poisoned, a guard, or write-protected while empty. */
+		state->flags |= DRM_FERRY_PAGE_NONE;
+		state->outcome = DRM_FERRY_UFFD;
+	}
+}
+
+static void see_pmd(struct ferry_page_state *state, struct ferry_device *device,
+		    pmd_t pmd, unsigned long addr, bool anon)
+{
+	state->flags |= (PMD_SHIFT - PAGE_SHIFT) << DRM_FERRY_PAGE_ORDER_SHIFT;
+	if (!pmd_present(pmd)) {
+		state->flags |= DRM_FERRY_PAGE_MIGRATING;
+		state->outcome = DRM_FERRY_MIGRATING;
+	} else if (anon && !folio_test_anon(pmd_folio(pmd))) {
+		/* huge_zero_pfn is not exported; nothing else can be here. */
+		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_ZERO;
+		state->outcome = DRM_FERRY_NOT_MOVED;
+	} else {
+		see_present(state, device,
+			    pmd_pfn(pmd) + (addr & ~PMD_MASK) / PAGE_SIZE, false,
+			    pmd_write(pmd));
+	}
+}
+
+static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
+		    pte_t pte)
+{
+	if (pte_none(pte)) {
+		state->flags |= DRM_FERRY_PAGE_NONE;
+		state->outcome = DRM_FERRY_HOLE;
+	} else if (pte_present(pte)) {
+		state->soft_dirty = pte_soft_dirty(pte);
+		see_present(state, device, pte_pfn(pte), pte_special(pte),
+			    pte_write(pte));
+	} else {
+		state->soft_dirty = pte_swp_soft_dirty(pte);
+		see_entry(state, device, pte_to_swp_entry(pte));
+	}
+}
+
+/* Returns none where a level above is empty. */
+static pmd_t read_pmd(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgdp = pgd_offset(mm, addr);
+	p4d_t *p4dp;
+	pud_t *pudp, pud;
+
+	if (pgd_none(*pgdp) || pgd_bad(*pgdp))
+		return __pmd(0);
+	p4dp = p4d_offset(pgdp, addr);
+	if (p4d_none(*p4dp) || p4d_bad(*p4dp))
+		return __pmd(0);
+	pudp = pud_offset(p4dp, addr);
+	pud = READ_ONCE(*pudp);
+	/* Leaves here are hugetlb or DAX: not ours to describe. */
+	if (pud_none(pud) || pud_leaf(pud) || pud_bad(pud))
+		return __pmd(0);
+	return pmdp_get_lockless(pmd_offset(pudp, addr));
+}
+
+/**
+ * ferry_snapshot_page() - look at one page
+ * @device: what "this device" is
+ * @vma: the mapping; its mm's mmap_lock is held
+ * @addr: in it
+ *
+ * Return: what was seen.
+ */
+struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
+					    struct vm_area_struct *vma,
+					    unsigned long addr)
+{
+	struct ferry_page_state state = { .outcome = DRM_FERRY_HOLE };
+	pmd_t pmd;
+
+	mmap_assert_locked(vma->vm_mm);
+
+	if (vma->vm_flags & VM_READ)
+		state.flags = DRM_FERRY_PAGE_READABLE;
+
+	guard(rcu)();
+	pmd = read_pmd(vma->vm_mm, addr);
+	if (pmd_none(pmd))
+		return state;
+	if (!pmd_present(pmd) || pmd_leaf(pmd))
+		see_pmd(&state, device, pmd, addr, vma_is_anonymous(vma));
+	else if (!pmd_bad(pmd))
+		see_pte(&state, device, ptep_get(pte_offset_kernel(&pmd, addr)));
+	return state;
+}
+
+static int snapshot_some(struct ferry_mirror *mirror, unsigned long addr,
+			 unsigned long end, u32 *flags)
+{
+	struct vm_area_struct *vma = NULL;
+
+	if (mmap_read_lock_killable(mirror->mm))
+		return -EINTR;
+	for (; addr < end; addr += PAGE_SIZE) {
+		if (!vma || addr >= vma->vm_end)
+			vma = vma_lookup(mirror->mm, addr);
+		*flags++ = vma ? ferry_snapshot_page(mirror->device, vma, addr).flags :
+				 DRM_FERRY_PAGE_NONE;
+	}
+	mmap_read_unlock(mirror->mm);
+	return 0;
+}
+
+/**
+ * ferry_mirror_snapshot() - look at a range
+ * @mirror: entered
+ * @addr: first byte, page-aligned
+ * @len: bytes, a multiple of the page size, checked
+ * @pages: user memory, one word for each page
+ * @done: out: bytes looked at
+ *
+ * Return: 0, also after a signal with some progress; -EFAULT for @pages, -EINTR.
+ */
+int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
+			  unsigned long len, u32 __user *pages, u64 *done)
+{
+	u32 flags[PAGES_AT_ONCE];
+	unsigned long n;
+	int ret;
+
+	while (*done < len && !(*done && signal_pending(current))) {
+		n = min(len - *done, PAGES_AT_ONCE * PAGE_SIZE);
+		ret = snapshot_some(mirror, addr + *done, addr + *done + n, flags);
+		if (ret)
+			return *done ? 0 : ret;
+		if (copy_to_user(&pages[*done / PAGE_SIZE], flags,
+				 n / PAGE_SIZE * sizeof(*flags)))
+			return -EFAULT;
+		*done += n;
+		cond_resched();
+	}
+	return 0;
+}

@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# What vm/* share: where things are kept, and how they speak.
+#
+# The cache, ${XDG_CACHE_HOME:-~/.cache}/ferry, holds
+#   source/VERSION/        the kernel source, unpacked, never written again
+#   checkout/HASH/tree/    a hard-linked copy of it with drivers/ferry in it,
+#                          a link to the checkout whose path has that hash
+#   checkout/HASH/NAME/    the build of kernel NAME (O=)
+#   kvm-BOOTID             what the KVM probe of this boot found
+# so two checkouts share nothing that either writes. Every writer holds a lock
+# (flock on a file beside what it writes). Objects are shared through ccache,
+# which sees the same relative paths from each checkout.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cache=${FERRY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferry}
+slot=$cache/checkout/$(printf '%s %s' "$top" "${KERNEL_SRC:-}" | sha256sum | cut -c1-16)
+
+die() { # STATUS MESSAGE...
+	local status=$1
+	shift
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit "$status"
+}
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# lock FILE: held until the shell exits. Says so when it has to wait.
+lock() {
+	mkdir -p "$(dirname "$1")"
+	exec {lock_fd}>"$1"
+	flock -n "$lock_fd" || {
+		say "waiting for another run to finish with $(dirname "$1")"
+		flock "$lock_fd"
+	}
+}
