@@ -4,6 +4,8 @@
  * that can be wrong with a parameter is found here, and said in one line, before
  * anything is allocated.
  */
+#define pr_fmt(fmt) "ferry: " fmt
+
 #include <linux/kernel.h>
 #include <linux/nodemask.h>
 #include <linux/numa.h>

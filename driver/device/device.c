@@ -3,6 +3,8 @@
  * A simulated device: its memory and a number. It knows no process and no file;
  * the mirror joins those to it.
  */
+#define pr_fmt(fmt) "ferry: " fmt
+
 #include <linux/err.h>
 #include <linux/numa.h>
 #include <linux/slab.h>

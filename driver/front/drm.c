@@ -21,6 +21,7 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_file.h>
 #include <drm/drm_ioctl.h>
+#include <drm/drm_print.h>
 #include <drm/ferry_drm.h>
 
 #include "device/device.h"
@@ -331,13 +332,10 @@ static int exec(struct ferry_mirror *mirror, void *data)
 	return ret;
 }
 
-static int stats(struct ferry_mirror *mirror, void *data)
+static void fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to)
 {
 	struct ferry_mirror_stats *from = &mirror->stats;
-	struct drm_ferry_stats *to = data;
 
-	if (any_set(to->rsvd, ARRAY_SIZE(to->rsvd)))
-		return -EINVAL;
 	*to = (struct drm_ferry_stats) {
 		.to_device = atomic64_read(&from->to_device),
 		.zero_filled = atomic64_read(&from->zero_filled),
@@ -354,6 +352,15 @@ static int stats(struct ferry_mirror *mirror, void *data)
 		.pages_held = READ_ONCE(mirror->owner.held),
 		.windows = READ_ONCE(mirror->nwindows),
 	};
+}
+
+static int stats(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_stats *to = data;
+
+	if (any_set(to->rsvd, ARRAY_SIZE(to->rsvd)))
+		return -EINVAL;
+	fill_stats(mirror, to);
 	return 0;
 }
 
@@ -415,6 +422,26 @@ static void ferry_postclose(struct drm_device *drm, struct drm_file *file)
 	ferry_mirror_destroy(file->driver_priv);
 }
 
+/* For whoever looks: /proc/PID/fdinfo, which needs no entry into the mm. */
+static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
+{
+	struct ferry_mirror *mirror = file->driver_priv;
+	struct drm_ferry_stats now;
+
+	fill_stats(mirror, &now);
+	drm_printf(p, "drm-resident-vram:\t%llu KiB\n", now.pages_held * (PAGE_SIZE / SZ_1K));
+	drm_printf(p, "ferry-device:\t%u\n", mirror->device->index);
+	drm_printf(p, "ferry-pages-held:\t%llu\n", now.pages_held);
+	drm_printf(p, "ferry-to-device:\t%llu\n", now.to_device);
+	drm_printf(p, "ferry-zero-filled:\t%llu\n", now.zero_filled);
+	drm_printf(p, "ferry-to-system:\t%llu\n", now.to_system);
+	drm_printf(p, "ferry-failed:\t%llu\n", now.failed);
+	drm_printf(p, "ferry-cpu-faults:\t%llu\n", now.cpu_faults);
+	drm_printf(p, "ferry-device-faults:\t%llu\n", now.device_faults);
+	drm_printf(p, "ferry-bytes-read:\t%llu\n", now.bytes_read);
+	drm_printf(p, "ferry-bytes-written:\t%llu\n", now.bytes_written);
+}
+
 /* Is what the caller's struct has more than ours all zero? */
 static int check_tail(unsigned int cmd, unsigned long arg)
 {
@@ -461,6 +488,7 @@ static const struct file_operations ferry_fops = {
 #endif
 	.poll = drm_poll,
 	.read = drm_read,
+	.show_fdinfo = drm_show_fdinfo,
 	.llseek = noop_llseek,
 	.fop_flags = FOP_UNSIGNED_OFFSET,
 };
@@ -469,6 +497,7 @@ static const struct drm_driver ferry_driver = {
 	.driver_features = DRIVER_RENDER,
 	.open = ferry_open,
 	.postclose = ferry_postclose,
+	.show_fdinfo = ferry_show_fdinfo,
 	.ioctls = ferry_ioctls,
 	.num_ioctls = ARRAY_SIZE(ferry_ioctls),
 	.fops = &ferry_fops,

@@ -5,6 +5,8 @@
  * what the default stands for. Everything above this file is the same code over
  * either.
  */
+#define pr_fmt(fmt) "ferry: " fmt
+
 #include <linux/err.h>
 #include <linux/kernel.h>
 #include <linux/string.h>

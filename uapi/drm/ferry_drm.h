@@ -45,7 +45,11 @@
 #ifndef _FERRY_DRM_H_
 #define _FERRY_DRM_H_
 
+#ifdef __KERNEL__
 #include <drm/drm.h>
+#else
+#include "drm.h"	/* libdrm's */
+#endif
 
 #if defined(__cplusplus)
 extern "C" {

@@ -1,0 +1,124 @@
+# Ferry, for people. The kernel's way in is Kbuild and Kconfig.
+#
+# make help lists the targets; V=1 makes any of them loud. All output goes to
+# build/ and, for kernels, to the cache that vm/lib.sh describes.
+
+SHELL = /bin/bash
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+CFLAGS ?= -O2 -g
+Q = $(if $(V),,@)
+B = build
+STEP = vm/step
+
+VERSION = 0.1
+SONAME = libferry.so.0
+
+.DEFAULT_GOAL = help
+.DELETE_ON_ERROR:
+.PHONY: help run test mutants kernel module userlib install check shell clean \
+	deps tests
+
+help:	## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do \
+		printf '  make %-10s %s\n' "$$name" "$$what"; done
+
+# What runs in the guest ------------------------------------------------------
+
+FILE ?=
+
+run:	## a file to the device and back, in a guest; FILE=path for one of yours
+	@$(STEP) 1/4 'tools' -- vm/deps
+	@$(STEP) 2/4 'kernel lean' -- vm/kernel lean
+	@$(STEP) 3/4 'library and command' -- $(MAKE) userlib
+	@vm/demo $(if $(FILE),'$(FILE)')
+
+test:	## all tests, on the lean kernel with 2 CPUs
+	@tests/run
+
+mutants:	## break Ferry in known ways; the tests must notice each
+	@tests/mutants/run
+
+shell:	## a shell in the guest, with the module loaded
+	@$(STEP) 1/3 'tools' -- vm/deps
+	@$(STEP) 2/3 'kernel lean' -- vm/kernel lean
+	@$(STEP) 3/3 'library and command' -- $(MAKE) userlib
+	@vm/guest --timeout 0 --tty -- tests/with-ferry bash
+
+# Building --------------------------------------------------------------------
+
+deps:
+	@vm/deps
+
+kernel:	## build and cache the guest's kernel; KERNEL=debug for another
+	@vm/deps
+	@vm/kernel $(or $(KERNEL),lean)
+
+module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 kernel
+	@vm/module '$(KERNELDIR)'
+
+warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+deps_of = $(shell pkg-config --$(1) $(2))
+includes = -Iuserlib/include -Iuapi
+libsrc = $(wildcard userlib/src/*.c)
+libobj = $(libsrc:userlib/src/%.c=$(B)/userlib/%.o)
+toolsrc = $(wildcard tools/*.c)
+toolobj = $(toolsrc:tools/%.c=$(B)/tools/%.o)
+headers = $(wildcard userlib/*/*.h tools/*.h uapi/drm/*.h tests/selftests/*.h)
+
+userlib: $(B)/libferry.so $(B)/libferry.a $(B)/ferryctl	## libferry and ferryctl
+
+$(B)/userlib/%.o: userlib/src/%.c $(headers)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) -fPIC -fvisibility=hidden $(includes) \
+		-DFERRY_VERSION='"$(VERSION)"' $(call deps_of,cflags,libdrm) -c -o $@ $<
+
+$(B)/$(SONAME): $(libobj) userlib/libferry.map
+	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--no-undefined \
+		-Wl,--version-script=userlib/libferry.map -o $@ $(libobj) \
+		$(call deps_of,libs,libdrm) $(LDFLAGS)
+
+$(B)/libferry.so: $(B)/$(SONAME)
+	$(Q)ln -sf $(SONAME) $@
+
+$(B)/libferry.a: $(libobj)
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
+
+$(B)/tools/%.o: tools/%.c $(headers)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
+		$(call deps_of,cflags,libdrm smartcols zlib) -c -o $@ $<
+
+# Linked statically with libferry, so that it runs from the build directory.
+$(B)/ferryctl: $(toolobj) $(B)/libferry.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(call deps_of,libs,libdrm smartcols zlib) $(LDFLAGS)
+
+# The harness is the kernel's, from the source package.
+selftests = $(shell vm/kernel --path lean)/../tree/tools/testing/selftests
+testsrc = $(wildcard tests/selftests/*.c)
+tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%)
+
+$(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) -Wno-unused-parameter -D_GNU_SOURCE $(includes) \
+		-I$(selftests) $(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
+		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
+
+install: userlib	## libferry and ferryctl; DESTDIR= PREFIX=
+	$(Q)install -d $(DESTDIR)$(PREFIX)/{bin,lib/pkgconfig,include/drm}
+	$(Q)install -m 755 $(B)/ferryctl $(DESTDIR)$(PREFIX)/bin/
+	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libferry.so
+	$(Q)install -m 644 $(B)/libferry.a $(DESTDIR)$(PREFIX)/lib/
+	$(Q)install -m 644 userlib/include/ferry.h $(DESTDIR)$(PREFIX)/include/
+	$(Q)install -m 644 uapi/drm/ferry_drm.h $(DESTDIR)$(PREFIX)/include/drm/
+	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' userlib/libferry.pc.in \
+		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc
+
+check:	## sparse, W=1, checkpatch --strict, shellcheck
+	@tests/check
+
+clean:	## remove build/ (the cache stays: vm/lib.sh says where it is)
+	$(Q)rm -rf $(B)
