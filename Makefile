@@ -97,13 +97,14 @@ $(B)/ferryctl: $(toolobj) $(B)/libferry.a
 
 # The harness is the kernel's, from the source package.
 selftests = $(shell vm/kernel --path lean)/../tree/tools/testing/selftests
+harness_warnings = -Wno-unused-parameter -Wno-missing-prototypes -Wno-sign-compare
 testsrc = $(wildcard tests/selftests/*.c)
 tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%)
 
 $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) -Wno-unused-parameter -D_GNU_SOURCE $(includes) \
-		-I$(selftests) $(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
+	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE $(includes) \
+		-isystem $(selftests) $(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
 
 install: userlib	## libferry and ferryctl; DESTDIR= PREFIX=

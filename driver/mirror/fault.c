@@ -15,8 +15,11 @@
  * protection by userfaultfd; the kernel's test_hmm asserts that it never is, and
  * oopses. Such a page must become writable the way the CPU would do it: it comes
  * home by a write fault in which we pretend not to know the device (no
- * dev_private_owner), which unshares it if need be. The same goes for a page
- * whose soft-dirty bit was cleared (clear_refs): only a fault sets it again.
+ * dev_private_owner), which unshares it if need be.
+ *
+ * Not kept: the soft-dirty bit of a device page. clear_refs clears it and leaves
+ * the entry writable, so that not even a CPU's write, which brings the page home
+ * to a writable PTE, sets it again; what the device does cannot be better.
  *
  * Everything is bounded: FERRY_FAULT_TRIES times, then -EBUSY. Each try makes
  * progress unless the CPU changed its page table in the window meanwhile.
@@ -72,26 +75,14 @@ static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
 }
 
 /* The first page that a device write must not touch as it is, or fault->end. */
-static unsigned long find_unwritable(struct fault *fault)
+static unsigned long find_unwritable(const struct fault *fault)
 {
-	struct ferry_device *device = fault->window->mirror->device;
-	struct mm_struct *mm = fault->window->mirror->mm;
-	struct vm_area_struct *vma = NULL;
 	unsigned long addr = fault->addr;
 	unsigned long i;
 
-	for (i = 0; addr < fault->end; addr += PAGE_SIZE, i++) {
+	for (i = 0; addr < fault->end; addr += PAGE_SIZE, i++)
 		if (!(fault->pfns[i] & HMM_PFN_WRITE))
 			break;
-		if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) ||
-		    !ferry_memory_owns(hmm_pfn_to_page(fault->pfns[i])))
-			continue;
-		if (!vma || addr >= vma->vm_end)
-			vma = vma_lookup(mm, addr);
-		if (!vma || (!(vma->vm_flags & VM_SOFTDIRTY) &&
-			     !ferry_snapshot_page(device, vma, addr).soft_dirty))
-			break;
-	}
 	return addr;
 }
 

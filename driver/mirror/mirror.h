@@ -95,7 +95,6 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 struct ferry_page_state {
 	u32 flags;		/* DRM_FERRY_PAGE_* */
 	u8 outcome;		/* what kept it, if that shows: enum drm_ferry_outcome */
-	bool soft_dirty;
 };
 
 struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,

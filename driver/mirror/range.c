@@ -49,6 +49,7 @@
  * @outcome: what became of each page
  * @npages: pages of the batch, from @args.start
  * @full: the device had no page for at least one
+ * @untold: the user's array of outcomes could not be written
  */
 struct batch {
 	struct ferry_mirror *mirror;
@@ -60,6 +61,7 @@ struct batch {
 	u8 outcome[FERRY_BATCH_PAGES];
 	unsigned long npages;
 	bool full;
+	bool untold;
 };
 
 /* To the device ------------------------------------------------------------- */
@@ -345,8 +347,10 @@ static int migrate_next(struct batch *batch)
 		return ret;
 	account(batch);
 	if (range->outcomes &&
-	    copy_to_user(range->outcomes + first, batch->outcome, batch->npages))
+	    copy_to_user(range->outcomes + first, batch->outcome, batch->npages)) {
+		batch->untold = true;
 		return -EFAULT;
+	}
 	if (batch->full)
 		return -ENOSPC;
 	return 0;
@@ -354,10 +358,14 @@ static int migrate_next(struct batch *batch)
 
 /*
  * An error ends the call; it is told if it came first, or if what was done does
- * not make a success.
+ * not make a success: nothing moved, or the caller cannot know what did.
  */
-static int final_status(const struct ferry_range *range, int ret)
+static int final_status(const struct batch *batch, int ret)
 {
+	const struct ferry_range *range = batch->range;
+
+	if (batch->untold)
+		return ret;
 	if (ret == -ENOSPC)
 		return range->moved ? 0 : ret;
 	return range->done ? 0 : ret;
@@ -389,6 +397,7 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 		return -ENOMEM;
 	batch->mirror = mirror;
 	batch->range = range;
+	batch->untold = false;
 
 	while (!ret && range->start + range->done < range->end) {
 		if (range->done && signal_pending(current))
@@ -396,6 +405,7 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 		ret = migrate_next(batch);
 		cond_resched();
 	}
+	ret = final_status(batch, ret);
 	kvfree(batch);
-	return final_status(range, ret);
+	return ret;
 }

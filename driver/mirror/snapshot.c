@@ -123,11 +123,9 @@ static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
 		state->flags |= DRM_FERRY_PAGE_NONE;
 		state->outcome = DRM_FERRY_HOLE;
 	} else if (pte_present(pte)) {
-		state->soft_dirty = pte_soft_dirty(pte);
 		see_present(state, device, pte_pfn(pte), pte_special(pte),
 			    pte_write(pte));
 	} else {
-		state->soft_dirty = pte_swp_soft_dirty(pte);
 		see_entry(state, device, pte_to_swp_entry(pte));
 	}
 }

@@ -214,7 +214,8 @@ enum drm_ferry_flush {
  * kernel's migrate_vma_setup(): success with counts. The call ends early, with
  * success, at the first address that is not mapped or whose mapping cannot
  * migrate, when the device is full and when a signal arrives; the error is told
- * only if nothing was done before it, a full device only if nothing moved.
+ * only if nothing was done before it, a full device only if nothing moved, an
+ * @outcomes that cannot be written always.
  * To the device, holes in anonymous memory and zero pages become cleared device
  * pages; pages of a file stay (DRM_FERRY_FILE), their private copies move.
  *

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the selftests share. Each helper comes twice: _test_x() returns what the
+ * call returned, test_x() asserts that it succeeded. Those that assert work in a
+ * TEST() or TEST_F() only: the harness keeps its state in _metadata.
+ */
+#ifndef FERRY_TEST_H
+#define FERRY_TEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ferry.h"
+#include "kselftest_harness.h"
+
+#define MIB (1ull << 20)
+
+static inline size_t page_size(void)
+{
+	return sysconf(_SC_PAGESIZE);
+}
+
+static inline uint64_t ptr(const void *pointer)
+{
+	return (uintptr_t)pointer;
+}
+
+/* A byte that depends on where it is and on the seed. */
+static inline uint8_t pattern(size_t i, unsigned int seed)
+{
+	return (i * 2654435761u + seed * 40503u) >> 13;
+}
+
+static inline void fill_pattern(void *memory, size_t n, unsigned int seed)
+{
+	uint8_t *bytes = memory;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		bytes[i] = pattern(i, seed);
+}
+
+/* Index of the first byte that differs, n if none does. */
+static inline size_t find_difference(const void *memory, size_t n, unsigned int seed)
+{
+	const uint8_t *bytes = memory;
+	size_t i;
+
+	for (i = 0; i < n && bytes[i] == pattern(i, seed); i++)
+		;
+	return i;
+}
+
+#define test_pattern(memory, n, seed)					\
+	ASSERT_EQ(find_difference(memory, n, seed), (size_t)(n))
+
+static inline size_t find_nonzero(const void *memory, size_t n)
+{
+	const uint8_t *bytes = memory;
+	size_t i;
+
+	for (i = 0; i < n && !bytes[i]; i++)
+		;
+	return i;
+}
+
+#define test_zero(memory, n)						\
+	ASSERT_EQ(find_nonzero(memory, n), (size_t)(n))
+
+static inline void *_test_map(size_t n)
+{
+	return mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+#define test_map(n)							\
+	({								\
+		void *__map = _test_map(n);				\
+		ASSERT_NE(__map, MAP_FAILED);				\
+		__map;							\
+	})
+
+#define test_open(index)						\
+	({								\
+		struct ferry *__ferry = NULL;				\
+		ASSERT_EQ(ferry_open_index(index, &__ferry), 0);	\
+		__ferry;						\
+	})
+
+static inline int _test_migrate(struct ferry *ferry, void *addr, size_t n,
+				uint32_t target, uint8_t *outcomes,
+				struct ferry_counts *counts)
+{
+	return ferry_migrate(ferry, addr, n, target, outcomes, counts);
+}
+
+/* Every page must move. */
+#define test_migrate(ferry, addr, n, target)				\
+	do {								\
+		struct ferry_counts __counts;				\
+		ASSERT_EQ(_test_migrate(ferry, addr, n, target, NULL, &__counts), 0); \
+		ASSERT_EQ(__counts.done, (uint64_t)(n));		\
+		ASSERT_EQ(__counts.moved, (n) / page_size());		\
+		ASSERT_EQ(__counts.failed, 0);				\
+	} while (0)
+
+#define test_to_device(ferry, addr, n)					\
+	test_migrate(ferry, addr, n, DRM_FERRY_TARGET_DEVICE)
+
+#define test_to_system(ferry, addr, n)					\
+	test_migrate(ferry, addr, n, DRM_FERRY_TARGET_SYSTEM)
+
+static inline uint32_t _test_where(struct ferry *ferry, const void *addr)
+{
+	uint32_t page = ~0u;
+
+	if (ferry_snapshot(ferry, addr, page_size(), &page))
+		return ~0u;
+	return page & DRM_FERRY_PAGE_WHERE_MASK;
+}
+
+#define test_where(ferry, addr, where)					\
+	ASSERT_EQ(_test_where(ferry, addr), where)
+
+static inline uint64_t _test_used(struct ferry *ferry)
+{
+	struct drm_ferry_query query;
+
+	return ferry_query(ferry, &query) ? UINT64_MAX : query.memory_used;
+}
+
+#define test_used(ferry, pages)						\
+	ASSERT_EQ(_test_used(ferry), (uint64_t)(pages) * page_size())
+
+static inline double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+/* Device memory in use after at most @limit seconds, or as soon as it is 0. */
+static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
+{
+	double end = seconds() + limit;
+	uint64_t used;
+
+	do {
+		used = _test_used(ferry);
+		if (used)
+			usleep(1000);
+	} while (used && seconds() < end);
+	return used;
+}
+
+#define test_wait_unused(ferry, limit)					\
+	ASSERT_EQ(_test_wait_unused(ferry, limit), 0)
+
+#define test_stats(ferry)						\
+	({								\
+		struct drm_ferry_stats __stats;				\
+		ASSERT_EQ(ferry_stats(ferry, &__stats), 0);		\
+		__stats;						\
+	})
+
+/* An ioctl as it is: 0 or -errno, no retry. */
+static inline int _test_ioctl(struct ferry *ferry, unsigned long request, void *arg)
+{
+	return ioctl(ferry_fd(ferry), request, arg) ? -errno : 0;
+}
+
+/* A child that ends with the test, however that ends; it leaves by _exit(). */
+static inline pid_t _test_fork(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+#define test_fork()							\
+	({								\
+		pid_t __pid = _test_fork();				\
+		ASSERT_GE(__pid, 0);					\
+		__pid;							\
+	})
+
+/* The parent asserts that the child returned 0. */
+#define test_wait(pid)							\
+	do {								\
+		int __status;						\
+		ASSERT_EQ(waitpid(pid, &__status, 0), pid);		\
+		ASSERT_TRUE(WIFEXITED(__status));			\
+		ASSERT_EQ(WEXITSTATUS(__status), 0);			\
+	} while (0)
+
+/* In a child: tell which line failed by the exit status. */
+#define child_check(condition)						\
+	do {								\
+		if (!(condition)) {					\
+			fprintf(stderr, "# child, line %d: %s\n", __LINE__, #condition); \
+			_exit(1);					\
+		}							\
+	} while (0)
+
+/* One byte through a pipe: "go on". */
+static inline int tell(int fd)
+{
+	return write(fd, "x", 1) == 1 ? 0 : -1;
+}
+
+static inline int wait_told(int fd)
+{
+	char byte;
+
+	return read(fd, &byte, 1) == 1 ? 0 : -1;
+}
+
+#endif

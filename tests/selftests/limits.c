@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: MIT
+/* A full device, a killed process, mergeable memory, signals. */
+#include <sys/time.h>
+
+#include "ferry_test.h"
+
+FIXTURE(limits) {
+	struct ferry *ferry;
+	uint64_t capacity;
+};
+
+FIXTURE_SETUP(limits)
+{
+	struct drm_ferry_query query;
+
+	self->ferry = test_open(0);
+	ASSERT_EQ(ferry_query(self->ferry, &query), 0);
+	ASSERT_EQ(query.memory_used, 0);
+	self->capacity = query.memory_size;
+}
+
+FIXTURE_TEARDOWN(limits)
+{
+	ferry_close(self->ferry);
+}
+
+TEST_F_TIMEOUT(limits, device_full, 120)
+{
+	size_t page = page_size(), n = self->capacity + 600 * page, done;
+	struct drm_ferry_migrate request = { 0 };
+	uint8_t *memory = test_map(n), *outcomes = test_map(n / page), byte;
+
+	fill_pattern(memory, n, 1);
+	request.addr = ptr(memory);
+	request.len = n;
+	request.outcomes = ptr(outcomes);
+	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_MIGRATE, &request), 0);
+	ASSERT_EQ(request.moved, self->capacity / page);
+	ASSERT_LT(request.done, n);
+	ASSERT_EQ(request.done / page, request.moved + request.failed);
+	ASSERT_GT(request.failed, 0);
+	ASSERT_EQ(outcomes[request.done / page - 1], DRM_FERRY_NO_MEMORY);
+	ASSERT_EQ(outcomes[request.done / page], DRM_FERRY_NOT_ATTEMPTED);
+	ASSERT_EQ(_test_used(self->ferry), self->capacity);
+
+	done = request.done;
+	request = (struct drm_ferry_migrate) {
+		.addr = ptr(memory + done), .len = n - done };
+	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_MIGRATE, &request), -ENOSPC);
+	ASSERT_EQ(request.moved, 0);
+	ASSERT_GT(request.failed, 0);
+
+	/* A full device still works, and a page that leaves makes room. */
+	ASSERT_EQ(ferry_read(self->ferry, memory + 7, 1, &byte), 0);
+	ASSERT_EQ(byte, pattern(7, 1));
+	test_pattern(memory, page, 1);
+	ASSERT_EQ(_test_used(self->ferry), self->capacity - page);
+	test_to_device(self->ferry, memory + done, page);
+	test_pattern(memory, n, 1);
+	test_used(self->ferry, 0);
+}
+
+TEST_F_TIMEOUT(limits, sigkill, 120)
+{
+	int ready[2];
+	pid_t pid;
+
+	ASSERT_EQ(pipe(ready), 0);
+	pid = test_fork();
+	if (!pid) {
+		struct ferry_counts counts;
+		struct ferry *own;
+		uint8_t *memory = _test_map(16 * MIB);
+
+		memset(memory, 1, 16 * MIB);
+		child_check(!ferry_open_index(0, &own));
+		child_check(!ferry_migrate(own, memory, 16 * MIB, DRM_FERRY_TARGET_DEVICE,
+					   NULL, &counts));
+		child_check(!tell(ready[1]));
+		pause();
+		_exit(1);
+	}
+	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(_test_used(self->ferry), 16 * MIB);
+	ASSERT_EQ(kill(pid, SIGKILL), 0);
+	test_wait_unused(self->ferry, 2);
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+}
+
+/* The dead process's child still maps the pages: they come home to it. */
+TEST_F(limits, sigkill_of_a_parent)
+{
+	size_t n = 64 * page_size();
+	int ready[2], go[2], answer[2], result = 0;
+	pid_t pid;
+
+	ASSERT_EQ(pipe(ready), 0);
+	ASSERT_EQ(pipe(go), 0);
+	ASSERT_EQ(pipe(answer), 0);
+	pid = test_fork();
+	if (!pid) {
+		uint8_t *memory = _test_map(n);
+		struct ferry_counts counts;
+		struct ferry *own;
+
+		fill_pattern(memory, n, 1);
+		child_check(!ferry_open_index(0, &own));
+		child_check(!ferry_migrate(own, memory, n, DRM_FERRY_TARGET_DEVICE, NULL,
+					   &counts));
+		if (!fork()) {
+			ferry_close(own);
+			child_check(!tell(ready[1]) && !wait_told(go[0]));
+			result = find_difference(memory, n, 1) == n ? 1 : 2;
+			child_check(write(answer[1], &result, sizeof(result)) ==
+				    sizeof(result));
+			_exit(0);
+		}
+		pause();
+		_exit(1);
+	}
+	ASSERT_EQ(wait_told(ready[0]), 0);
+	test_used(self->ferry, 64);
+	ASSERT_EQ(kill(pid, SIGKILL), 0);
+	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+	test_wait_unused(self->ferry, 2);
+	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(read(answer[0], &result, sizeof(result)), sizeof(result));
+	ASSERT_EQ(result, 1);
+}
+
+TEST_F(limits, mergeable_with_core)
+{
+	size_t n = 64 * page_size();
+	struct drm_ferry_migrate request = { 0 };
+	uint8_t *memory = test_map(n), *copy = test_map(n), outcomes[64];
+	FILE *run;
+	int i;
+
+	memset(memory, 7, n);
+	ASSERT_EQ(madvise(memory, n, MADV_MERGEABLE), 0);
+	run = fopen("/sys/kernel/mm/ksm/run", "w");
+	ASSERT_NE(run, NULL);
+	fputs("1\n", run);
+	fflush(run);
+	usleep(300000);
+	request = (struct drm_ferry_migrate) {
+		.addr = ptr(memory), .len = n, .outcomes = ptr(outcomes),
+		.backend = DRM_FERRY_BACKEND_CORE };
+	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_MIGRATE, &request), 0);
+	ASSERT_EQ(request.failed, 64);
+	ASSERT_EQ(request.moved, 0);
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(outcomes[i], DRM_FERRY_KSM);
+	/* The device may use them where they are. */
+	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(memcmp(memory, copy, n), 0);
+	memset(copy, 9, n);
+	ASSERT_EQ(ferry_write(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(memcmp(memory, copy, n), 0);
+	rewind(run);
+	fputs("0\n", run);
+	fclose(run);
+}
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+/* A signal in every millisecond: each call makes progress or changes nothing. */
+TEST_F_TIMEOUT(limits, signals, 120)
+{
+	struct itimerval often = { .it_interval.tv_usec = 1000, .it_value.tv_usec = 1000 };
+	struct itimerval never = { 0 };
+	struct sigaction action = { .sa_handler = on_alarm };
+	size_t n = 32 * MIB, done = 0;
+	uint8_t *memory = test_map(n), *copy = test_map(n);
+	int calls = 0, ret;
+
+	fill_pattern(memory, n, 1);
+	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	ASSERT_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+	while (done < n) {
+		struct drm_ferry_migrate request = {
+			.addr = ptr(memory + done), .len = n - done, .done = 12345 };
+
+		ret = _test_ioctl(self->ferry, DRM_IOCTL_FERRY_MIGRATE, &request);
+		calls++;
+		if (ret == -EINTR) {
+			ASSERT_EQ(request.done, 12345);
+			continue;
+		}
+		ASSERT_EQ(ret, 0);
+		ASSERT_GT(request.done, 0);
+		done += request.done;
+	}
+	ASSERT_GT(calls, 1);
+	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+	test_pattern(copy, n, 1);
+	test_pattern(memory, n, 1);
+}
+
+/* Pinned for I/O (vmsplice keeps the page in a pipe): it stays, and is told. */
+TEST_F(limits, extra_reference)
+{
+	struct iovec iov;
+	struct ferry_counts counts;
+	uint8_t *memory = test_map(page_size()), outcome = 0;
+	int fds[2];
+
+	memset(memory, 5, page_size());
+	ASSERT_EQ(pipe(fds), 0);
+	iov.iov_base = memory;
+	iov.iov_len = page_size();
+	ASSERT_EQ(vmsplice(fds[1], &iov, 1, 0), page_size());
+	ASSERT_EQ(_test_migrate(self->ferry, memory, page_size(), DRM_FERRY_TARGET_DEVICE,
+				&outcome, &counts), 0);
+	ASSERT_EQ(counts.failed, 1);
+	ASSERT_EQ(outcome, DRM_FERRY_NOT_MOVED);
+	close(fds[0]);
+	close(fds[1]);
+	test_to_device(self->ferry, memory, page_size());
+	ASSERT_EQ(memory[5], 5);
+}
+
+/* More windows than the device's page table keeps: old ones are given up. */
+TEST_F_TIMEOUT(limits, sparse_access, 120)
+{
+	size_t n = 4200 * 2 * MIB, step = 2 * MIB, i;
+	uint8_t *memory, byte;
+
+	memory = mmap(NULL, n, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	ASSERT_NE(memory, MAP_FAILED);
+	for (i = 0; i < n; i += step)
+		ASSERT_EQ(ferry_read(self->ferry, memory + i, 1, &byte), 0);
+	ASSERT_LE(test_stats(self->ferry).windows, 4096);
+	byte = 3;
+	ASSERT_EQ(ferry_write(self->ferry, memory, 1, &byte), 0);
+	ASSERT_EQ(memory[0], 3);
+}
+
+TEST_HARNESS_MAIN
