@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/numa.h>
+
+#include "copy.h"
+#include "memory.h"
+
+#define NPAGES 4UL
+
+struct copy_test {
+	struct ferry_memory *memory;
+	struct ferry_owner owner;
+	struct page *device[NPAGES];
+	struct page *system;
+};
+
+static vm_fault_t no_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static int copy_init(struct kunit *test)
+{
+	const struct ferry_device_config config = {
+		.memory_size = FERRY_MEMORY_ALIGN,
+		.node = NUMA_NO_NODE,
+	};
+	struct copy_test *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->system = alloc_pages(GFP_KERNEL, ilog2(NPAGES));
+	KUNIT_ASSERT_NOT_NULL(test, t->system);
+	t->memory = ferry_memory_create(&config, t, no_fault);
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->memory);
+	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(t->memory, &t->owner, NPAGES, t->device),
+			NPAGES);
+	test->priv = t;
+	return 0;
+}
+
+static void copy_exit(struct kunit *test)
+{
+	struct copy_test *t = test->priv;
+
+	if (!t)
+		return;
+	ferry_memory_free(t->memory, t->device, NPAGES);
+	ferry_memory_destroy(t->memory);
+	__free_pages(t->system, ilog2(NPAGES));
+}
+
+static void fill(void *bytes, unsigned int seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(u32); i++)
+		((u32 *)bytes)[i] = (i + 1) * 2654435761u + seed;
+}
+
+static bool is_filled(const void *bytes, unsigned int seed)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(u32); i++)
+		if (((u32 *)bytes)[i] != (i + 1) * 2654435761u + seed)
+			return false;
+	return true;
+}
+
+static void there_and_back(struct kunit *test)
+{
+	struct copy_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < NPAGES; i++)
+		fill(page_address(t->system + i), i);
+	ferry_copy_to_device(t->device[0], t->system, NPAGES);
+	for (i = 0; i < NPAGES; i++) {
+		KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[i]), i));
+		memset(page_address(t->system + i), 0, PAGE_SIZE);
+	}
+	ferry_copy_from_device(t->system, t->device[0], NPAGES);
+	for (i = 0; i < NPAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is_filled(page_address(t->system + i), i));
+}
+
+static void clear_is_exact(struct kunit *test)
+{
+	struct copy_test *t = test->priv;
+	unsigned int i;
+
+	for (i = 0; i < NPAGES; i++)
+		fill(ferry_memory_address(t->device[i]), i);
+	ferry_copy_clear(t->device[1], 2);
+	KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[0]), 0));
+	KUNIT_EXPECT_NULL(test, memchr_inv(ferry_memory_address(t->device[1]), 0, PAGE_SIZE));
+	KUNIT_EXPECT_NULL(test, memchr_inv(ferry_memory_address(t->device[2]), 0, PAGE_SIZE));
+	KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[3]), 3));
+}
+
+static struct kunit_case copy_cases[] = {
+	KUNIT_CASE(there_and_back),
+	KUNIT_CASE(clear_is_exact),
+	{}
+};
+
+static struct kunit_suite copy_suite = {
+	.name = "ferry_copy",
+	.init = copy_init,
+	.exit = copy_exit,
+	.test_cases = copy_cases,
+};
+
+kunit_test_suite(copy_suite);
