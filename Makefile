@@ -99,13 +99,19 @@ $(B)/ferryctl: $(toolobj) $(B)/libferry.a
 selftests = $(shell vm/kernel --path lean)/../tree/tools/testing/selftests
 harness_warnings = -Wno-unused-parameter -Wno-missing-prototypes -Wno-sign-compare
 testsrc = $(wildcard tests/selftests/*.c)
-tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%)
+tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%) $(B)/tests/hold
 
 $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE $(includes) \
 		-isystem $(selftests) $(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
+
+$(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
+		$(call deps_of,cflags,libdrm) -o $@ $< $(B)/libferry.a \
+		$(call deps_of,libs,libdrm)
 
 install: userlib	## libferry and ferryctl; DESTDIR= PREFIX=
 	$(Q)install -d $(DESTDIR)$(PREFIX)/{bin,lib/pkgconfig,include/drm}

@@ -40,22 +40,44 @@ static struct ferry_config config;
 static struct ferry_device *all_devices[FERRY_MAX_DEVICES];
 static struct ferry_drm *all_nodes[FERRY_MAX_DEVICES];
 
-static void destroy_device(unsigned int i)
+static void destroy_devices(unsigned int n)
 {
-	ferry_drm_destroy(all_nodes[i]);
-	ferry_device_destroy(all_devices[i]);
+	while (n--)
+		ferry_device_destroy(all_devices[n]);
 }
 
-static int create_device(unsigned int i)
+static int create_devices(void)
 {
-	all_devices[i] = ferry_device_create(i, &config.devices[i], ferry_cpu_fault);
-	if (IS_ERR(all_devices[i]))
-		return PTR_ERR(all_devices[i]);
-	all_nodes[i] = ferry_drm_create(all_devices[i]);
-	if (IS_ERR(all_nodes[i])) {
-		pr_err("device %u: no render node: error %pe\n", i, all_nodes[i]);
-		ferry_device_destroy(all_devices[i]);
-		return PTR_ERR(all_nodes[i]);
+	unsigned int i;
+
+	for (i = 0; i < config.ndevices; i++) {
+		all_devices[i] = ferry_device_create(i, &config.devices[i],
+						     ferry_cpu_fault);
+		if (IS_ERR(all_devices[i])) {
+			destroy_devices(i);
+			return PTR_ERR(all_devices[i]);
+		}
+	}
+	return 0;
+}
+
+static void destroy_nodes(unsigned int n)
+{
+	while (n--)
+		ferry_drm_destroy(all_nodes[n]);
+}
+
+static int create_nodes(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < config.ndevices; i++) {
+		all_nodes[i] = ferry_drm_create(all_devices[i]);
+		if (IS_ERR(all_nodes[i])) {
+			pr_err("device %u: no render node: error %pe\n", i, all_nodes[i]);
+			destroy_nodes(i);
+			return PTR_ERR(all_nodes[i]);
+		}
 	}
 	return 0;
 }
@@ -68,7 +90,6 @@ static int __init ferry_init(void)
 		.node = node,
 		.coherent = coherent,
 	};
-	unsigned int i;
 	int ret;
 
 	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE)) {
@@ -82,26 +103,25 @@ static int __init ferry_init(void)
 	if (ret)
 		return ret;
 
-	for (i = 0; i < config.ndevices; i++) {
-		ret = create_device(i);
-		if (ret)
-			goto err_destroy_devices;
-	}
-	return 0;
-
-err_destroy_devices:
-	while (i--)
-		destroy_device(i);
+	ret = create_devices();
+	if (ret)
+		return ret;
+	/*
+	 * Last, when what can run out of memory is done: a node can be opened from
+	 * when it is registered, and a load that fails then takes the code away
+	 * from under the file.
+	 */
+	ret = create_nodes();
+	if (ret)
+		destroy_devices(config.ndevices);
 	return ret;
 }
 module_init(ferry_init);
 
 static void __exit ferry_exit(void)
 {
-	unsigned int i = config.ndevices;
-
-	while (i--)
-		destroy_device(i);
+	destroy_nodes(config.ndevices);
+	destroy_devices(config.ndevices);
 }
 module_exit(ferry_exit);
 

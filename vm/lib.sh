@@ -13,6 +13,7 @@
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${FERRY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferry}
+# shellcheck disable=SC2034 # for those who read this file
 slot=$cache/checkout/$(printf '%s %s' "$top" "${KERNEL_SRC:-}" | sha256sum | cut -c1-16)
 
 die() { # STATUS MESSAGE...

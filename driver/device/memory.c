@@ -34,11 +34,12 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/vmstat.h>
 
 #include "memory.h"
 
 #define FERRY_BLOCK_ORDER	(PMD_SHIFT - PAGE_SHIFT)
-#define FERRY_BLOCK_PAGES	(1UL << FERRY_BLOCK_ORDER)
+#define FERRY_BLOCK_PAGES	BIT(FERRY_BLOCK_ORDER)
 
 static_assert(FERRY_MEMORY_ALIGN % (PAGE_SIZE << FERRY_BLOCK_ORDER) == 0);
 
@@ -101,11 +102,10 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 				 struct ferry_owner *owner, unsigned long n,
 				 struct page **pages)
 {
-	unsigned long got = 0, run;
+	unsigned long got = 0, run, flags;
 	unsigned int i;
 
-	guard(spinlock_irqsave)(&memory->lock);
-
+	spin_lock_irqsave(&memory->lock, flags);
 	for (i = 0; i < memory->nchunks && got < n; i++) {
 		do {
 			run = take_run(memory->chunks[i], owner, n - got, pages + got);
@@ -114,6 +114,7 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 	}
 	memory->nused += got;
 	owner->held += got;
+	spin_unlock_irqrestore(&memory->lock, flags);
 	return got;
 }
 
@@ -153,31 +154,47 @@ static void give_back(struct ferry_memory *memory, struct page *page)
 void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n)
 {
-	guard(spinlock_irqsave)(&memory->lock);
+	unsigned long flags;
 
+	spin_lock_irqsave(&memory->lock, flags);
 	while (n--)
 		give_back(memory, *pages++);
+	spin_unlock_irqrestore(&memory->lock, flags);
 }
 
 /*
- * The last reference is gone. The flags that a life as anonymous memory leaves
- * behind are cleared here: free_zone_device_folio() does not, and the next user
- * would inherit a dirty bit, or find a lazily freed page swap-backed.
+ * The flags that a life as anonymous memory leaves behind are cleared here, as
+ * free_pages_prepare() does for system pages; free_zone_device_folio() does not.
+ * The next user would inherit a dirty bit, find a lazily freed page swap-backed,
+ * or meet a BUG over a page that is active and unevictable. munlock() passes over
+ * device pages, so that one may still count as mlocked.
  */
-static void page_free(struct page *page)
+static void clear_flags(struct folio *folio)
 {
-	struct ferry_memory *memory = page_chunk(page)->memory;
-	struct folio *folio = page_folio(page);
-
+	if (folio_test_clear_mlocked(folio))
+		zone_stat_mod_folio(folio, NR_MLOCK, -1);
+	folio_clear_unevictable(folio);
 	folio_clear_dirty(folio);
 	folio_clear_uptodate(folio);
 	folio_clear_swapbacked(folio);
 	folio_clear_referenced(folio);
 	folio_clear_workingset(folio);
 	folio_clear_active(folio);
+	folio_clear_checked(folio);
+	folio_clear_mappedtodisk(folio);
+}
 
-	guard(spinlock_irqsave)(&memory->lock);
+/* The last reference is gone. */
+static void page_free(struct page *page)
+{
+	struct ferry_memory *memory = page_chunk(page)->memory;
+	struct folio *folio = page_folio(page);
+	unsigned long flags;
+
+	clear_flags(folio);
+	spin_lock_irqsave(&memory->lock, flags);
 	give_back(memory, page);
+	spin_unlock_irqrestore(&memory->lock, flags);
 }
 
 /**
@@ -188,20 +205,16 @@ static void page_free(struct page *page)
  */
 unsigned long ferry_memory_used(struct ferry_memory *memory)
 {
-	guard(spinlock_irqsave)(&memory->lock);
-	return memory->nused;
+	return READ_ONCE(memory->nused);
 }
 
 static void disown_chunk(struct ferry_chunk *chunk, struct ferry_owner *owner)
 {
 	struct ferry_owner *orphans = &chunk->memory->orphans;
-	unsigned long i;
+	unsigned long i, flags;
 
-	guard(spinlock_irqsave)(&chunk->memory->lock);
-
-	if (!owner->held)
-		return;
-	for_each_set_bit(i, chunk->used, chunk->npages) {
+	spin_lock_irqsave(&chunk->memory->lock, flags);
+	for_each_set_bit(i, chunk->used, owner->held ? chunk->npages : 0) {
 		if (chunk->pages[i].owner != owner)
 			continue;
 		chunk->pages[i].owner = orphans;
@@ -209,6 +222,7 @@ static void disown_chunk(struct ferry_chunk *chunk, struct ferry_owner *owner)
 		if (!orphans->held++)
 			__module_get(THIS_MODULE);
 	}
+	spin_unlock_irqrestore(&chunk->memory->lock, flags);
 }
 
 /**
@@ -232,10 +246,9 @@ static unsigned long evict_run(struct ferry_chunk *chunk,
 			       const struct ferry_owner *owner,
 			       unsigned long *first, unsigned long max)
 {
-	unsigned long n;
+	unsigned long n, flags;
 
-	guard(spinlock_irqsave)(&chunk->memory->lock);
-
+	spin_lock_irqsave(&chunk->memory->lock, flags);
 	if (!owner->held)
 		*first = chunk->npages;
 	for_each_set_bit_from(*first, chunk->used, chunk->npages)
@@ -247,6 +260,7 @@ static unsigned long evict_run(struct ferry_chunk *chunk,
 			break;
 		set_bit(FERRY_PAGE_EVICTING, &chunk->pages[*first + n].flags);
 	}
+	spin_unlock_irqrestore(&chunk->memory->lock, flags);
 	return n;
 }
 
@@ -297,14 +311,15 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 {
 	struct ferry_chunk *chunk = page_chunk(pfn_to_page(pfn));
 	unsigned long i = pfn - chunk->first_pfn;
+	unsigned long flags;
 
-	guard(spinlock_irqsave)(&memory->lock);
-
+	spin_lock_irqsave(&memory->lock, flags);
 	for (; n--; i++) {
 		clear_bit(FERRY_PAGE_EVICTING, &chunk->pages[i].flags);
 		if (!chunk->pages[i].owner)
 			make_free(chunk, i);
 	}
+	spin_unlock_irqrestore(&memory->lock, flags);
 }
 
 /* One page ------------------------------------------------------------------ */
@@ -346,13 +361,15 @@ bool ferry_memory_fault_begin(struct page *page)
 {
 	struct ferry_memory *memory = page_chunk(page)->memory;
 	struct ferry_page *meta = page_meta(page);
+	unsigned long flags;
 
 	if (!test_and_set_bit_lock(FERRY_PAGE_COMING_HOME, &meta->flags))
 		return true;
 
-	guard(spinlock_irqsave)(&memory->lock);
+	spin_lock_irqsave(&memory->lock, flags);
 	if (meta->owner)
 		meta->owner->cpu_fault_races++;
+	spin_unlock_irqrestore(&memory->lock, flags);
 	return false;
 }
 
@@ -365,12 +382,12 @@ void ferry_memory_fault_end(struct page *page, bool came_home)
 {
 	struct ferry_memory *memory = page_chunk(page)->memory;
 	struct ferry_page *meta = page_meta(page);
+	unsigned long flags;
 
-	if (came_home) {
-		guard(spinlock_irqsave)(&memory->lock);
-		if (meta->owner)
-			meta->owner->cpu_faults++;
-	}
+	spin_lock_irqsave(&memory->lock, flags);
+	if (came_home && meta->owner)
+		meta->owner->cpu_faults++;
+	spin_unlock_irqrestore(&memory->lock, flags);
 	clear_bit_unlock(FERRY_PAGE_COMING_HOME, &meta->flags);
 }
 

@@ -94,7 +94,7 @@ struct ferry_memory {
 	struct ferry_chunk **chunks;
 	struct dev_pagemap_ops ops;
 
-	spinlock_t lock;
+	spinlock_t lock;	/* see above */
 	unsigned long nused;
 	struct ferry_owner orphans;
 };

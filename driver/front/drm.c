@@ -257,6 +257,18 @@ static void __user *op_pointer(const struct drm_ferry_exec *req, u32 i)
 	return u64_to_user_ptr(req->ops + (u64)i * req->stride);
 }
 
+#define RESULT_OFFSET	offsetof(struct drm_ferry_exec_op, value)
+
+/* Only CHECKSUM has a result; there must be room for it. */
+static int check_result(const struct drm_ferry_exec *req,
+			const struct drm_ferry_exec_op *op)
+{
+	if (op->op == DRM_FERRY_OP_CHECKSUM &&
+	    req->stride < RESULT_OFFSET + sizeof(op->value))
+		return -EINVAL;
+	return 0;
+}
+
 static int read_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 		    struct drm_ferry_exec_op *ops)
 {
@@ -267,6 +279,7 @@ static int read_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 		ret = copy_struct_from_user(&ops[i], sizeof(ops[i]),
 					    op_pointer(req, i), req->stride);
 		ret = ret ?: ferry_exec_check(mirror, &ops[i]);
+		ret = ret ?: check_result(req, &ops[i]);
 		if (ret) {
 			req->failed = i;
 			return ret;
@@ -275,17 +288,13 @@ static int read_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 	return 0;
 }
 
-/* Only CHECKSUM has a result. */
 static int return_result(const struct drm_ferry_exec *req, u32 i,
 			 const struct drm_ferry_exec_op *op)
 {
-	size_t where = offsetof(struct drm_ferry_exec_op, value);
-
 	if (op->op != DRM_FERRY_OP_CHECKSUM)
 		return 0;
-	if (req->stride < where + sizeof(op->value))
-		return -EINVAL;
-	if (copy_to_user(op_pointer(req, i) + where, &op->value, sizeof(op->value)))
+	if (copy_to_user(op_pointer(req, i) + RESULT_OFFSET, &op->value,
+			 sizeof(op->value)))
 		return -EFAULT;
 	return 0;
 }
@@ -293,7 +302,7 @@ static int return_result(const struct drm_ferry_exec *req, u32 i,
 static int run_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 		   struct drm_ferry_exec_op *ops)
 {
-	int ret;
+	int ret = 0;
 	u32 i;
 
 	for (i = 0; i < req->nops; i++) {
@@ -302,34 +311,39 @@ static int run_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 		ret = ferry_exec_run(mirror, &ops[i]);
 		ret = ret ?: return_result(req, i, &ops[i]);
 		if (ret) {
-			req->failed = i;
-			req->done = i;
-			return ret;
+			if (ret != -EINTR)
+				req->failed = i;
+			break;
 		}
 	}
 	req->done = i;
-	return 0;
+	return ret;
 }
 
 static int exec(struct ferry_mirror *mirror, void *data)
 {
-	struct drm_ferry_exec *req = data;
+	struct drm_ferry_exec req = *(struct drm_ferry_exec *)data;
 	struct drm_ferry_exec_op *ops;
 	int ret;
 
-	ret = check_exec(req);
+	ret = check_exec(&req);
 	if (ret)
 		return ret;
-	ops = kvcalloc(req->nops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	ops = kvcalloc(req.nops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
 	if (!ops)
 		return -ENOMEM;
-	req->failed = DRM_FERRY_NO_OP;
-	req->done = 0;
-	ret = read_ops(mirror, req, ops);
+	req.failed = DRM_FERRY_NO_OP;
+	req.done = 0;
+	ret = read_ops(mirror, &req, ops);
 	if (!ret)
-		ret = run_ops(mirror, req, ops);
+		ret = run_ops(mirror, &req, ops);
 	kvfree(ops);
-	return ret;
+
+	/* A signal in the first operation: it is as if the call had not been. */
+	if (ret == -EINTR && !req.done)
+		return ret;
+	*(struct drm_ferry_exec *)data = req;
+	return ret == -EINTR ? 0 : ret;
 }
 
 static void fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to)

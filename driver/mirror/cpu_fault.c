@@ -13,7 +13,10 @@
  * others return at once, drop their references and fault again, by then onto a
  * migration entry, where the kernel lets them sleep without a reference. A loser
  * that has not left yet makes the winner's check fail; so the winner tries a few
- * times before it lets go of the page and faults again like the rest.
+ * times before it lets go of the page and faults again like the rest. A fault
+ * from within the kernel is tried again without a return to user space, for
+ * hmm_range_fault() in a loop that never yields: there a loser yields, or on one
+ * CPU the winner would not run again.
  *
  * A page that cannot come home for want of memory is VM_FAULT_OOM: the kernel
  * decides who pays. It stays on the device, intact.
@@ -76,7 +79,8 @@ out_finalize:
  *
  * Follows the contract of struct dev_pagemap_ops.
  *
- * Context: mmap_lock held for read; sleeps, unless another thread has the page.
+ * Context: mmap_lock held for read; sleeps, unless another thread has the page
+ * and the fault is a user's.
  * Return: 0 (touch again: it is home, or somebody is at it), VM_FAULT_OOM.
  */
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
@@ -86,8 +90,11 @@ vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 	vm_fault_t ret = VM_FAULT_RETRY;
 	int tries;
 
-	if (!ferry_memory_fault_begin(page))
+	if (!ferry_memory_fault_begin(page)) {
+		if (!(vmf->flags & FAULT_FLAG_USER))
+			cond_resched();
 		return 0;
+	}
 	for (tries = 0; tries < FERRY_HOME_TRIES && ret == VM_FAULT_RETRY; tries++) {
 		if (tries)
 			cond_resched();

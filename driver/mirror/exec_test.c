@@ -6,7 +6,7 @@
 
 #include "mirror.h"
 
-#define TASK_END	(1UL << 47)
+#define TASK_END	BIT(47)
 
 static const struct exec_case {
 	const char *name;
@@ -16,19 +16,28 @@ static const struct exec_case {
 	{ "fill", { .op = DRM_FERRY_OP_FILL, .addr = 4096, .len = 4, .value = U32_MAX }, 0 },
 	{ "checksum of a byte", { .op = DRM_FERRY_OP_CHECKSUM, .addr = 4097, .len = 1 }, 0 },
 	{ "adjacent copy", { .op = DRM_FERRY_OP_COPY, .addr = 10, .src = 20, .len = 10 }, 0 },
-	{ "adjacent copy down", { .op = DRM_FERRY_OP_COPY, .addr = 20, .src = 10, .len = 10 }, 0 },
-	{ "overlap up", { .op = DRM_FERRY_OP_COPY, .addr = 19, .src = 10, .len = 10 }, -EINVAL },
-	{ "overlap down", { .op = DRM_FERRY_OP_COPY, .addr = 10, .src = 19, .len = 10 }, -EINVAL },
-	{ "onto itself", { .op = DRM_FERRY_OP_COPY, .addr = 10, .src = 10, .len = 1 }, -EINVAL },
-	{ "source outside", { .op = DRM_FERRY_OP_COPY, .addr = 1, .src = TASK_END, .len = 1 }, -EINVAL },
+	{ "adjacent copy down",
+	  { .op = DRM_FERRY_OP_COPY, .addr = 20, .src = 10, .len = 10 }, 0 },
+	{ "overlap up",
+	  { .op = DRM_FERRY_OP_COPY, .addr = 19, .src = 10, .len = 10 }, -EINVAL },
+	{ "overlap down",
+	  { .op = DRM_FERRY_OP_COPY, .addr = 10, .src = 19, .len = 10 }, -EINVAL },
+	{ "onto itself",
+	  { .op = DRM_FERRY_OP_COPY, .addr = 10, .src = 10, .len = 1 }, -EINVAL },
+	{ "source outside",
+	  { .op = DRM_FERRY_OP_COPY, .addr = 1, .src = TASK_END, .len = 1 }, -EINVAL },
 	{ "last byte", { .op = DRM_FERRY_OP_CHECKSUM, .addr = TASK_END - 1, .len = 1 }, 0 },
-	{ "past the end", { .op = DRM_FERRY_OP_CHECKSUM, .addr = TASK_END - 1, .len = 2 }, -EINVAL },
+	{ "past the end",
+	  { .op = DRM_FERRY_OP_CHECKSUM, .addr = TASK_END - 1, .len = 2 }, -EINVAL },
 	{ "wraps", { .op = DRM_FERRY_OP_CHECKSUM, .addr = U64_MAX, .len = 2 }, -EINVAL },
 	{ "unknown", { .op = DRM_FERRY_OP_CHECKSUM + 1, .addr = 4, .len = 4 }, -EINVAL },
 	{ "half a word", { .op = DRM_FERRY_OP_ADD, .addr = 4, .len = 6 }, -EINVAL },
-	{ "wide value", { .op = DRM_FERRY_OP_ADD, .addr = 4, .len = 4, .value = 1ULL << 32 }, -EINVAL },
-	{ "stray value", { .op = DRM_FERRY_OP_CHECKSUM, .addr = 4, .len = 4, .value = 1 }, -EINVAL },
-	{ "too long", { .op = DRM_FERRY_OP_FILL, .addr = 4, .len = DRM_FERRY_MAX_OP_LEN + 4 }, -EINVAL },
+	{ "wide value",
+	  { .op = DRM_FERRY_OP_ADD, .addr = 4, .len = 4, .value = 1ULL << 32 }, -EINVAL },
+	{ "stray value",
+	  { .op = DRM_FERRY_OP_CHECKSUM, .addr = 4, .len = 4, .value = 1 }, -EINVAL },
+	{ "too long",
+	  { .op = DRM_FERRY_OP_FILL, .addr = 4, .len = DRM_FERRY_MAX_OP_LEN + 4 }, -EINVAL },
 	{ "longest", { .op = DRM_FERRY_OP_FILL, .addr = 4, .len = DRM_FERRY_MAX_OP_LEN }, 0 },
 };
 

@@ -24,7 +24,9 @@
  * Everything is bounded: FERRY_FAULT_TRIES times, then -EBUSY. Each try makes
  * progress unless the CPU changed its page table in the window meanwhile.
  */
+#include <linux/fs.h>
 #include <linux/hmm.h>
+#include <linux/magic.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
@@ -87,6 +89,15 @@ static unsigned long find_unwritable(const struct fault *fault)
 }
 
 /*
+ * Memory of memfd_secret() is out of the kernel's own reach. GUP refuses it, HMM
+ * does not, and vma_is_secretmem() is not exported.
+ */
+static bool is_secret(const struct vm_area_struct *vma)
+{
+	return vma->vm_file && file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+}
+
+/*
  * A failed fault in a write may mean a mapping that is not writable; hmm says
  * -EPERM only when it gets as far as faulting.
  */
@@ -102,7 +113,7 @@ static int check_rights(struct fault *fault)
 			return -EFAULT;
 		if (fault->write && !(vma->vm_flags & VM_WRITE))
 			return -EPERM;
-		if (!(vma->vm_flags & VM_READ))
+		if (!(vma->vm_flags & VM_READ) || is_secret(vma))
 			return -EFAULT;
 	}
 	return 0;

@@ -92,14 +92,25 @@ struct ferry_range {
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range);
 
 /* snapshot.c */
+
+/**
+ * struct ferry_page_state - what was seen at one address
+ * @flags: DRM_FERRY_PAGE_*
+ * @outcome: what would keep a migration away, as far as it shows
+ * @page: of a normal page in memory, without a reference; else NULL
+ */
 struct ferry_page_state {
-	u32 flags;		/* DRM_FERRY_PAGE_* */
-	u8 outcome;		/* what kept it, if that shows: enum drm_ferry_outcome */
+	u32 flags;
+	u8 outcome;
+	struct page *page;
 };
 
 struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 					    struct vm_area_struct *vma,
 					    unsigned long addr);
+unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
+				      unsigned long addr, unsigned long end);
+void ferry_snapshot_judge(struct ferry_page_state *state);
 int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 			  unsigned long len, u32 __user *pages, u64 *done);
 

@@ -37,7 +37,23 @@ static struct ferry_window *find_window(struct ferry_mirror *mirror,
 	return window;
 }
 
-/* Round robin. Returns a window that is no longer in the xarray, or NULL. */
+/* The next window from @index on that is not @keep. */
+static struct ferry_window *next_window(struct ferry_mirror *mirror,
+					unsigned long *index, unsigned long keep)
+{
+	struct ferry_window *window;
+
+	window = xa_find(&mirror->windows, index, ULONG_MAX, XA_PRESENT);
+	if (window && *index == keep)
+		window = xa_find_after(&mirror->windows, index, ULONG_MAX, XA_PRESENT);
+	return window;
+}
+
+/*
+ * Round robin. Returns a window that is no longer in the xarray, or NULL. Every
+ * insertion is followed by a call, and there is always another window than @keep
+ * to give up, so there are never more than FERRY_MAX_WINDOWS for longer than that.
+ */
 static struct ferry_window *take_surplus(struct ferry_mirror *mirror,
 					 unsigned long keep)
 {
@@ -49,12 +65,12 @@ static struct ferry_window *take_surplus(struct ferry_mirror *mirror,
 	if (mirror->nwindows <= FERRY_MAX_WINDOWS)
 		return NULL;
 	index = mirror->evict_hand;
-	window = xa_find(&mirror->windows, &index, ULONG_MAX, XA_PRESENT);
-	if (!window || index == keep) {
-		index = index == keep ? keep + 1 : 0;
-		window = xa_find(&mirror->windows, &index, ULONG_MAX, XA_PRESENT);
+	window = next_window(mirror, &index, keep);
+	if (!window) {
+		index = 0;
+		window = next_window(mirror, &index, keep);
 	}
-	if (!window || index == keep)
+	if (WARN_ON_ONCE(!window))
 		return NULL;
 	mirror->evict_hand = index + 1;
 	__xa_erase(&mirror->windows, index);
@@ -98,7 +114,8 @@ err_free_window:
  * @addr: any address in it
  *
  * Context: sleeps; no mmap_lock held.
- * Return: the window with a reference, or ERR_PTR(-ENOMEM).
+ * Return: the window with a reference; ERR_PTR(-ENOMEM), or ERR_PTR(-EINTR) if a
+ * signal came while the mm got its first notifier (mm_take_all_locks()).
  */
 struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 				      unsigned long addr)

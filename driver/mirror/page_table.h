@@ -64,7 +64,7 @@ struct ferry_window {
 	struct ferry_mirror *mirror;
 	unsigned long start;
 	refcount_t refs;
-	struct mutex lock;
+	struct mutex lock;	/* see above */
 	ferry_entry_t *entries;
 };
 

@@ -12,11 +12,21 @@
  *   setup     collects, locks, unmaps and isolates; what it cannot have it leaves
  *   fill      destination pages for what it has, and the data copied: no CPU can
  *             reach either page, both are locked, the TLB is flushed
- *   pages     moves the metadata; a page that it refuses goes back on finalize
+ *   pages     moves the metadata; one that it refuses is put back below
  *   finalize  the page table names the new pages, locks are dropped
  *   judge     for each page that did not move, why, as far as it shows
- * A destination that is not used is unlocked and put by finalize, and so goes
- * back to the pool (or the system) by itself.
+ * Unused destinations are unlocked and put by the last step, and so go
+ * back to the pool (or the system) by themselves.
+ *
+ * KSM and core: migrate_vma_collect() puts a migration entry where it finds the
+ * page, and takes it out again by a walk of the page's rmap, which does not reach
+ * every mapping of a KSM page: not before ksmd has put it into its stable tree, nor
+ * once the process that had it merged is gone. The entry then outlives the lock,
+ * and the next to look at it meets a BUG. So core is not shown mergeable mappings,
+ * and a range ends before a KSM page that another process's merging left in a
+ * mapping that is not mergeable. What remains is a race that only the engine could
+ * close: ksmd merging, for a process that shares the page, between our look and
+ * core's.
  *
  * Device pages come from the pool and never from the page allocator, so the way
  * to the device allocates no memory with folios locked. The way home does, one
@@ -48,6 +58,7 @@
  * @fresh: device pages from the pool
  * @outcome: what became of each page
  * @npages: pages of the batch, from @args.start
+ * @ksm: address of the first KSM page that must be avoided, or beyond the batch
  * @full: the device had no page for at least one
  * @untold: the user's array of outcomes could not be written
  */
@@ -60,6 +71,7 @@ struct batch {
 	struct page *fresh[FERRY_BATCH_PAGES];
 	u8 outcome[FERRY_BATCH_PAGES];
 	unsigned long npages;
+	unsigned long ksm;
 	bool full;
 	bool untold;
 };
@@ -73,7 +85,7 @@ static bool wants_page(const struct batch *batch, unsigned long i)
 
 	if (!(batch->src[i] & MIGRATE_PFN_MIGRATE))
 		return false;
-	return !page || PageAnon(page);
+	return !page || (PageAnon(page) && !PageKsm(page));
 }
 
 static unsigned long alloc_fresh(struct batch *batch)
@@ -207,6 +219,7 @@ static void judge(struct batch *batch)
 		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED)
 			continue;
 		state = ferry_snapshot_page(batch->mirror->device, batch->args.vma, addr);
+		ferry_snapshot_judge(&state);
 		if (batch->range->target == FERRY_TARGET_DEVICE)
 			batch->outcome[i] = judge_to_device(batch, &state);
 		else
@@ -232,6 +245,12 @@ static int run_engine(struct batch *batch)
 	return 0;
 }
 
+static bool must_avoid_ksm(const struct batch *batch)
+{
+	return IS_ENABLED(CONFIG_KSM) && batch->range->target == FERRY_TARGET_DEVICE &&
+	       !batch->range->backend->survives_ksm;
+}
+
 /*
  * Mappings that the engine must not be shown: shared ones hold a file's pages
  * and nothing else, mergeable ones kill core.
@@ -244,7 +263,8 @@ static u8 whole_mapping_outcome(struct batch *batch)
 		return DRM_FERRY_NOT_ATTEMPTED;
 	if (vma->vm_flags & VM_SHARED)
 		return DRM_FERRY_FILE;
-	if (vma->vm_flags & VM_MERGEABLE && !batch->range->backend->survives_ksm)
+	if (must_avoid_ksm(batch) &&
+	    (vma->vm_flags & VM_MERGEABLE || batch->ksm == batch->args.start))
 		return DRM_FERRY_KSM;
 	return DRM_FERRY_NOT_ATTEMPTED;
 }
@@ -266,6 +286,11 @@ static void prepare(struct batch *batch, struct vm_area_struct *vma,
 	args->vma = vma;
 	args->start = start;
 	args->end = min3(batch->range->end, vma->vm_end, table_end);
+	batch->ksm = ULONG_MAX;
+	if (must_avoid_ksm(batch)) {
+		batch->ksm = ferry_snapshot_find_ksm(vma, start, args->end);
+		args->end = max(batch->ksm, start + PAGE_SIZE);
+	}
 	args->src = batch->src;
 	args->dst = batch->dst;
 	args->pgmap_owner = batch->mirror->device;

@@ -8,10 +8,11 @@
  * page-table lock. mmap_lock (read) keeps the mapping; the RCU read section keeps
  * a page table that khugepaged takes away meanwhile (pte_free_defer()); the PMD
  * is read once, and what was read is what is used. The answer may be old when it
- * is given, as any snapshot is. The struct pages that the entries name are
- * looked at without a reference: their memory stays, their meaning may be gone,
- * and nothing is done on the strength of it.
+ * is given, as any snapshot is. Of the struct pages that the entries name only
+ * what never changes is looked at (whose memory they are); what more a judgement
+ * needs is read under a reference.
  */
+#include <linux/ksm.h>
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/swap.h>
@@ -34,11 +35,9 @@ static u32 page_place(struct ferry_device *device, struct page *page)
 	return DRM_FERRY_PAGE_OTHER_DEVICE;
 }
 
-/* What of a page in memory would keep a migration away, as far as it shows. */
-static u8 page_outcome(struct page *page)
+/* What would keep a folio in memory from migrating, as far as it shows. */
+static u8 folio_outcome(struct folio *folio)
 {
-	struct folio *folio = page_folio(page);
-
 	if (folio_test_hwpoison(folio))
 		return DRM_FERRY_HWPOISON;
 	if (folio_test_ksm(folio))
@@ -67,7 +66,8 @@ static void see_present(struct ferry_page_state *state, struct ferry_device *dev
 		state->outcome = DRM_FERRY_SPECIAL;
 	} else {
 		state->flags |= page_place(device, pfn_to_page(pfn));
-		state->outcome = page_outcome(pfn_to_page(pfn));
+		state->outcome = DRM_FERRY_NOT_MOVED;
+		state->page = pfn_to_page(pfn);
 	}
 }
 
@@ -179,6 +179,60 @@ struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 	else if (!pmd_bad(pmd))
 		see_pte(&state, device, ptep_get(pte_offset_kernel(&pmd, addr)));
 	return state;
+}
+
+/**
+ * ferry_snapshot_judge() - look closer at a page that did not move
+ * @state: from ferry_snapshot_page(); its outcome is refined
+ *
+ * The page may have left the address meanwhile; then what is told is of the page.
+ */
+void ferry_snapshot_judge(struct ferry_page_state *state)
+{
+	struct folio *folio;
+
+	if (!state->page)
+		return;
+	folio = page_folio(state->page);
+	if (!folio_try_get(folio))
+		return;
+	/* Split or freed before the reference was taken: not this folio's page. */
+	if (page_folio(state->page) == folio)
+		state->outcome = folio_outcome(folio);
+	folio_put(folio);
+}
+
+static bool is_ksm(pte_t pte)
+{
+	return pte_present(pte) && !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&
+	       PageKsm(pte_page(pte));
+}
+
+/**
+ * ferry_snapshot_find_ksm() - look for the first KSM page
+ * @vma: the mapping; its mm's mmap_lock is held
+ * @addr: first byte, page-aligned
+ * @end: exclusive, in the same page table
+ *
+ * Return: its address, or @end.
+ */
+unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
+				      unsigned long addr, unsigned long end)
+{
+	pte_t *ptep;
+	pmd_t pmd;
+
+	mmap_assert_locked(vma->vm_mm);
+
+	guard(rcu)();
+	pmd = read_pmd(vma->vm_mm, addr);
+	/* KSM pages are never mapped by a PMD. */
+	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
+		return end;
+	for (ptep = pte_offset_kernel(&pmd, addr); addr < end; ptep++, addr += PAGE_SIZE)
+		if (is_ksm(ptep_get(ptep)))
+			break;
+	return addr;
 }
 
 static int snapshot_some(struct ferry_mirror *mirror, unsigned long addr,

@@ -70,8 +70,8 @@ static size_t step_size(unsigned long addr, u64 len)
 	return min_t(u64, len, FERRY_STEP_SIZE - addr % FERRY_STEP_SIZE);
 }
 
-static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t n,
-		       bool write, ferry_access_fn fn, void *arg)
+static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
+		      bool write, ferry_access_fn fn, void *arg)
 {
 	struct ferry_window *window;
 	int ret;
@@ -88,6 +88,23 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t n
 	return ret;
 }
 
+/*
+ * A step is faulted in as a whole; where it fails, its first page alone may still
+ * do. Returns 0 with *n what was accessed.
+ */
+static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *n,
+		       bool write, ferry_access_fn fn, void *arg)
+{
+	size_t first = min(*n, PAGE_SIZE - offset_in_page(addr));
+	int ret;
+
+	ret = access_all(mirror, addr, *n, write, fn, arg);
+	if ((ret != -EFAULT && ret != -EPERM) || first == *n)
+		return ret;
+	*n = first;
+	return access_all(mirror, addr, first, write, fn, arg);
+}
+
 /**
  * ferry_mirror_access() - the device touches every byte of a range, in order
  * @mirror: entered
@@ -98,8 +115,8 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t n
  * @arg: for @fn
  *
  * Return: 0, or the error of ferry_window_fault() for the first page that could
- * not be accessed; what lies before it was touched. -EINTR only for a process
- * that is being killed.
+ * not be accessed; what lies before it was touched. -EINTR for a process that is
+ * being killed, or before anything was touched.
  */
 int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 			enum ferry_access_flags flags, ferry_access_fn fn, void *arg)
@@ -111,7 +128,7 @@ int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		n = step_size(addr, len);
-		ret = access_step(mirror, addr, n, flags & FERRY_ACCESS_WRITE, fn, arg);
+		ret = access_step(mirror, addr, &n, flags & FERRY_ACCESS_WRITE, fn, arg);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -136,26 +153,26 @@ static void copy_in(void *bytes, size_t n, void *arg)
 }
 
 static int read_step(struct ferry_mirror *mirror, void *bounce, unsigned long addr,
-		     size_t n)
+		     size_t *n)
 {
 	void *to = bounce;
 	int ret;
 
 	ret = access_step(mirror, addr, n, false, copy_out, &to);
 	if (!ret)
-		atomic64_add(n, &mirror->stats.bytes_read);
+		atomic64_add(*n, &mirror->stats.bytes_read);
 	return ret;
 }
 
 static int write_step(struct ferry_mirror *mirror, const void *bounce,
-		      unsigned long addr, size_t n)
+		      unsigned long addr, size_t *n)
 {
 	const void *from = bounce;
 	int ret;
 
 	ret = access_step(mirror, addr, n, true, copy_in, &from);
 	if (!ret)
-		atomic64_add(n, &mirror->stats.bytes_written);
+		atomic64_add(*n, &mirror->stats.bytes_written);
 	return ret;
 }
 
@@ -182,7 +199,7 @@ int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		return -ENOMEM;
 	while (*done < len && !(*done && signal_pending(current))) {
 		n = step_size(addr + *done, len - *done);
-		ret = read_step(mirror, bounce, addr + *done, n);
+		ret = read_step(mirror, bounce, addr + *done, &n);
 		if (!ret && copy_to_user(buffer + *done, bounce, n))
 			ret = -EFAULT;
 		if (ret)
@@ -219,7 +236,7 @@ int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		if (copy_from_user(bounce, buffer + *done, n))
 			ret = -EFAULT;
 		else
-			ret = write_step(mirror, bounce, addr + *done, n);
+			ret = write_step(mirror, bounce, addr + *done, &n);
 		if (ret)
 			break;
 		*done += n;
@@ -252,8 +269,8 @@ int ferry_mirror_copy(struct ferry_mirror *mirror, unsigned long dst,
 		if (fatal_signal_pending(current))
 			ret = -EINTR;
 		n = min(step_size(src, len), step_size(dst, len));
-		ret = ret ?: read_step(mirror, bounce, src, n);
-		ret = ret ?: write_step(mirror, bounce, dst, n);
+		ret = ret ?: read_step(mirror, bounce, src, &n);
+		ret = ret ?: write_step(mirror, bounce, dst, &n);
 		cond_resched();
 	}
 	kfree(bounce);

@@ -164,6 +164,40 @@ TEST_F(access, write_to_private_file_makes_a_copy_that_moves)
 	unlink("/tmp/ferry-private");
 }
 
+/* Out of reach for the kernel: a device that tries dies with its locks held. */
+TEST_F(access, secret_memory_is_refused)
+{
+	int fd = syscall(SYS_memfd_secret, 0);
+	uint8_t *memory;
+
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(ftruncate(fd, page_size()), 0);
+	memory = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(memory, MAP_FAILED);
+	*memory = 1;
+	ASSERT_EQ(ferry_read(self->ferry, memory, 1, self->data), -EFAULT);
+	ASSERT_EQ(ferry_write(self->ferry, memory, 1, self->data), -EFAULT);
+	munmap(memory, page_size());
+	close(fd);
+}
+
+TEST_F(access, up_to_the_first_unmapped_page)
+{
+	size_t page = page_size();
+	struct drm_ferry_read request = {
+		.addr = ptr(self->memory) + 1, .len = 16 * page, .buffer = ptr(self->data) };
+
+	fill_pattern(self->memory, self->n, 4);
+	ASSERT_EQ(munmap(self->memory + 9 * page, page), 0);
+	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_READ, &request), 0);
+	ASSERT_EQ(request.done, 9 * page - 1);
+	ASSERT_EQ(memcmp(self->data, self->memory + 1, 9 * page - 1), 0);
+	request.addr += request.done;
+	request.done = 77;
+	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_READ, &request), -EFAULT);
+	ASSERT_EQ(request.done, 77);
+}
+
 TEST_F(access, buffer_in_the_range_itself)
 {
 	size_t half = self->n / 2;

@@ -248,6 +248,25 @@ TEST_F(bad_input, exec_ops)
 	}
 }
 
+/* A stride without room for the result is found before anything runs. */
+TEST_F(bad_input, exec_short_stride)
+{
+	struct {
+		uint32_t op, flags;
+		uint64_t addr, len;
+	} ops[] = {
+		{ DRM_FERRY_OP_FILL, 0, ptr(self->memory), 4 },
+		{ DRM_FERRY_OP_CHECKSUM, 0, ptr(self->memory), 4 },
+	};
+	struct drm_ferry_exec exec = {
+		.ops = ptr(ops), .nops = 2, .stride = sizeof(ops[0]) };
+
+	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_EXEC, &exec), -EINVAL);
+	ASSERT_EQ(exec.failed, 1);
+	ASSERT_EQ(exec.done, 0);
+	test_pattern(self->memory, self->n, 1);
+}
+
 TEST_F(bad_input, struct_sizes)
 {
 	struct {

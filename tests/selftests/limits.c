@@ -128,20 +128,25 @@ TEST_F(limits, sigkill_of_a_parent)
 	ASSERT_EQ(result, 1);
 }
 
+static void ksm_run(const char *how)
+{
+	int fd = open("/sys/kernel/mm/ksm/run", O_WRONLY);
+
+	if (write(fd, how, strlen(how)) < 0)
+		fprintf(stderr, "# ksm/run: %s\n", strerror(errno));
+	close(fd);
+}
+
 TEST_F(limits, mergeable_with_core)
 {
 	size_t n = 64 * page_size();
 	struct drm_ferry_migrate request = { 0 };
 	uint8_t *memory = test_map(n), *copy = test_map(n), outcomes[64];
-	FILE *run;
 	int i;
 
 	memset(memory, 7, n);
 	ASSERT_EQ(madvise(memory, n, MADV_MERGEABLE), 0);
-	run = fopen("/sys/kernel/mm/ksm/run", "w");
-	ASSERT_NE(run, NULL);
-	fputs("1\n", run);
-	fflush(run);
+	ksm_run("1\n");
 	usleep(300000);
 	request = (struct drm_ferry_migrate) {
 		.addr = ptr(memory), .len = n, .outcomes = ptr(outcomes),
@@ -157,9 +162,101 @@ TEST_F(limits, mergeable_with_core)
 	memset(copy, 9, n);
 	ASSERT_EQ(ferry_write(self->ferry, memory, n, copy), 0);
 	ASSERT_EQ(memcmp(memory, copy, n), 0);
-	rewind(run);
-	fputs("0\n", run);
-	fclose(run);
+	ksm_run("0\n");
+}
+
+static bool is_ksm_page(const void *addr)
+{
+	uint64_t entry = 0, flags = 0;
+	int fd;
+
+	fd = open("/proc/self/pagemap", O_RDONLY);
+	if (pread(fd, &entry, sizeof(entry), ptr(addr) / page_size() * 8) != sizeof(entry))
+		entry = 0;
+	close(fd);
+	fd = open("/proc/kpageflags", O_RDONLY);
+	if (pread(fd, &flags, sizeof(flags), (entry & ((1ull << 55) - 1)) * 8) !=
+	    sizeof(flags))
+		flags = 0;
+	close(fd);
+	return flags >> 21 & 1;
+}
+
+/* A child has the pages merged; our own mapping of them is not mergeable. */
+TEST_F(limits, merged_by_a_child)
+{
+	size_t page = page_size(), n = 64 * page;
+	uint8_t *memory = test_map(n), outcomes[64];
+	struct ferry_counts counts;
+	int ready[2], go[2], tries, ksm = 0, seen = 0, round, i;
+	pid_t pid;
+
+	memset(memory, 7, n);
+	ASSERT_EQ(pipe(ready), 0);
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!madvise(memory, n, MADV_MERGEABLE));
+		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		_exit(0);
+	}
+	ASSERT_EQ(wait_told(ready[0]), 0);
+	ksm_run("1\n");
+	for (tries = 0; tries < 200 && !seen; tries++) {
+		usleep(50000);
+		for (i = 0; i < 64; i++)
+			seen += is_ksm_page(memory + i * page);
+	}
+	ASSERT_GT(seen, 0);
+	/* Once with the child, once when it is gone and rmap does not find us. */
+	for (round = 0; round < 2; round++) {
+		ksm = 0;
+		ASSERT_EQ(_test_migrate(self->ferry, memory, n, DRM_FERRY_TARGET_DEVICE,
+					outcomes, &counts), 0);
+		for (i = 0; i < 64; i++)
+			ksm += outcomes[i] == DRM_FERRY_KSM;
+		ASSERT_GT(ksm, 0);
+		if (!round) {
+			ASSERT_EQ(tell(go[1]), 0);
+			test_wait(pid);
+		}
+	}
+	ksm_run("0\n");
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(memory[i], 7);
+}
+
+static unsigned long long mlocked_kb(void)
+{
+	unsigned long long kb = 0;
+	char line[128];
+	FILE *file;
+
+	file = fopen("/proc/meminfo", "r");
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Mlocked: %llu", &kb) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+/* munlock() passes over device pages; the count must be right all the same. */
+TEST_F(limits, mlock)
+{
+	size_t n = 64 * page_size();
+	unsigned long long before = mlocked_kb();
+	uint8_t *memory = test_map(n);
+
+	fill_pattern(memory, n, 1);
+	ASSERT_EQ(mlock(memory, n), 0);
+	test_to_device(self->ferry, memory, n);
+	ASSERT_EQ(munlock(memory, n), 0);
+	ASSERT_EQ(munmap(memory, n / 2), 0);
+	ASSERT_EQ(memory[n / 2], pattern(n / 2, 1));
+	munmap(memory + n / 2, n / 2);
+	test_used(self->ferry, 0);
+	ASSERT_LE(mlocked_kb(), before);
 }
 
 static void on_alarm(int signal)
@@ -224,19 +321,36 @@ TEST_F(limits, extra_reference)
 	ASSERT_EQ(memory[5], 5);
 }
 
+#define WINDOW (2 * MIB)
+#define MAX_WINDOWS 4096
+
+static void touch_windows(struct __test_metadata *_metadata, struct ferry *ferry,
+			  uint8_t *memory, size_t first, size_t n)
+{
+	uint8_t byte;
+	size_t i;
+
+	for (i = first; i < first + n; i++)
+		ASSERT_EQ(ferry_read(ferry, memory + i * WINDOW, 1, &byte), 0);
+	ASSERT_LE(test_stats(ferry).windows, MAX_WINDOWS);
+}
+
 /* More windows than the device's page table keeps: old ones are given up. */
 TEST_F_TIMEOUT(limits, sparse_access, 120)
 {
-	size_t n = 4200 * 2 * MIB, step = 2 * MIB, i;
-	uint8_t *memory, byte;
+	size_t n = 10000, i;
+	uint8_t *memory, byte = 3;
 
-	memory = mmap(NULL, n, PROT_READ | PROT_WRITE,
+	memory = mmap(NULL, n * WINDOW, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(memory, MAP_FAILED);
-	for (i = 0; i < n; i += step)
-		ASSERT_EQ(ferry_read(self->ferry, memory + i, 1, &byte), 0);
-	ASSERT_LE(test_stats(self->ferry).windows, 4096);
-	byte = 3;
+	touch_windows(_metadata, self->ferry, memory, 5000, MAX_WINDOWS);
+	/* All of the former go, and every window lies below the last that did. */
+	touch_windows(_metadata, self->ferry, memory, 0, MAX_WINDOWS);
+	for (i = 9998; i > 9900; i -= 2) {
+		touch_windows(_metadata, self->ferry, memory, i + 1, 1);
+		touch_windows(_metadata, self->ferry, memory, i, 1);
+	}
 	ASSERT_EQ(ferry_write(self->ferry, memory, 1, &byte), 0);
 	ASSERT_EQ(memory[0], 3);
 }

@@ -26,8 +26,9 @@
  *			zero: the caller asks for something this kernel does not know
  *	EBADF		the file belongs to another address space: open your own
  *	ESRCH		the address space that the file belongs to has ended
- *	EFAULT		an address that is not mapped, or not as the access needs it;
- *			a bad pointer
+ *	EFAULT		an address that is not mapped, or not as the access needs it, or
+ *			whose page could not be faulted in (out of memory included);
+ *			secret memory (memfd_secret); a bad pointer
  *	EPERM		a device write to a mapping that is not writable
  *	ENOSPC		the device is full and nothing could be moved
  *	ENOMEM		the system is out of memory
