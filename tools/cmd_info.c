@@ -78,37 +78,54 @@ static void add_device(struct libscols_table *table, const char *path,
 	set_number(line, COL_ABI, query->abi_version);
 }
 
-/* Returns 1 if there was a Ferry device at this node. */
-static int add_node(struct libscols_table *table, const char *path)
-{
+struct found {
+	char path[64];
 	struct drm_ferry_query query;
+};
+
+/* Returns 1 if there is a Ferry device at this node. */
+static int look_at(const char *path, struct found *found)
+{
 	struct ferry *ferry;
 	int ret;
 
 	if (ferry_open_path(path, &ferry))
 		return 0;
-	ret = ferry_query(ferry, &query);
+	ret = ferry_query(ferry, &found->query);
 	ferry_close(ferry);
 	if (ret) {
 		failed("%s did not answer: %s", path, strerror(-ret));
 		return 0;
 	}
-	add_device(table, path, &query);
+	snprintf(found->path, sizeof(found->path), "%s", path);
 	return 1;
+}
+
+static int by_index(const void *a, const void *b)
+{
+	const struct found *left = a, *right = b;
+
+	return (left->query.index > right->query.index) -
+	       (left->query.index < right->query.index);
 }
 
 static int add_devices(struct libscols_table *table)
 {
 	drmDevicePtr devices[MAX_DEVICES];
-	int n = drmGetDevices2(0, devices, MAX_DEVICES), found = 0, i;
+	struct found found[MAX_DEVICES];
+	int n = drmGetDevices2(0, devices, MAX_DEVICES), nfound = 0, i;
 
 	if (n < 0)
 		return 0;
 	for (i = 0; i < n; i++)
 		if (devices[i]->available_nodes & 1 << DRM_NODE_RENDER)
-			found += add_node(table, devices[i]->nodes[DRM_NODE_RENDER]);
+			nfound += look_at(devices[i]->nodes[DRM_NODE_RENDER], &found[nfound]);
 	drmFreeDevices(devices, n);
-	return found;
+
+	qsort(found, nfound, sizeof(*found), by_index);
+	for (i = 0; i < nfound; i++)
+		add_device(table, found[i].path, &found[i].query);
+	return nfound;
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
