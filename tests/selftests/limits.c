@@ -128,6 +128,45 @@ TEST_F(limits, sigkill_of_a_parent)
 	ASSERT_EQ(result, 1);
 }
 
+/*
+ * Both die at once: the file's last close brings pages home by pfn while the child
+ * that maps them is going. What that could break, the debug kernel tells.
+ */
+TEST_F_TIMEOUT(limits, sigkill_of_parent_and_child, 120)
+{
+	size_t n = 512 * page_size();
+	int round, ready[2];
+	pid_t pid;
+
+	ASSERT_EQ(pipe(ready), 0);
+	for (round = 0; round < 20; round++) {
+		pid = test_fork();
+		if (!pid) {
+			uint8_t *memory = _test_map(n);
+			struct ferry_counts counts;
+			struct ferry *own;
+
+			child_check(!setpgid(0, 0));
+			fill_pattern(memory, n, 1);
+			child_check(!ferry_open_index(0, &own));
+			child_check(!ferry_migrate(own, memory, n, DRM_FERRY_TARGET_DEVICE,
+						   NULL, &counts));
+			if (!fork()) {
+				ferry_close(own);
+				child_check(!tell(ready[1]));
+			}
+			pause();
+			_exit(1);
+		}
+		ASSERT_EQ(wait_told(ready[0]), 0);
+		ASSERT_EQ(_test_used(self->ferry), n);
+		usleep(round * 100);
+		ASSERT_EQ(kill(-pid, SIGKILL), 0);
+		test_wait_unused(self->ferry, 2);
+		ASSERT_EQ(waitpid(pid, NULL, 0), pid);
+	}
+}
+
 static void ksm_run(const char *how)
 {
 	int fd = open("/sys/kernel/mm/ksm/run", O_WRONLY);
