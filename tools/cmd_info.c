@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* ferryctl info: a line for each device. */
-#include <argp.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,45 +127,22 @@ static int add_devices(struct libscols_table *table)
 	return nfound;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-
-	(void)arg;
-	if (key != 'j')
-		return ARGP_ERR_UNKNOWN;
-	*json = true;
-	return 0;
-}
-
 int cmd_info(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "print JSON", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.doc = "List the Ferry devices; sizes in bytes. Without any, say what "
-		       "is missing and exit with 1.",
-	};
+	static const char doc[] =
+		"List the Ferry devices; sizes in bytes. Without any, say what is missing "
+		"and exit with 1.";
 	struct libscols_table *table;
-	bool json = false;
 	size_t i;
 	int found;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
-	scols_init_debug(0);
-	table = scols_new_table();
+	table = table_create(argc, argv, doc, "devices");
 	if (!table)
-		return failed("out of memory");
+		return FERRYCTL_FAILED;
 	for (i = 0; i < sizeof(columns) / sizeof(*columns); i++)
 		scols_column_set_json_type(scols_table_new_column(table, columns[i].name, 0,
 								  columns[i].flags),
 					   columns[i].json);
-	scols_table_enable_json(table, json);
-	scols_table_set_name(table, "devices");
 	found = add_devices(table);
 	if (found)
 		scols_print_table(table);

@@ -3,7 +3,6 @@
  * ferryctl stats: the counters of every open Ferry file, by process, from
  * /proc/PID/fdinfo (the keys are those of drm-usage-stats, and Ferry's own).
  */
-#include <argp.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <libsmartcols/libsmartcols.h>
@@ -132,48 +131,25 @@ static int add_processes(struct libscols_table *table)
 	return FERRYCTL_OK;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	bool *json = state->input;
-
-	(void)arg;
-	if (key != 'j')
-		return ARGP_ERR_UNKNOWN;
-	*json = true;
-	return 0;
-}
-
 int cmd_stats(int argc, char **argv)
 {
-	static const struct argp_option options[] = {
-		{ "json", 'j', NULL, 0, "print JSON", 0 },
-		{ 0 },
-	};
-	static const struct argp argp = {
-		.options = options,
-		.parser = parse,
-		.doc = "List the open Ferry files of all processes that you may look at, "
-		       "with their counters: pages, faults, bytes.",
-	};
+	static const char doc[] =
+		"List the open Ferry files of all processes that you may look at, with "
+		"their counters: pages, faults, bytes.";
 	struct libscols_column *column;
 	struct libscols_table *table;
-	bool json = false;
 	size_t i;
 	int ret;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
-	scols_init_debug(0);
-	table = scols_new_table();
+	table = table_create(argc, argv, doc, "files");
 	if (!table)
-		return failed("out of memory");
+		return FERRYCTL_FAILED;
 	for (i = 0; i < NCOLUMNS; i++) {
 		column = scols_table_new_column(table, columns[i].name, 0,
 						i == COL_COMMAND ? 0 : SCOLS_FL_RIGHT);
 		scols_column_set_json_type(column, i == COL_COMMAND ? SCOLS_JSON_STRING :
 						   SCOLS_JSON_NUMBER);
 	}
-	scols_table_enable_json(table, json);
-	scols_table_set_name(table, "files");
 	ret = add_processes(table);
 	if (!ret)
 		scols_print_table(table);

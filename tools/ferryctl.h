@@ -20,6 +20,14 @@ int cmd_stats(int argc, char **argv);
 int failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
+ * table.c: parse the arguments of a subcommand whose only option is --json, and
+ * begin its table. Returns NULL, after a message, when out of memory.
+ */
+struct libscols_table;
+struct libscols_table *table_create(int argc, char **argv, const char *doc,
+				    const char *name);
+
+/*
  * lacks.c: say what keeps this kernel from having Ferry devices, each thing in a
  * line of its own on standard error. Returns FERRYCTL_FAILED.
  */

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a user asks for, checked and translated: one function for each ioctl of
+ * uapi/drm/ferry_drm.h, on a mirror that was entered. Nothing here knows of files
+ * or of DRM; the mirror does the work.
+ *
+ * The order of checks is the same everywhere: what is wrong (-EINVAL) before what
+ * is merely not built (-EOPNOTSUPP), both before any pointer is followed. Results
+ * are written into the struct only where something was done, for the DRM core
+ * copies it out after an error too, and -EINTR promises an unchanged one.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <drm/ferry_drm.h>
+
+#include "device/device.h"
+#include "migrate/backend.h"
+#include "mirror/mirror.h"
+#include "request.h"
+
+static_assert((int)DRM_FERRY_BACKEND_DEFAULT == (int)FERRY_BACKEND_DEFAULT);
+static_assert((int)DRM_FERRY_BACKEND_CORE == (int)FERRY_BACKEND_CORE);
+static_assert((int)DRM_FERRY_BACKEND_OWN == (int)FERRY_BACKEND_OWN);
+
+/* The same for 32- and 64-bit callers: no hole, and whole words of 64 bits. */
+static_assert(sizeof(struct drm_ferry_query) == 80);
+static_assert(sizeof(struct drm_ferry_migrate) == 120);
+static_assert(sizeof(struct drm_ferry_snapshot) == 56);
+static_assert(sizeof(struct drm_ferry_read) == 56);
+static_assert(sizeof(struct drm_ferry_write) == 56);
+static_assert(sizeof(struct drm_ferry_exec_op) == 56);
+static_assert(sizeof(struct drm_ferry_exec) == 72);
+static_assert(sizeof(struct drm_ferry_stats) == 144);
+
+static int check_pages(const struct ferry_mirror *mirror, u64 addr, u64 len)
+{
+	if (!PAGE_ALIGNED(addr) || !PAGE_ALIGNED(len))
+		return -EINVAL;
+	return ferry_mirror_check(mirror, addr, len);
+}
+
+/* Pointers of 32-bit callers are zero-extended by them. */
+static int check_pointer(u64 pointer, u64 len)
+{
+	if (pointer != (unsigned long)pointer ||
+	    !access_ok(u64_to_user_ptr(pointer), len))
+		return -EFAULT;
+	return 0;
+}
+
+static bool any_set(const u64 *rsvd, size_t n)
+{
+	return memchr_inv(rsvd, 0, n * sizeof(*rsvd));
+}
+
+int ferry_request_query(struct ferry_mirror *mirror, void *data)
+{
+	struct ferry_device *device = mirror->device;
+	struct drm_ferry_query *query = data;
+
+	if (any_set(query->rsvd, ARRAY_SIZE(query->rsvd)))
+		return -EINVAL;
+	*query = (struct drm_ferry_query) {
+		.abi_version = DRM_FERRY_ABI_VERSION,
+		.memory_kind = DRM_FERRY_MEMORY_PRIVATE,
+		.memory_size = device->config.memory_size,
+		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
+		.page_size = PAGE_SIZE,
+		.node = device->config.node,
+		.backends = ferry_backend_available(),
+		.index = device->index,
+	};
+	return 0;
+}
+
+static int check_target(const struct drm_ferry_migrate *req)
+{
+	switch (req->target) {
+	case DRM_FERRY_TARGET_DEVICE:
+	case DRM_FERRY_TARGET_SYSTEM:
+		return req->target_id ? -EINVAL : 0;
+	case DRM_FERRY_TARGET_NODE:
+	case DRM_FERRY_TARGET_OTHER_DEVICE:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* The core engine flushes for each exclusive page and cannot be told otherwise. */
+static int check_flush(const struct drm_ferry_migrate *req)
+{
+	switch (req->flush) {
+	case DRM_FERRY_FLUSH_DEFAULT:
+	case DRM_FERRY_FLUSH_PER_PAGE:
+		return 0;
+	case DRM_FERRY_FLUSH_PER_TABLE:
+	case DRM_FERRY_FLUSH_PER_CALL:
+		return -EOPNOTSUPP;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int check_migrate(const struct ferry_mirror *mirror,
+			 const struct drm_ferry_migrate *req)
+{
+	const struct ferry_backend *backend = ferry_backend_get(req->backend);
+	int ret;
+
+	/* What is wrong is told before what is merely not built. */
+	ret = check_pages(mirror, req->addr, req->len);
+	if (ret)
+		return ret;
+	if (any_set(req->rsvd, ARRAY_SIZE(req->rsvd)) ||
+	    req->flags & ~DRM_FERRY_MIGRATE_FAULT_IN ||
+	    (req->syncs && !req->num_syncs))
+		return -EINVAL;
+	ret = check_target(req);
+	if (ret)
+		return ret;
+	ret = check_flush(req);
+	if (ret)
+		return ret;
+	if (IS_ERR(backend))
+		return PTR_ERR(backend);
+	if (req->flags || req->num_syncs)
+		return -EOPNOTSUPP;
+	return check_pointer(req->outcomes, req->len >> PAGE_SHIFT);
+}
+
+int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_migrate *req = data;
+	struct ferry_range range;
+	int ret;
+
+	ret = check_migrate(mirror, req);
+	if (ret)
+		return ret;
+
+	range = (struct ferry_range) {
+		.start = req->addr,
+		.end = req->addr + req->len,
+		.target = req->target == DRM_FERRY_TARGET_DEVICE ?
+			  FERRY_TARGET_DEVICE : FERRY_TARGET_SYSTEM,
+		.backend = ferry_backend_get(req->backend),
+		.outcomes = u64_to_user_ptr(req->outcomes),
+	};
+	ret = ferry_mirror_migrate(mirror, &range);
+	if (ret == -EINTR)
+		return ret;
+	req->done = range.done;
+	req->moved = range.moved;
+	req->already = range.already;
+	req->failed = range.failed;
+	return ret;
+}
+
+int ferry_request_snapshot(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_snapshot *req = data;
+	u64 done = 0;
+	int ret;
+
+	ret = check_pages(mirror, req->addr, req->len);
+	if (ret)
+		return ret;
+	if (req->flags || req->pad || any_set(req->rsvd, ARRAY_SIZE(req->rsvd)))
+		return -EINVAL;
+	ret = check_pointer(req->pages, (req->len >> PAGE_SHIFT) * sizeof(u32));
+	if (ret)
+		return ret;
+	ret = ferry_mirror_snapshot(mirror, req->addr, req->len,
+				    u64_to_user_ptr(req->pages), &done);
+	if (ret != -EINTR)
+		req->done = done;
+	return ret;
+}
+
+/* Progress before an error is success; the error is met again by going on. */
+static int transfer_status(u64 *to, u64 done, int ret)
+{
+	if (ret && !done)
+		return ret;
+	*to = done;
+	return 0;
+}
+
+int ferry_request_read(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_read *req = data;
+	u64 done = 0;
+	int ret;
+
+	if (req->flags || req->pad || any_set(req->rsvd, ARRAY_SIZE(req->rsvd)))
+		return -EINVAL;
+	ret = ferry_mirror_check(mirror, req->addr, req->len) ?:
+	      check_pointer(req->buffer, req->len);
+	if (ret)
+		return ret;
+	ret = ferry_mirror_read(mirror, req->addr, req->len,
+				u64_to_user_ptr(req->buffer), &done);
+	return transfer_status(&req->done, done, ret);
+}
+
+int ferry_request_write(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_write *req = data;
+	u64 done = 0;
+	int ret;
+
+	if (req->flags || req->pad || any_set(req->rsvd, ARRAY_SIZE(req->rsvd)))
+		return -EINVAL;
+	ret = ferry_mirror_check(mirror, req->addr, req->len) ?:
+	      check_pointer(req->buffer, req->len);
+	if (ret)
+		return ret;
+	ret = ferry_mirror_write(mirror, req->addr, req->len,
+				 u64_to_user_ptr(req->buffer), &done);
+	return transfer_status(&req->done, done, ret);
+}
+
+static int check_exec(const struct drm_ferry_exec *req)
+{
+	if (!req->nops || req->nops > DRM_FERRY_MAX_OPS || req->flags ||
+	    any_set(req->rsvd, ARRAY_SIZE(req->rsvd)) ||
+	    (req->syncs && !req->num_syncs))
+		return -EINVAL;
+	/* A page is more than any op will ever be; it bounds what is looked at. */
+	if (!req->stride || req->stride % sizeof(u64) || req->stride > PAGE_SIZE)
+		return -EINVAL;
+	if (req->num_syncs)
+		return -EOPNOTSUPP;
+	return check_pointer(req->ops, (u64)req->nops * req->stride);
+}
+
+static void __user *op_pointer(const struct drm_ferry_exec *req, u32 i)
+{
+	return u64_to_user_ptr(req->ops + (u64)i * req->stride);
+}
+
+#define RESULT_OFFSET	offsetof(struct drm_ferry_exec_op, value)
+
+/* Only CHECKSUM has a result; there must be room for it. */
+static int check_result(const struct drm_ferry_exec *req,
+			const struct drm_ferry_exec_op *op)
+{
+	if (op->op == DRM_FERRY_OP_CHECKSUM &&
+	    req->stride < RESULT_OFFSET + sizeof(op->value))
+		return -EINVAL;
+	return 0;
+}
+
+static int read_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
+		    struct drm_ferry_exec_op *ops)
+{
+	int ret;
+	u32 i;
+
+	for (i = 0; i < req->nops; i++) {
+		ret = copy_struct_from_user(&ops[i], sizeof(ops[i]),
+					    op_pointer(req, i), req->stride);
+		ret = ret ?: ferry_exec_check(mirror, &ops[i]);
+		ret = ret ?: check_result(req, &ops[i]);
+		if (ret) {
+			req->failed = i;
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int return_result(const struct drm_ferry_exec *req, u32 i,
+			 const struct drm_ferry_exec_op *op)
+{
+	if (op->op != DRM_FERRY_OP_CHECKSUM)
+		return 0;
+	if (copy_to_user(op_pointer(req, i) + RESULT_OFFSET, &op->value,
+			 sizeof(op->value)))
+		return -EFAULT;
+	return 0;
+}
+
+static int run_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
+		   struct drm_ferry_exec_op *ops)
+{
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < req->nops; i++) {
+		if (signal_pending(current) && i)
+			break;
+		ret = ferry_exec_run(mirror, &ops[i]);
+		ret = ret ?: return_result(req, i, &ops[i]);
+		if (ret) {
+			if (ret != -EINTR)
+				req->failed = i;
+			break;
+		}
+	}
+	req->done = i;
+	return ret;
+}
+
+int ferry_request_exec(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_exec req = *(struct drm_ferry_exec *)data;
+	struct drm_ferry_exec_op *ops;
+	int ret;
+
+	ret = check_exec(&req);
+	if (ret)
+		return ret;
+	ops = kvcalloc(req.nops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	if (!ops)
+		return -ENOMEM;
+	req.failed = DRM_FERRY_NO_OP;
+	req.done = 0;
+	ret = read_ops(mirror, &req, ops);
+	if (!ret)
+		ret = run_ops(mirror, &req, ops);
+	kvfree(ops);
+
+	/* A signal in the first operation: it is as if the call had not been. */
+	if (ret == -EINTR && !req.done)
+		return ret;
+	*(struct drm_ferry_exec *)data = req;
+	return ret == -EINTR ? 0 : ret;
+}
+
+/**
+ * ferry_request_fill_stats() - read a mirror's counters
+ * @mirror: it need not be entered
+ * @to: filled
+ */
+void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to)
+{
+	struct ferry_mirror_stats *from = &mirror->stats;
+
+	*to = (struct drm_ferry_stats) {
+		.to_device = atomic64_read(&from->to_device),
+		.zero_filled = atomic64_read(&from->zero_filled),
+		.to_system = atomic64_read(&from->to_system),
+		.failed = atomic64_read(&from->failed),
+		.cpu_faults = READ_ONCE(mirror->owner.cpu_faults),
+		.cpu_fault_races = READ_ONCE(mirror->owner.cpu_fault_races),
+		.device_faults = atomic64_read(&from->device_faults),
+		.device_fault_retries = atomic64_read(&from->device_fault_retries),
+		.invalidations = atomic64_read(&from->invalidations),
+		.bytes_read = atomic64_read(&from->bytes_read),
+		.bytes_written = atomic64_read(&from->bytes_written),
+		.ops = atomic64_read(&from->ops),
+		.pages_held = READ_ONCE(mirror->owner.held),
+		.windows = READ_ONCE(mirror->nwindows),
+	};
+}
+
+int ferry_request_stats(struct ferry_mirror *mirror, void *data)
+{
+	struct drm_ferry_stats *to = data;
+
+	if (any_set(to->rsvd, ARRAY_SIZE(to->rsvd)))
+		return -EINVAL;
+	ferry_request_fill_stats(mirror, to);
+	return 0;
+}

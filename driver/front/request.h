@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_FRONT_REQUEST_H
+#define FERRY_FRONT_REQUEST_H
+
+struct drm_ferry_stats;
+struct ferry_mirror;
+
+/*
+ * Each takes the struct of its ioctl, in kernel memory, and leaves the results in
+ * it. Return: 0 or -errno, as uapi/drm/ferry_drm.h says.
+ */
+int ferry_request_query(struct ferry_mirror *mirror, void *data);
+int ferry_request_migrate(struct ferry_mirror *mirror, void *data);
+int ferry_request_snapshot(struct ferry_mirror *mirror, void *data);
+int ferry_request_read(struct ferry_mirror *mirror, void *data);
+int ferry_request_write(struct ferry_mirror *mirror, void *data);
+int ferry_request_exec(struct ferry_mirror *mirror, void *data);
+int ferry_request_stats(struct ferry_mirror *mirror, void *data);
+
+void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to);
+
+#endif
