@@ -12,7 +12,7 @@
 # which sees the same relative paths from each checkout.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-cache=${FERRY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/ferry}
+cache=${FERRY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ferry}
 # shellcheck disable=SC2034 # for those who read this file
 slot=$cache/checkout/$(printf '%s %s' "$top" "${KERNEL_SRC:-}" | sha256sum | cut -c1-16)
 
