@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the module's parameters to a plain description of devices. Everything
- * that can be wrong with a parameter is found here, and said in one line, before
- * anything is allocated.
+ * From the module's parameters to a plain description of devices: the private
+ * ones first, then the coherent ones. Everything that can be wrong with a
+ * parameter by itself is found here, and said in one line, before anything is
+ * allocated. Whether there is RAM where coherent= says is found by coherent.c.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -12,6 +13,11 @@
 #include <linux/string.h>
 
 #include "config.h"
+
+static bool size_is_valid(u64 size)
+{
+	return size && size <= FERRY_MAX_MEMORY && IS_ALIGNED(size, FERRY_MEMORY_ALIGN);
+}
 
 static int parse_memory(const char *text, u64 *size)
 {
@@ -27,8 +33,7 @@ static int parse_memory(const char *text, u64 *size)
 		pr_err("memory=%s is not a size such as 256M\n", text);
 		return -EINVAL;
 	}
-	if (!*size || *size > FERRY_MAX_MEMORY ||
-	    !IS_ALIGNED(*size, FERRY_MEMORY_ALIGN)) {
+	if (!size_is_valid(*size)) {
 		pr_err("memory=%s must be a multiple of %u MiB, from that to %llu GiB\n",
 		       text, FERRY_MEMORY_ALIGN / SZ_1M, FERRY_MAX_MEMORY / SZ_1G);
 		return -EINVAL;
@@ -47,44 +52,162 @@ static int check_node(int node)
 	return 0;
 }
 
-/**
- * ferry_config_parse() - check the parameters and describe the devices
- * @params: as written by the user
- * @config: filled on success
- *
- * Return: 0; -EINVAL for a wrong value, -EOPNOTSUPP for one that is known but
- * not built, in both cases after a line in the kernel log that says which and
- * why.
- */
-int ferry_config_parse(const struct ferry_params *params,
-		       struct ferry_config *config)
+static int check_devices(int n, bool any_coherent)
+{
+	if (n < !any_coherent || n > FERRY_MAX_DEVICES) {
+		pr_err("devices=%d must be from 1 to %d, or 0 beside coherent=\n", n,
+		       FERRY_MAX_DEVICES);
+		return -EINVAL;
+	}
+	if (n && !IS_ENABLED(CONFIG_DEVICE_PRIVATE)) {
+		pr_err("devices=%d: this kernel lacks CONFIG_DEVICE_PRIVATE, there can be no private devices\n",
+		       n);
+		return -EOPNOTSUPP;
+	}
+	return 0;
+}
+
+static int count_private(const struct ferry_params *params, bool any_coherent,
+			 unsigned int *n)
+{
+	int ret;
+
+	if (params->devices == FERRY_DEVICES_UNSET) {
+		*n = IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? FERRY_DEFAULT_DEVICES : 0;
+	} else {
+		ret = check_devices(params->devices, any_coherent);
+		if (ret)
+			return ret;
+		*n = params->devices;
+	}
+
+	/* They say what private devices are to be like. */
+	if (!*n && (params->memory || params->node != NUMA_NO_NODE)) {
+		pr_err("memory= and node= are of private devices, and there are none\n");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int add_private(const struct ferry_params *params, struct ferry_config *config)
 {
 	unsigned int i;
 	u64 size;
 	int ret;
 
-	if (params->devices < 1 || params->devices > FERRY_MAX_DEVICES) {
-		pr_err("devices=%d must be from 1 to %d\n", params->devices,
-		       FERRY_MAX_DEVICES);
-		return -EINVAL;
-	}
 	ret = parse_memory(params->memory, &size);
 	if (ret)
 		return ret;
 	ret = check_node(params->node);
 	if (ret)
 		return ret;
-	if (params->coherent && *params->coherent) {
-		pr_err("coherent=%s: coherent devices are not built yet\n",
-		       params->coherent);
-		return -EOPNOTSUPP;
-	}
 
-	memset(config, 0, sizeof(*config));
-	config->ndevices = params->devices;
-	for (i = 0; i < config->ndevices; i++) {
-		config->devices[i].memory_size = size;
-		config->devices[i].node = params->node;
+	for (i = 0; i < config->nprivate; i++)
+		config->devices[i] = (struct ferry_device_config) {
+			.kind = FERRY_MEMORY_PRIVATE,
+			.memory_size = size,
+			.node = params->node,
+		};
+	config->ndevices = config->nprivate;
+	return 0;
+}
+
+/* One ADDR,SIZE; returns what follows it, or NULL. */
+static const char *parse_range(const char *text, struct ferry_device_config *device)
+{
+	char *end;
+
+	device->start = memparse(text, &end);
+	if (end == text || *end != ',')
+		return NULL;
+	text = end + 1;
+	device->memory_size = memparse(text, &end);
+	if (end == text || (*end && *end != ';'))
+		return NULL;
+	return end;
+}
+
+static bool overlap(const struct ferry_device_config *a,
+		    const struct ferry_device_config *b)
+{
+	return a->start < b->start + b->memory_size &&
+	       b->start < a->start + a->memory_size;
+}
+
+static int check_range(const char *text, const struct ferry_config *config,
+		       const struct ferry_device_config *device)
+{
+	unsigned int i;
+
+	if (!device->start || !IS_ALIGNED(device->start, FERRY_MEMORY_ALIGN) ||
+	    !size_is_valid(device->memory_size) ||
+	    device->start > U64_MAX - device->memory_size) {
+		pr_err("coherent=%s: address and size must be multiples of %u MiB, the size at most %llu GiB\n",
+		       text, FERRY_MEMORY_ALIGN / SZ_1M, FERRY_MAX_MEMORY / SZ_1G);
+		return -EINVAL;
+	}
+	for (i = config->nprivate; i < config->ndevices; i++) {
+		if (!overlap(device, &config->devices[i]))
+			continue;
+		pr_err("coherent=%s: two of the ranges overlap\n", text);
+		return -EINVAL;
 	}
 	return 0;
+}
+
+static int add_coherent(const char *text, struct ferry_config *config)
+{
+	struct ferry_device_config device = {
+		.kind = FERRY_MEMORY_COHERENT,
+		.node = NUMA_NO_NODE,
+	};
+	const char *rest = text;
+	int ret;
+
+	for (;;) {
+		rest = parse_range(rest, &device);
+		if (!rest) {
+			pr_err("coherent=%s is not ADDR,SIZE[;ADDR,SIZE...]\n", text);
+			return -EINVAL;
+		}
+		ret = check_range(text, config, &device);
+		if (ret)
+			return ret;
+		if (config->ndevices == FERRY_MAX_DEVICES) {
+			pr_err("coherent=%s: more than %d devices, private ones included\n",
+			       text, FERRY_MAX_DEVICES);
+			return -EINVAL;
+		}
+		config->devices[config->ndevices++] = device;
+		if (!*rest)
+			return 0;
+		rest++;
+	}
+}
+
+/**
+ * ferry_config_parse() - check the parameters and describe the devices
+ * @params: as written by the user
+ * @config: filled on success; without any device where the kernel lacks
+ *	CONFIG_DEVICE_PRIVATE and nothing was asked for
+ *
+ * Return: 0; -EINVAL for a wrong value, -EOPNOTSUPP for what this kernel cannot
+ * have, in both cases after a line in the kernel log that says which and why.
+ */
+int ferry_config_parse(const struct ferry_params *params,
+		       struct ferry_config *config)
+{
+	bool any_coherent = params->coherent && *params->coherent;
+	int ret;
+
+	memset(config, 0, sizeof(*config));
+	ret = count_private(params, any_coherent, &config->nprivate);
+	if (ret)
+		return ret;
+	if (config->nprivate) {
+		ret = add_private(params, config);
+		if (ret)
+			return ret;
+	}
+	return any_coherent ? add_coherent(params->coherent, config) : 0;
 }

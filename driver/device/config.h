@@ -15,32 +15,48 @@
 #define FERRY_DEFAULT_DEVICES	2
 #define FERRY_DEFAULT_MEMORY	SZ_256M
 
+/* The parameter devices= was not given. */
+#define FERRY_DEVICES_UNSET	(-1)
+
+/* Values of enum drm_ferry_memory_kind; checked in the front end. */
+enum ferry_memory_kind {
+	FERRY_MEMORY_PRIVATE,	/* no CPU can reach it */
+	FERRY_MEMORY_COHERENT,	/* the CPU reaches it as its own */
+};
+
 /**
  * struct ferry_device_config - what one device is to be
+ * @kind: how the CPU sees its memory
  * @memory_size: bytes, a multiple of FERRY_MEMORY_ALIGN
- * @node: NUMA node of the backing store, NUMA_NO_NODE: any
+ * @start: coherent: physical address of the RAM that was kept aside, a multiple of
+ *	FERRY_MEMORY_ALIGN; private: 0
+ * @node: NUMA node of the backing store, NUMA_NO_NODE: any; coherent: NUMA_NO_NODE
  */
 struct ferry_device_config {
+	enum ferry_memory_kind kind;
 	u64 memory_size;
+	u64 start;
 	int node;
 };
 
 /**
  * struct ferry_config - all devices of one load of the module
  * @ndevices: how many entries of @devices count
+ * @nprivate: how many of those, the first ones, are private
  * @devices: one each
  */
 struct ferry_config {
 	unsigned int ndevices;
+	unsigned int nprivate;
 	struct ferry_device_config devices[FERRY_MAX_DEVICES];
 };
 
 /**
  * struct ferry_params - the module's parameters, as they were written
- * @devices: number of devices
+ * @devices: number of private devices, or FERRY_DEVICES_UNSET
  * @memory: size of each, with the suffixes of memparse(), or NULL: the default
- * @node: NUMA node of the backing store, NUMA_NO_NODE: any
- * @coherent: ADDR,SIZE[;...] of coherent devices, or NULL: none
+ * @node: NUMA node of their backing store, NUMA_NO_NODE: any
+ * @coherent: ADDR,SIZE[;...], one coherent device each, or NULL: none
  */
 struct ferry_params {
 	int devices;

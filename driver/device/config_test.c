@@ -12,12 +12,12 @@ struct config_case {
 };
 
 static const struct config_case cases[] = {
-	{ "defaults", { 2, NULL, NUMA_NO_NODE, NULL }, 0, FERRY_DEFAULT_MEMORY },
+	{ "two", { 2, NULL, NUMA_NO_NODE, NULL }, 0, FERRY_DEFAULT_MEMORY },
 	{ "sixteen devices", { 16, "2M", NUMA_NO_NODE, NULL }, 0, SZ_2M },
 	{ "suffix", { 1, "1G", 0, "" }, 0, SZ_1G },
 	{ "bytes", { 1, "4194304", 0, NULL }, 0, SZ_4M },
 	{ "no device", { 0, NULL, NUMA_NO_NODE, NULL }, -EINVAL },
-	{ "negative", { -1, NULL, NUMA_NO_NODE, NULL }, -EINVAL },
+	{ "negative", { -2, NULL, NUMA_NO_NODE, NULL }, -EINVAL },
 	{ "too many", { 17, NULL, NUMA_NO_NODE, NULL }, -EINVAL },
 	{ "no memory", { 1, "0", NUMA_NO_NODE, NULL }, -EINVAL },
 	{ "not aligned", { 1, "3M", NUMA_NO_NODE, NULL }, -EINVAL },
@@ -27,7 +27,20 @@ static const struct config_case cases[] = {
 	{ "empty", { 1, "", NUMA_NO_NODE, NULL }, -EINVAL },
 	{ "no such node", { 1, NULL, MAX_NUMNODES, NULL }, -EINVAL },
 	{ "node -2", { 1, NULL, -2, NULL }, -EINVAL },
-	{ "coherent", { 1, NULL, NUMA_NO_NODE, "0x100000000,1G" }, -EOPNOTSUPP },
+	{ "size without private", { 0, "2M", NUMA_NO_NODE, "4G,2M" }, -EINVAL },
+	{ "node without private", { 0, NULL, 0, "4G,2M" }, -EINVAL },
+	{ "coherent without size", { 1, NULL, NUMA_NO_NODE, "0x100000000" }, -EINVAL },
+	{ "coherent without address", { 1, NULL, NUMA_NO_NODE, ",1G" }, -EINVAL },
+	{ "coherent at 0", { 1, NULL, NUMA_NO_NODE, "0,1G" }, -EINVAL },
+	{ "coherent of 0", { 1, NULL, NUMA_NO_NODE, "4G,0" }, -EINVAL },
+	{ "coherent odd address", { 1, NULL, NUMA_NO_NODE, "4097M,2M" }, -EINVAL },
+	{ "coherent odd size", { 1, NULL, NUMA_NO_NODE, "4G,3M" }, -EINVAL },
+	{ "coherent too much", { 1, NULL, NUMA_NO_NODE, "4G,65G" }, -EINVAL },
+	{ "coherent wraps", { 1, NULL, NUMA_NO_NODE, "0xffffffffffe00000,4M" }, -EINVAL },
+	{ "coherent trailing", { 1, NULL, NUMA_NO_NODE, "4G,2M;" }, -EINVAL },
+	{ "coherent other separator", { 1, NULL, NUMA_NO_NODE, "4G,2M,5G,2M" }, -EINVAL },
+	{ "coherent overlap", { 1, NULL, NUMA_NO_NODE, "4G,4M;4098M,2M" }, -EINVAL },
+	{ "coherent too many", { 16, NULL, NUMA_NO_NODE, "4G,2M" }, -EINVAL },
 };
 
 static void case_to_desc(const struct config_case *test_case, char *desc)
@@ -57,7 +70,51 @@ static void parse(struct kunit *test)
 	}
 }
 
+static int parse_text(const char *coherent, int devices, struct ferry_config *config)
+{
+	const struct ferry_params params = {
+		.devices = devices,
+		.node = NUMA_NO_NODE,
+		.coherent = coherent,
+	};
+
+	return ferry_config_parse(&params, config);
+}
+
+/* Private devices first; each range a device, in the order in which they stand. */
+static void coherent(struct kunit *test)
+{
+	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, config);
+	KUNIT_ASSERT_EQ(test, parse_text("0x140000000,512M;4G,1G", 2, config), 0);
+	KUNIT_EXPECT_EQ(test, config->nprivate, 2);
+	KUNIT_ASSERT_EQ(test, config->ndevices, 4);
+	KUNIT_EXPECT_EQ(test, config->devices[1].kind, FERRY_MEMORY_PRIVATE);
+	KUNIT_EXPECT_EQ(test, config->devices[2].kind, FERRY_MEMORY_COHERENT);
+	KUNIT_EXPECT_EQ(test, config->devices[2].start, 0x140000000ULL);
+	KUNIT_EXPECT_EQ(test, config->devices[2].memory_size, (u64)SZ_512M);
+	KUNIT_EXPECT_EQ(test, config->devices[3].start, 4ULL * SZ_1G);
+	KUNIT_EXPECT_EQ(test, config->devices[3].memory_size, (u64)SZ_1G);
+
+	KUNIT_ASSERT_EQ(test, parse_text("4G,2M", 0, config), 0);
+	KUNIT_EXPECT_EQ(test, config->nprivate, 0);
+	KUNIT_EXPECT_EQ(test, config->ndevices, 1);
+}
+
+static void defaults(struct kunit *test)
+{
+	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, config);
+	KUNIT_ASSERT_EQ(test, parse_text(NULL, FERRY_DEVICES_UNSET, config), 0);
+	KUNIT_EXPECT_EQ(test, config->ndevices,
+			IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? FERRY_DEFAULT_DEVICES : 0);
+}
+
 static struct kunit_case config_cases[] = {
+	KUNIT_CASE(defaults),
+	KUNIT_CASE(coherent),
 	KUNIT_CASE_PARAM(parse, config_gen_params),
 	{}
 };

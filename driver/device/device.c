@@ -35,8 +35,12 @@ ferry_device_create(unsigned int index, const struct ferry_device_config *config
 
 	memory = ferry_memory_create(config, device, migrate_to_ram);
 	if (IS_ERR(memory)) {
-		pr_err("device %u: no %llu MiB for its memory (node %d): error %pe; give less with memory=\n",
-		       index, config->memory_size / SZ_1M, config->node, memory);
+		pr_err("device %u: no %llu MiB of %s memory (node %d): error %pe%s\n",
+		       index, config->memory_size / SZ_1M,
+		       config->kind == FERRY_MEMORY_COHERENT ? "coherent" : "private",
+		       config->node, memory,
+		       config->kind == FERRY_MEMORY_COHERENT ? "" :
+		       "; give less with memory=");
 		kfree(device);
 		return ERR_CAST(memory);
 	}

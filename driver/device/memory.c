@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device's memory: struct pages without memory behind them, a backing store
- * that stands for the memory chips, and the pool that hands pages out.
- *
- * Pages come from memremap_pages() over a free region of the physical address
- * space (MEMORY_DEVICE_PRIVATE): the kernel can name them in page tables and no
- * CPU can reach them. Their contents are in blocks of ordinary memory, allocated
- * when the device is made, so that a full device is the only way to run out of
- * device memory and nothing is allocated on the way of a migration.
+ * A device's memory: the pool that hands pages out. What the pages are made of is
+ * in chunk.c, how chunks come and go in plug.c.
  *
  * A page that is handed out holds what its last user left there. Whoever asks
  * for one overwrites it whole, by a copy or by ferry_copy_clear(), before the
@@ -17,31 +11,23 @@
  * handed out by ferry_memory_alloc() is the caller's, still without reference;
  * zone_device_page_init() makes it live (one reference, locked), from then on the
  * kernel counts, and the last put, wherever that is, comes back through
- * page_free(). A live page holds its pgmap, so memunmap_pages() waits for it.
+ * ferry_memory_page_free(). A live page holds its pgmap, so memunmap_pages() waits for it.
  *
  * Each page remembers the ferry_owner it was handed out to, under the pool's
  * lock. That is how a mirror finds its pages by pfn, wherever mremap() and
  * fork() have taken them. An owner that goes away leaves what it could not bring
  * home to memory->orphans; while there is an orphan the module stays.
  *
- * Rejected: a list of pages in each owner (two more pointers a page, to find in
- * order what a scan of the metadata finds in order too), and vmalloc for the
- * backing store (it may take pages of another node, and its page tables stay
- * allocated after rmmod).
+ * Rejected: a list of pages in each owner: two more pointers a page, to find in
+ * order what a scan of the metadata finds in order too.
  */
 #include <linux/bitmap.h>
-#include <linux/ioport.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/slab.h>
 #include <linux/vmstat.h>
 
+#include "chunk.h"
 #include "memory.h"
-
-#define FERRY_BLOCK_ORDER	(PMD_SHIFT - PAGE_SHIFT)
-#define FERRY_BLOCK_PAGES	BIT(FERRY_BLOCK_ORDER)
-
-static_assert(FERRY_MEMORY_ALIGN % (PAGE_SIZE << FERRY_BLOCK_ORDER) == 0);
 
 static struct ferry_chunk *page_chunk(const struct page *page)
 {
@@ -106,7 +92,9 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 	unsigned int i;
 
 	spin_lock_irqsave(&memory->lock, flags);
-	for (i = 0; i < memory->nchunks && got < n; i++) {
+	for (i = 0; i < memory->nchunks && !memory->unplugging && got < n; i++) {
+		if (!memory->chunks[i])
+			continue;
 		do {
 			run = take_run(memory->chunks[i], owner, n - got, pages + got);
 			got += run;
@@ -184,8 +172,13 @@ static void clear_flags(struct folio *folio)
 	folio_clear_mappedtodisk(folio);
 }
 
-/* The last reference is gone. */
-static void page_free(struct page *page)
+/**
+ * ferry_memory_page_free() - the last reference is gone
+ * @page: of a Ferry device
+ *
+ * The member of struct dev_pagemap_ops. Context: any.
+ */
+void ferry_memory_page_free(struct page *page)
 {
 	struct ferry_memory *memory = page_chunk(page)->memory;
 	struct folio *folio = page_folio(page);
@@ -232,13 +225,25 @@ static void disown_chunk(struct ferry_chunk *chunk, struct ferry_owner *owner)
  *	returns; pages it still has become orphans
  *
  * The module stays loaded as long as there are orphans.
+ *
+ * Context: sleeps.
  */
 void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner)
 {
 	unsigned int c;
 
+	mutex_lock(&memory->chunks_lock);
 	for (c = 0; c < memory->nchunks; c++)
-		disown_chunk(memory->chunks[c], owner);
+		if (memory->chunks[c])
+			disown_chunk(memory->chunks[c], owner);
+	mutex_unlock(&memory->chunks_lock);
+}
+
+/* Eviction ------------------------------------------------------------------ */
+
+static bool is_of(const struct ferry_page *meta, const struct ferry_owner *owner)
+{
+	return owner ? meta->owner == owner : !!meta->owner;
 }
 
 /* A chunk at a time: interrupts are off meanwhile. */
@@ -249,14 +254,14 @@ static unsigned long evict_run(struct ferry_chunk *chunk,
 	unsigned long n, flags;
 
 	spin_lock_irqsave(&chunk->memory->lock, flags);
-	if (!owner->held)
+	if (!(owner ? owner->held : chunk->memory->nused))
 		*first = chunk->npages;
 	for_each_set_bit_from(*first, chunk->used, chunk->npages)
-		if (chunk->pages[*first].owner == owner)
+		if (is_of(&chunk->pages[*first], owner))
 			break;
 	*first = min(*first, chunk->npages);
 	for (n = 0; n < max && *first + n < chunk->npages; n++) {
-		if (chunk->pages[*first + n].owner != owner)
+		if (!is_of(&chunk->pages[*first + n], owner))
 			break;
 		set_bit(FERRY_PAGE_EVICTING, &chunk->pages[*first + n].flags);
 	}
@@ -264,31 +269,19 @@ static unsigned long evict_run(struct ferry_chunk *chunk,
 	return n;
 }
 
-/**
- * ferry_memory_evict_begin() - find an owner's pages, to migrate them by pfn
- * @memory: of which device
- * @owner: whose; not NULL. One caller at a time for an owner
- * @cursor: where to go on; 0 at first
- * @max: pages at most
- * @pfn: the first page of the run that was found
- *
- * The pages may be freed at any time, but are not handed out anew before
- * ferry_memory_evict_end(): a page of the run is what it was, or it is free.
- *
- * Return: length of the run of consecutive pfns, 0 when there are no more.
- */
-unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
-				       const struct ferry_owner *owner,
-				       unsigned long *cursor, unsigned long max,
-				       unsigned long *pfn)
+static unsigned long find_run(struct ferry_memory *memory,
+			      const struct ferry_owner *owner, unsigned long *cursor,
+			      unsigned long max, unsigned long *pfn)
 {
 	unsigned long base = 0, n;
 	unsigned int c;
 
-	for (c = 0; c < memory->nchunks; base += memory->chunks[c++]->npages) {
+	lockdep_assert_held(&memory->chunks_lock);
+
+	for (c = 0; c < memory->nchunks; c++, base += FERRY_CHUNK_PAGES) {
 		struct ferry_chunk *chunk = memory->chunks[c];
 
-		if (*cursor >= base + chunk->npages)
+		if (!chunk || *cursor >= base + chunk->npages)
 			continue;
 		*cursor = max(*cursor, base) - base;
 		n = evict_run(chunk, owner, cursor, max);
@@ -298,6 +291,35 @@ unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 			return n;
 	}
 	return 0;
+}
+
+/**
+ * ferry_memory_evict_begin() - find pages, to migrate them by pfn
+ * @memory: of which device
+ * @owner: whose; NULL: anybody's
+ * @cursor: where to go on; 0 at first
+ * @max: pages at most
+ * @pfn: the first page of the run that was found
+ *
+ * The pages may be freed at any time, but are not handed out anew before
+ * ferry_memory_evict_end(): a page of the run is what it was, or it is free. One
+ * run at a time on a device.
+ *
+ * Context: sleeps; on success chunks_lock is held until ferry_memory_evict_end().
+ * Return: length of the run of consecutive pfns, 0 when there are no more.
+ */
+unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
+				       const struct ferry_owner *owner,
+				       unsigned long *cursor, unsigned long max,
+				       unsigned long *pfn)
+{
+	unsigned long n;
+
+	mutex_lock(&memory->chunks_lock);
+	n = find_run(memory, owner, cursor, max, pfn);
+	if (!n)
+		mutex_unlock(&memory->chunks_lock);
+	return n;
 }
 
 /**
@@ -313,6 +335,8 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 	unsigned long i = pfn - chunk->first_pfn;
 	unsigned long flags;
 
+	lockdep_assert_held(&memory->chunks_lock);
+
 	spin_lock_irqsave(&memory->lock, flags);
 	for (; n--; i++) {
 		clear_bit(FERRY_PAGE_EVICTING, &chunk->pages[i].flags);
@@ -320,6 +344,7 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			make_free(chunk, i);
 	}
 	spin_unlock_irqrestore(&memory->lock, flags);
+	mutex_unlock(&memory->chunks_lock);
 }
 
 /* One page ------------------------------------------------------------------ */
@@ -333,22 +358,21 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 bool ferry_memory_owns(const struct page *page)
 {
 	return is_zone_device_page(page) && page->pgmap->ops &&
-	       page->pgmap->ops->page_free == page_free;
+	       page->pgmap->ops->page_free == ferry_memory_page_free;
 }
 
 /**
  * ferry_memory_address() - where the contents of a device page are
  * @page: of a Ferry device
  *
- * Return: kernel address of PAGE_SIZE bytes, valid as long as the device.
+ * Return: kernel address of PAGE_SIZE bytes, valid as long as the page is handed
+ * out.
  */
 void *ferry_memory_address(const struct page *page)
 {
 	struct ferry_chunk *chunk = page_chunk(page);
-	unsigned long i = page_index(chunk, page);
 
-	return page_address(chunk->backing[i / FERRY_BLOCK_PAGES]) +
-	       (i % FERRY_BLOCK_PAGES) * PAGE_SIZE;
+	return ferry_chunk_address(chunk, page_index(chunk, page));
 }
 
 /**
@@ -389,175 +413,4 @@ void ferry_memory_fault_end(struct page *page, bool came_home)
 		meta->owner->cpu_faults++;
 	spin_unlock_irqrestore(&memory->lock, flags);
 	clear_bit_unlock(FERRY_PAGE_COMING_HOME, &meta->flags);
-}
-
-/* Construction -------------------------------------------------------------- */
-
-static void free_backing(struct ferry_chunk *chunk)
-{
-	unsigned long i;
-
-	for (i = 0; i < chunk->npages / FERRY_BLOCK_PAGES && chunk->backing[i]; i++)
-		__free_pages(chunk->backing[i], FERRY_BLOCK_ORDER);
-	kvfree(chunk->backing);
-}
-
-/*
- * Of the chosen node or not at all: a test of placement that silently measures
- * another node is worse than one that does not start.
- */
-static int alloc_backing(struct ferry_chunk *chunk, int node)
-{
-	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
-	unsigned long i, nblocks = chunk->npages / FERRY_BLOCK_PAGES;
-
-	if (node != NUMA_NO_NODE)
-		gfp |= __GFP_THISNODE;
-	chunk->backing = kvcalloc(nblocks, sizeof(*chunk->backing), GFP_KERNEL);
-	if (!chunk->backing)
-		return -ENOMEM;
-	for (i = 0; i < nblocks; i++) {
-		chunk->backing[i] = alloc_pages_node(node, gfp, FERRY_BLOCK_ORDER);
-		if (!chunk->backing[i]) {
-			free_backing(chunk);
-			return -ENOMEM;
-		}
-		cond_resched();
-	}
-	return 0;
-}
-
-static int map_chunk(struct ferry_chunk *chunk, int node, void *pgmap_owner)
-{
-	unsigned long size = chunk->npages << PAGE_SHIFT;
-	unsigned long i;
-	void *ret;
-
-	chunk->resource = request_free_mem_region(&iomem_resource, size, "ferry");
-	if (IS_ERR(chunk->resource))
-		return PTR_ERR(chunk->resource);
-
-	chunk->pagemap.type = MEMORY_DEVICE_PRIVATE;
-	chunk->pagemap.range.start = chunk->resource->start;
-	chunk->pagemap.range.end = chunk->resource->start + size - 1;
-	chunk->pagemap.nr_range = 1;
-	chunk->pagemap.ops = &chunk->memory->ops;
-	chunk->pagemap.owner = pgmap_owner;
-	ret = memremap_pages(&chunk->pagemap,
-			     node == NUMA_NO_NODE ? numa_mem_id() : node);
-	if (IS_ERR(ret)) {
-		release_mem_region(chunk->resource->start,
-				   resource_size(chunk->resource));
-		return PTR_ERR(ret);
-	}
-
-	chunk->first_pfn = PHYS_PFN(chunk->pagemap.range.start);
-	for (i = 0; i < chunk->npages; i++)
-		pfn_to_page(chunk->first_pfn + i)->zone_device_data = &chunk->pages[i];
-	return 0;
-}
-
-static void destroy_chunk(struct ferry_chunk *chunk)
-{
-	memunmap_pages(&chunk->pagemap);
-	release_mem_region(chunk->resource->start, resource_size(chunk->resource));
-	free_backing(chunk);
-	bitmap_free(chunk->used);
-	kvfree(chunk->pages);
-	kfree(chunk);
-}
-
-static struct ferry_chunk *create_chunk(struct ferry_memory *memory,
-					unsigned long npages, int node,
-					void *pgmap_owner)
-{
-	struct ferry_chunk *chunk;
-	int ret = -ENOMEM;
-
-	chunk = kzalloc(sizeof(*chunk), GFP_KERNEL);
-	if (!chunk)
-		return ERR_PTR(-ENOMEM);
-	chunk->memory = memory;
-	chunk->npages = npages;
-
-	chunk->pages = kvcalloc(npages, sizeof(*chunk->pages), GFP_KERNEL);
-	if (!chunk->pages)
-		goto err_free_chunk;
-	chunk->used = bitmap_zalloc(npages, GFP_KERNEL);
-	if (!chunk->used)
-		goto err_free_pages;
-	ret = alloc_backing(chunk, node);
-	if (ret)
-		goto err_free_used;
-	ret = map_chunk(chunk, node, pgmap_owner);
-	if (ret)
-		goto err_free_backing;
-	return chunk;
-
-err_free_backing:
-	free_backing(chunk);
-err_free_used:
-	bitmap_free(chunk->used);
-err_free_pages:
-	kvfree(chunk->pages);
-err_free_chunk:
-	kfree(chunk);
-	return ERR_PTR(ret);
-}
-
-/**
- * ferry_memory_create() - make a device's memory
- * @config: its size and node
- * @pgmap_owner: what migrate_vma and HMM know the device by
- * @migrate_to_ram: called when a CPU touches a device page
- *
- * Return: the memory; ERR_PTR(-ENOMEM) if the backing store could not be had,
- * another error if there is no room in the physical address space.
- */
-struct ferry_memory *
-ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
-		    vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf))
-{
-	unsigned int n = DIV_ROUND_UP_ULL(config->memory_size, FERRY_CHUNK_SIZE);
-	struct ferry_memory *memory;
-	struct ferry_chunk *chunk;
-	unsigned long npages;
-
-	memory = kzalloc(sizeof(*memory), GFP_KERNEL);
-	if (!memory)
-		return ERR_PTR(-ENOMEM);
-	spin_lock_init(&memory->lock);
-	memory->ops.page_free = page_free;
-	memory->ops.migrate_to_ram = migrate_to_ram;
-	memory->chunks = kcalloc(n, sizeof(*memory->chunks), GFP_KERNEL);
-	if (!memory->chunks) {
-		kfree(memory);
-		return ERR_PTR(-ENOMEM);
-	}
-
-	while (memory->nchunks < n) {
-		npages = min_t(u64, FERRY_CHUNK_SIZE >> PAGE_SHIFT,
-			       (config->memory_size >> PAGE_SHIFT) - memory->npages);
-		chunk = create_chunk(memory, npages, config->node, pgmap_owner);
-		if (IS_ERR(chunk)) {
-			ferry_memory_destroy(memory);
-			return ERR_CAST(chunk);
-		}
-		memory->chunks[memory->nchunks++] = chunk;
-		memory->npages += npages;
-	}
-	return memory;
-}
-
-/**
- * ferry_memory_destroy() - the reverse of ferry_memory_create()
- * @memory: with no page handed out
- */
-void ferry_memory_destroy(struct ferry_memory *memory)
-{
-	WARN_ON_ONCE(memory->nused);
-	while (memory->nchunks)
-		destroy_chunk(memory->chunks[--memory->nchunks]);
-	kfree(memory->chunks);
-	kfree(memory);
 }

@@ -4,6 +4,7 @@
 #include <linux/numa.h>
 #include <linux/pagemap.h>
 
+#include "chunk.h"
 #include "memory.h"
 
 /* A chunk and a bit, so that runs end at a chunk's end too. */

@@ -46,7 +46,7 @@ static int enter(struct drm_file *file, void *data,
 	struct ferry_mirror *mirror = file->driver_priv;
 	int ret;
 
-	ret = ferry_mirror_enter(mirror);
+	ret = ferry_mirror_enter_own(mirror);
 	if (ret)
 		return ret;
 	ret = request(mirror, data);

@@ -24,6 +24,8 @@
 static_assert((int)DRM_FERRY_BACKEND_DEFAULT == (int)FERRY_BACKEND_DEFAULT);
 static_assert((int)DRM_FERRY_BACKEND_CORE == (int)FERRY_BACKEND_CORE);
 static_assert((int)DRM_FERRY_BACKEND_OWN == (int)FERRY_BACKEND_OWN);
+static_assert((int)DRM_FERRY_MEMORY_PRIVATE == (int)FERRY_MEMORY_PRIVATE);
+static_assert((int)DRM_FERRY_MEMORY_COHERENT == (int)FERRY_MEMORY_COHERENT);
 
 /* The same for 32- and 64-bit callers: no hole, and whole words of 64 bits. */
 static_assert(sizeof(struct drm_ferry_query) == 80);
@@ -65,7 +67,7 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 		return -EINVAL;
 	*query = (struct drm_ferry_query) {
 		.abi_version = DRM_FERRY_ABI_VERSION,
-		.memory_kind = DRM_FERRY_MEMORY_PRIVATE,
+		.memory_kind = device->config.kind,
 		.memory_size = device->config.memory_size,
 		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
 		.page_size = PAGE_SIZE,

@@ -13,7 +13,7 @@
 
 #include "backend.h"
 
-#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+#if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
 static const struct ferry_backend core = {
 	.name = "core",
 	/*
@@ -31,7 +31,7 @@ static const struct ferry_backend core = {
 #endif
 
 static const struct ferry_backend *const backends[] = {
-#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+#if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
 	[FERRY_BACKEND_CORE] = &core,
 #endif
 	[FERRY_BACKEND_OWN] = NULL,

@@ -20,8 +20,11 @@
  *
  * A page that cannot come home for want of memory is VM_FAULT_OOM: the kernel
  * decides who pays. It stays on the device, intact.
+ *
+ * A coherent page never comes here: the CPU reaches it where it is.
  */
 #include <linux/gfp.h>
+#include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
@@ -31,50 +34,89 @@
 #include "migrate/backend.h"
 #include "mirror.h"
 
-/* Losers need as long as it takes to return from do_swap_page(). */
-#define FERRY_HOME_TRIES	10
-
-/* Returns 0, VM_FAULT_OOM, or VM_FAULT_RETRY for another try. */
-static vm_fault_t try_home(struct vm_fault *vmf, const struct ferry_backend *backend)
+/* Another driver's page is coherent, or it would not have come here. */
+static void copy_home(struct page *spage, struct page *dpage)
 {
-	unsigned long src = 0, dst = 0;
-	struct migrate_vma args = {
-		.vma = vmf->vma,
-		.start = vmf->address & PAGE_MASK,
-		.end = (vmf->address & PAGE_MASK) + PAGE_SIZE,
-		.src = &src,
-		.dst = &dst,
-		.pgmap_owner = vmf->page->pgmap->owner,
-		.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-		.fault_page = vmf->page,
-	};
-	vm_fault_t ret = VM_FAULT_RETRY;
+	if (ferry_memory_owns(dpage))
+		ferry_copy_from_device(spage, dpage, 1);
+	else
+		copy_highpage(spage, dpage);
+}
+
+static int migrate_home(const struct ferry_backend *backend, struct migrate_vma *args)
+{
+	struct page *page = migrate_pfn_to_page(*args->src);
 	struct folio *folio;
 
-	if (backend->setup(&args))
-		return VM_FAULT_SIGBUS;
-	if (!(src & MIGRATE_PFN_MIGRATE) || migrate_pfn_to_page(src) != vmf->page)
-		goto out_finalize;
+	if (!page || !(*args->src & MIGRATE_PFN_MIGRATE))
+		return -EBUSY;
+	if (args->fault_page && page != args->fault_page)
+		return -EBUSY;
 
-	folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, vmf->vma, args.start, false);
-	if (!folio) {
-		ret = VM_FAULT_OOM;
-		goto out_finalize;
-	}
+	folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, args->vma, args->start, false);
+	if (!folio)
+		return -ENOMEM;
 	folio_lock(folio);
-	ferry_copy_from_device(folio_page(folio, 0), vmf->page, 1);
-	dst = migrate_pfn(folio_pfn(folio));
+	copy_home(folio_page(folio, 0), page);
+	*args->dst = migrate_pfn(folio_pfn(folio));
 
-	backend->pages(&args);
-	if (src & MIGRATE_PFN_MIGRATE)
-		ret = 0;
-out_finalize:
+	backend->pages(args);
+	return *args->src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
+}
+
+/**
+ * ferry_home_try() - one try at bringing one page of a device home
+ * @vma: its mm's mmap_lock is held for read
+ * @addr: in it, page-aligned
+ * @owner: pgmap owner of the device; a page of any other is left alone
+ * @kind: of the device's memory
+ * @fault_page: the page, if the caller has a reference on it, else NULL
+ *
+ * Context: sleeps.
+ * Return: 0; -ENOMEM; -EBUSY if no such page is there or somebody else is at it;
+ * -EINVAL for a mapping that cannot migrate.
+ */
+int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
+		   enum ferry_memory_kind kind, struct page *fault_page)
+{
+	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma args = {
+		.vma = vma,
+		.start = addr,
+		.end = addr + PAGE_SIZE,
+		.src = &src,
+		.dst = &dst,
+		.pgmap_owner = owner,
+		.flags = kind == FERRY_MEMORY_COHERENT ?
+			 MIGRATE_VMA_SELECT_DEVICE_COHERENT :
+			 MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		.fault_page = fault_page,
+	};
+	int ret;
+
+	ret = backend->setup(&args);
+	if (ret)
+		return ret;
+	ret = migrate_home(backend, &args);
 	backend->finalize(&args);
 	return ret;
 }
 
+static vm_fault_t fault_result(int ret)
+{
+	switch (ret) {
+	case -EINVAL:
+		return VM_FAULT_SIGBUS;
+	case -ENOMEM:
+		return VM_FAULT_OOM;
+	default:
+		return 0;
+	}
+}
+
 /**
- * ferry_cpu_fault() - migrate_to_ram of every Ferry device
+ * ferry_cpu_fault() - migrate_to_ram of every private Ferry device
  * @vmf: the fault; @vmf->page is the device page, with a reference
  *
  * Follows the contract of struct dev_pagemap_ops.
@@ -85,21 +127,20 @@ out_finalize:
  */
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 {
-	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	struct page *page = vmf->page;
-	vm_fault_t ret = VM_FAULT_RETRY;
-	int tries;
+	int ret = -EBUSY, tries;
 
 	if (!ferry_memory_fault_begin(page)) {
 		if (!(vmf->flags & FAULT_FLAG_USER))
 			cond_resched();
 		return 0;
 	}
-	for (tries = 0; tries < FERRY_HOME_TRIES && ret == VM_FAULT_RETRY; tries++) {
+	for (tries = 0; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
 		if (tries)
 			cond_resched();
-		ret = try_home(vmf, backend);
+		ret = ferry_home_try(vmf->vma, vmf->address & PAGE_MASK,
+				     page->pgmap->owner, FERRY_MEMORY_PRIVATE, page);
 	}
 	ferry_memory_fault_end(page, !ret);
-	return ret == VM_FAULT_RETRY ? 0 : ret;
+	return fault_result(ret);
 }

@@ -3,6 +3,8 @@
  * A mirror goes away: its pages come home, found by what the device knows it
  * handed out to it and not by address. mremap() may have moved them, fork() may
  * have left them to a child, and other files' pages lie among them.
+ * Or the whole memory of a device is taken away: then everybody's pages come home,
+ * and nothing is handed out meanwhile.
  *
  * The engine's pfn-based form unmaps a page without any mmap_lock. Two things must
  * hold still meanwhile:
@@ -17,7 +19,8 @@
  * The lock order stays that of a migration by address: mmap_lock, page locks by
  * trylock, and no lock of ours.
  *
- * Bounded: FERRY_EVICT_PASSES passes, with a pause, over what is left.
+ * Bounded: FERRY_EVICT_PASSES passes, with a pause, over what is left. Taking memory
+ * away has more: pages are on their way in other threads' calls when it begins.
  */
 #include <linux/delay.h>
 #include <linux/migrate.h>
@@ -32,12 +35,14 @@
 #include "mirror.h"
 
 #define FERRY_EVICT_PASSES	10
+#define FERRY_RELEASE_PASSES	100
 #define FERRY_EVICT_PAUSE_MS	10
 
 /**
- * struct eviction - one run of device pages
+ * struct eviction - pages that are to come home, a run at a time
  * @backend: which engine
  * @memory: of which device
+ * @owner: whose, NULL: anybody's
  * @mm: whose mmap_lock stands in for the anon_vmas, or NULL where they are held
  * @src: the engine's array of sources
  * @dst: its array of destinations
@@ -46,6 +51,7 @@
 struct eviction {
 	const struct ferry_backend *backend;
 	struct ferry_memory *memory;
+	struct ferry_owner *owner;
 	struct mm_struct *mm;
 	unsigned long src[FERRY_BATCH_PAGES];
 	unsigned long dst[FERRY_BATCH_PAGES];
@@ -115,11 +121,11 @@ static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned lon
 			ferry_anon_vma_put(eviction->anon_vma[i]);
 }
 
-static void evict_pass(struct eviction *eviction, struct ferry_owner *owner)
+static void evict_pass(struct eviction *eviction)
 {
 	unsigned long cursor = 0, pfn, n;
 
-	while ((n = ferry_memory_evict_begin(eviction->memory, owner, &cursor,
+	while ((n = ferry_memory_evict_begin(eviction->memory, eviction->owner, &cursor,
 					     FERRY_BATCH_PAGES, &pfn))) {
 		if (eviction->mm)
 			mmap_read_lock(eviction->mm);
@@ -131,15 +137,44 @@ static void evict_pass(struct eviction *eviction, struct ferry_owner *owner)
 	}
 }
 
-static void evict_passes(struct eviction *eviction, struct ferry_owner *owner)
+static unsigned long pages_left(const struct eviction *eviction)
+{
+	return eviction->owner ? READ_ONCE(eviction->owner->held) :
+				 ferry_memory_used(eviction->memory);
+}
+
+static void evict_passes(struct eviction *eviction, int passes)
 {
 	int pass;
 
-	for (pass = 0; pass < FERRY_EVICT_PASSES && READ_ONCE(owner->held); pass++) {
+	for (pass = 0; pass < passes && pages_left(eviction); pass++) {
 		if (pass)
 			msleep(FERRY_EVICT_PAUSE_MS);
-		evict_pass(eviction, owner);
+		evict_pass(eviction);
 	}
+}
+
+/* As far as pages can be held still: by their anon_vma, or by the mirror's mm. */
+static void evict(struct ferry_mirror *mirror, struct ferry_owner *owner, int passes)
+{
+	struct eviction *eviction;
+
+	eviction = kvzalloc(sizeof(*eviction), GFP_KERNEL);
+	if (!eviction)
+		return;
+	eviction->memory = mirror->device->memory;
+	eviction->owner = owner;
+	eviction->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+
+	if (ferry_anon_vma_can_hold()) {
+		evict_passes(eviction, passes);
+	} else if (mmget_not_zero(mirror->mm)) {
+		eviction->owner = &mirror->owner;
+		eviction->mm = mirror->mm;
+		evict_passes(eviction, passes);
+		mmput(mirror->mm);
+	}
+	kvfree(eviction);
 }
 
 /**
@@ -152,22 +187,29 @@ static void evict_passes(struct eviction *eviction, struct ferry_owner *owner)
  */
 void ferry_mirror_evict(struct ferry_mirror *mirror)
 {
-	struct eviction *eviction;
+	if (READ_ONCE(mirror->owner.held))
+		evict(mirror, &mirror->owner, FERRY_EVICT_PASSES);
+}
 
-	if (!READ_ONCE(mirror->owner.held))
-		return;
-	eviction = kvzalloc(sizeof(*eviction), GFP_KERNEL);
-	if (!eviction)
-		return;
-	eviction->memory = mirror->device->memory;
-	eviction->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+/**
+ * ferry_mirror_release_device() - take away all memory of the mirror's device
+ * @mirror: entered
+ *
+ * The pages of all processes come home, then the chunks of memory go. The device
+ * goes on: they come back with the next migration to it. Until this returns the
+ * device looks full.
+ *
+ * Where the anon_vma helper is not built in only the caller's own pages can come.
+ *
+ * Context: sleeps.
+ * Return: 0, or -EBUSY if pages could not come home, after a bounded time; the
+ * chunks that they are in stay.
+ */
+int ferry_mirror_release_device(struct ferry_mirror *mirror)
+{
+	struct ferry_memory *memory = mirror->device->memory;
 
-	if (ferry_anon_vma_can_hold()) {
-		evict_passes(eviction, &mirror->owner);
-	} else if (mmget_not_zero(mirror->mm)) {
-		eviction->mm = mirror->mm;
-		evict_passes(eviction, &mirror->owner);
-		mmput(mirror->mm);
-	}
-	kvfree(eviction);
+	ferry_memory_unplug_begin(memory);
+	evict(mirror, NULL, FERRY_RELEASE_PASSES);
+	return ferry_memory_unplug_end(memory);
 }

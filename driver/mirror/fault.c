@@ -5,7 +5,7 @@
  *
  * hmm_range_fault() faults them into the CPU's page table as a CPU access would
  * and reports their pfns; it leaves this device's own private pages where they
- * are. Pages of other devices come home on the way. The sequence is the one of
+ * are. The sequence is the one of
  * Documentation/mm/hmm.rst: read_begin, fault under mmap_lock, then under
  * window->lock read_retry and fill in.
  *
@@ -17,6 +17,16 @@
  * home by a write fault in which we pretend not to know the device (no
  * dev_private_owner), which unshares it if need be.
  *
+ * Pages of another device come home first: this device has no path to its memory.
+ * For private ones hmm_range_fault() sees to that, as for a CPU. Coherent ones it
+ * reports like any page, since a CPU reaches them; they are migrated by hand, and
+ * tried again. One that cannot come (pinned, no memory left) is accessed where it
+ * is, as the CPU would: late, but not wrong, and no reason for an error.
+ *
+ * An entry is writable if the CPU's is, even if only a read was asked for: each way
+ * in which the CPU's loses the right is told to the notifier. (Own private pages
+ * that the CPU may not write are found by find_unwritable().)
+ *
  * Not kept: the soft-dirty bit of a device page. clear_refs clears it and leaves
  * the entry writable, so that not even a CPU's write, which brings the page home
  * to a writable PTE, sets it again; what the device does cannot be better.
@@ -26,6 +36,7 @@
  */
 #include <linux/fs.h>
 #include <linux/hmm.h>
+#include <linux/memremap.h>
 #include <linux/magic.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -45,7 +56,11 @@
  * @window: where
  * @addr: first byte, page-aligned
  * @end: exclusive, page-aligned, in the same window
- * @write: the access is a write
+ * @access: what it is to end in
+ * @foreign: first byte of coherent pages of another device
+ * @foreign_end: exclusive
+ * @foreign_owner: pgmap owner of that device
+ * @in_place: what is foreign could not come home and is used where it is
  * @range: for hmm_range_fault()
  * @pfns: its result, one for each page
  */
@@ -53,10 +68,22 @@ struct fault {
 	struct ferry_window *window;
 	unsigned long addr;
 	unsigned long end;
-	bool write;
+	enum ferry_access access;
+	unsigned long foreign;
+	unsigned long foreign_end;
+	void *foreign_owner;
+	bool in_place;
 	struct hmm_range range;
 	unsigned long pfns[FERRY_WINDOW_PAGES];
 };
+
+/* Means "somebody else's coherent page: bring it home"; never leaves this file. */
+#define FOREIGN_PAGE	(-EXDEV)
+
+static bool writes(const struct fault *fault)
+{
+	return fault->access == FERRY_WRITES || fault->access == FERRY_OWNS;
+}
 
 static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
 		    void *owner)
@@ -68,8 +95,10 @@ static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
 	range->start = addr;
 	range->end = end;
 	range->hmm_pfns = &fault->pfns[(addr - fault->addr) / PAGE_SIZE];
-	range->default_flags = HMM_PFN_REQ_FAULT;
-	if (fault->write)
+	range->default_flags = 0;
+	if (fault->access != FERRY_LOOKS)
+		range->default_flags |= HMM_PFN_REQ_FAULT;
+	if (writes(fault))
 		range->default_flags |= HMM_PFN_REQ_WRITE;
 	range->pfn_flags_mask = 0;
 	range->dev_private_owner = owner;
@@ -107,11 +136,13 @@ static int check_rights(struct fault *fault)
 	struct vm_area_struct *vma;
 	unsigned long addr;
 
+	if (fault->access == FERRY_LOOKS)
+		return 0;
 	for (addr = fault->addr; addr < fault->end; addr = vma->vm_end) {
 		vma = vma_lookup(mm, addr);
 		if (!vma)
 			return -EFAULT;
-		if (fault->write && !(vma->vm_flags & VM_WRITE))
+		if (writes(fault) && !(vma->vm_flags & VM_WRITE))
 			return -EPERM;
 		if (!(vma->vm_flags & VM_READ) || is_secret(vma))
 			return -EFAULT;
@@ -130,8 +161,9 @@ static int fault_pages(struct fault *fault)
 		return -EINTR;
 	ret = check_rights(fault);
 	if (!ret)
-		ret = call_hmm(fault, fault->addr, fault->end, mirror->device);
-	if (!ret && fault->write) {
+		ret = call_hmm(fault, fault->addr, fault->end,
+			       fault->access == FERRY_OWNS ? NULL : mirror->device);
+	if (!ret && writes(fault)) {
 		addr = find_unwritable(fault);
 		if (addr < fault->end) {
 			ret = call_hmm(fault, addr, addr + PAGE_SIZE, NULL);
@@ -142,28 +174,134 @@ static int fault_pages(struct fault *fault)
 	return ret;
 }
 
+/* Foreign pages ------------------------------------------------------------- */
+
+static struct page *fault_page(const struct fault *fault, unsigned long i)
+{
+	if (!(fault->pfns[i] & HMM_PFN_VALID))
+		return NULL;
+	return hmm_pfn_to_page(fault->pfns[i]);
+}
+
+/* The pgmap owner of a coherent page that is not this device's, or NULL. */
+static void *foreign_owner(const struct fault *fault, unsigned long i)
+{
+	struct page *page = fault_page(fault, i);
+
+	if (!page || !is_device_coherent_page(page) ||
+	    page->pgmap->owner == fault->window->mirror->device)
+		return NULL;
+	return page->pgmap->owner;
+}
+
+/* The entries are good: window->lock is held and nothing changed. */
+static bool find_foreign(struct fault *fault, unsigned long n)
+{
+	unsigned long i, end;
+	void *owner = NULL;
+
+	lockdep_assert_held(&fault->window->lock);
+
+	for (i = 0; i < n && !owner; i++)
+		owner = foreign_owner(fault, i);
+	if (!owner)
+		return false;
+	for (end = i--; end < n && foreign_owner(fault, end) == owner; end++)
+		;
+	fault->foreign = fault->addr + i * PAGE_SIZE;
+	fault->foreign_end = fault->addr + end * PAGE_SIZE;
+	fault->foreign_owner = owner;
+	return true;
+}
+
+static int bring_home(struct mm_struct *mm, unsigned long addr, void *owner)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+	int tries, ret = -EBUSY;
+
+	if (!vma)
+		return -EFAULT;
+	for (tries = 0; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
+		if (tries)
+			cond_resched();
+		ret = ferry_home_try(vma, addr, owner, FERRY_MEMORY_COHERENT, NULL);
+	}
+	return ret;
+}
+
+static int bring_foreign_home(struct fault *fault)
+{
+	struct mm_struct *mm = fault->window->mirror->mm;
+	unsigned long addr;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	for (addr = fault->foreign; addr < fault->foreign_end; addr += PAGE_SIZE)
+		if (bring_home(mm, addr, fault->foreign_owner))
+			fault->in_place = true;
+	mmap_read_unlock(mm);
+	return -EBUSY;
+}
+
+/* Filling in ---------------------------------------------------------------- */
+
+static ferry_entry_t make_entry(const struct fault *fault, unsigned long i)
+{
+	return ferry_entry_make(page_to_pfn(fault_page(fault, i)),
+				fault->pfns[i] & HMM_PFN_WRITE);
+}
+
+static void fill_all(struct fault *fault, ferry_entry_t *entries, unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		entries[i] = make_entry(fault, i);
+}
+
+static bool is_resident(const struct fault *fault, unsigned long i)
+{
+	struct page *page = fault_page(fault, i);
+
+	return page && (is_device_private_page(page) || is_device_coherent_page(page)) &&
+	       page->pgmap->owner == fault->window->mirror->device;
+}
+
+/* Only what is on this device; returns -ENOENT if that is not all. */
+static int fill_resident(struct fault *fault, ferry_entry_t *entries, unsigned long n)
+{
+	unsigned long i;
+	int ret = 0;
+
+	for (i = 0; i < n; i++) {
+		if (is_resident(fault, i))
+			entries[i] = make_entry(fault, i);
+		else
+			ret = -ENOENT;
+	}
+	return ret;
+}
+
 /* Returns 0 with window->lock held. */
 static int fill_entries(struct fault *fault)
 {
 	struct ferry_window *window = fault->window;
-	unsigned long first = (fault->addr - window->start) / PAGE_SIZE;
+	ferry_entry_t *entries = window->entries + (fault->addr - window->start) / PAGE_SIZE;
 	unsigned long n = (fault->end - fault->addr) / PAGE_SIZE;
-	unsigned long i;
+	int ret = 0;
 
 	mutex_lock(&window->lock);
-	if (mmu_interval_read_retry(&window->notifier, fault->range.notifier_seq)) {
+	if (mmu_interval_read_retry(&window->notifier, fault->range.notifier_seq))
+		ret = -EBUSY;
+	else if (fault->access == FERRY_LOOKS)
+		ret = fill_resident(fault, entries, n);
+	else if (!fault->in_place && find_foreign(fault, n))
+		ret = FOREIGN_PAGE;
+	else
+		fill_all(fault, entries, n);
+	if (ret)
 		mutex_unlock(&window->lock);
-		return -EBUSY;
-	}
-	/*
-	 * Only the right that was asked for: a writable entry made by a read
-	 * would let a later write pass without find_unwritable().
-	 */
-	for (i = 0; i < n; i++)
-		window->entries[first + i] =
-			ferry_entry_make(page_to_pfn(hmm_pfn_to_page(fault->pfns[i])),
-					 fault->write);
-	return 0;
+	return ret;
 }
 
 static int fault_once(struct fault *fault)
@@ -174,11 +312,12 @@ static int fault_once(struct fault *fault)
 	fault->range.notifier = &window->notifier;
 	fault->range.notifier_seq = mmu_interval_read_begin(&window->notifier);
 	ret = fault_pages(fault);
-	return ret ?: fill_entries(fault);
+	ret = ret ?: fill_entries(fault);
+	return ret == FOREIGN_PAGE ? bring_foreign_home(fault) : ret;
 }
 
 static int fault_slow(struct ferry_window *window, unsigned long addr,
-		      unsigned long end, bool write)
+		      unsigned long end, enum ferry_access access)
 {
 	struct ferry_mirror_stats *stats = &window->mirror->stats;
 	struct fault *fault;
@@ -190,9 +329,11 @@ static int fault_slow(struct ferry_window *window, unsigned long addr,
 	fault->window = window;
 	fault->addr = addr;
 	fault->end = end;
-	fault->write = write;
+	fault->access = access;
+	fault->in_place = false;
 
-	atomic64_inc(&stats->device_faults);
+	if (access != FERRY_LOOKS)
+		atomic64_inc(&stats->device_faults);
 	for (tries = 0; tries < FERRY_FAULT_TRIES; tries++) {
 		ret = fault_once(fault);
 		if (ret != -EBUSY)
@@ -213,24 +354,65 @@ static int fault_slow(struct ferry_window *window, unsigned long addr,
  * @window: with a reference, not locked
  * @addr: first byte, page-aligned
  * @end: exclusive, page-aligned, in the same window
- * @write: the device wants to write
+ * @access: what the device wants
  *
  * Follows the driver's part of hmm_range_fault(), Documentation/mm/hmm.rst.
  *
  * Context: sleeps, takes mmap_lock.
  * Return: 0 with window->lock held and all entries there; they are good until it
- * is released. Else, not locked: -EFAULT, -EPERM, -ENOMEM, -EINTR, or -EBUSY
- * after FERRY_FAULT_TRIES tries.
+ * is released. Else, not locked: -EFAULT, -EPERM, -ENOMEM, -EINTR, -EBUSY after
+ * FERRY_FAULT_TRIES tries; FERRY_LOOKS: -ENOENT for a page that is not on this
+ * device, with the entries of those that are.
  */
 int ferry_window_fault(struct ferry_window *window, unsigned long addr,
-		       unsigned long end, bool write)
+		       unsigned long end, enum ferry_access access)
 {
 	unsigned long first = (addr - window->start) / PAGE_SIZE;
+	unsigned long n = (end - addr) / PAGE_SIZE;
 
-	mutex_lock(&window->lock);
-	if (ferry_window_allows(window, first, (end - addr) / PAGE_SIZE, write))
-		return 0;
-	mutex_unlock(&window->lock);
+	if (access == FERRY_READS || access == FERRY_WRITES) {
+		mutex_lock(&window->lock);
+		if (ferry_window_count(window, first, n, access == FERRY_WRITES) == n)
+			return 0;
+		mutex_unlock(&window->lock);
+	}
+	return fault_slow(window, addr, end, access);
+}
 
-	return fault_slow(window, addr, end, write);
+/**
+ * ferry_mirror_map() - fill the device's page table over a range
+ * @mirror: entered
+ * @addr: first byte, page-aligned
+ * @len: bytes, a multiple of the page size, checked; of no more than
+ *	FERRY_MAX_WINDOWS / 2 windows, or the first entries are given up for the last
+ * @access: what the device wants; not FERRY_OWNS
+ *
+ * The entries are there when it returns, but nothing holds them.
+ *
+ * Return: 0, or an error of ferry_window_fault(): -ENOENT after the whole range, any
+ * other where it was met.
+ */
+int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+		     enum ferry_access access)
+{
+	unsigned long end = addr + len, next;
+	struct ferry_window *window;
+	int ret = 0, missing = 0;
+
+	for (; addr < end && !ret; addr = next) {
+		next = min(end, ALIGN_DOWN(addr, FERRY_WINDOW_SIZE) + FERRY_WINDOW_SIZE);
+		window = ferry_window_get(mirror, addr);
+		if (IS_ERR(window))
+			return PTR_ERR(window);
+		ret = ferry_window_fault(window, addr, next, access);
+		if (!ret)
+			mutex_unlock(&window->lock);
+		ferry_window_put(window);
+		if (ret == -ENOENT) {
+			missing = ret;
+			ret = 0;
+		}
+		cond_resched();
+	}
+	return ret ?: missing;
 }

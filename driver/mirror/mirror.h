@@ -55,6 +55,7 @@ struct ferry_mirror {
 struct ferry_mirror *ferry_mirror_create(struct ferry_device *device);
 void ferry_mirror_destroy(struct ferry_mirror *mirror);
 int ferry_mirror_enter(struct ferry_mirror *mirror);
+int ferry_mirror_enter_own(struct ferry_mirror *mirror);
 void ferry_mirror_leave(struct ferry_mirror *mirror);
 int ferry_mirror_check(const struct ferry_mirror *mirror, u64 addr, u64 len);
 
@@ -71,7 +72,10 @@ enum ferry_target {
  * @target: where to
  * @backend: which engine
  * @outcomes: NULL, or a byte for each page of the range
+ * @need_read: a mapping that is not readable is -EINVAL
  * @done: out: bytes dealt with
+ * @ended_by: out: the error that the call ended early with, also where it is not
+ *	returned; 0: none
  * @moved: out: pages moved or zero-filled
  * @already: out: pages with nothing to do
  * @failed: out: pages not moved
@@ -82,8 +86,10 @@ struct ferry_range {
 	enum ferry_target target;
 	const struct ferry_backend *backend;
 	u8 __user *outcomes;
+	bool need_read;
 
 	u64 done;
+	int ended_by;
 	u64 moved;
 	u64 already;
 	u64 failed;
@@ -97,11 +103,13 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
  * struct ferry_page_state - what was seen at one address
  * @flags: DRM_FERRY_PAGE_*
  * @outcome: what would keep a migration away, as far as it shows
- * @page: of a normal page in memory, without a reference; else NULL
+ * @coherent: the device memory it is in is coherent
+ * @page: of a normal page in system memory, without a reference; else NULL
  */
 struct ferry_page_state {
 	u32 flags;
 	u8 outcome;
+	bool coherent;
 	struct page *page;
 };
 
@@ -111,8 +119,26 @@ struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
 				      unsigned long addr, unsigned long end);
 void ferry_snapshot_judge(struct ferry_page_state *state);
+
+typedef void (*ferry_look_fn)(unsigned long i, const struct ferry_page_state *state,
+			      void *arg);
+int ferry_mirror_look(struct ferry_mirror *mirror, unsigned long addr, unsigned long n,
+		      ferry_look_fn fn, void *arg);
 int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 			  unsigned long len, u32 __user *pages, u64 *done);
+
+/* fault.c */
+
+/* What a device fault is to end in. */
+enum ferry_access {
+	FERRY_LOOKS,	/* entries for what is on this device; no fault */
+	FERRY_READS,
+	FERRY_WRITES,
+	FERRY_OWNS,	/* as WRITES, and in system memory or coherent */
+};
+
+int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+		     enum ferry_access access);
 
 /* transfer.c */
 typedef void (*ferry_access_fn)(void *bytes, size_t n, void *arg);
@@ -123,6 +149,9 @@ enum ferry_access_flags {
 
 int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 			enum ferry_access_flags flags, ferry_access_fn fn, void *arg);
+int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+			       enum ferry_access_flags flags, ferry_access_fn fn,
+			       void *arg, u64 *done);
 int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		      void __user *buffer, u64 *done);
 int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
@@ -136,10 +165,23 @@ int ferry_exec_check(const struct ferry_mirror *mirror,
 		     const struct drm_ferry_exec_op *op);
 int ferry_exec_run(struct ferry_mirror *mirror, struct drm_ferry_exec_op *op);
 
+/* exclusive.c */
+int ferry_mirror_make_exclusive(struct ferry_mirror *mirror, unsigned long addr,
+				u64 len);
+bool ferry_mirror_is_exclusive(struct ferry_mirror *mirror, unsigned long addr,
+			       u64 len);
+
 /* evict.c */
 void ferry_mirror_evict(struct ferry_mirror *mirror);
+int ferry_mirror_release_device(struct ferry_mirror *mirror);
 
 /* cpu_fault.c */
+
+/* For other faulters at the same page: as long as a return from do_swap_page(). */
+#define FERRY_HOME_TRIES	10
+
+int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
+		   enum ferry_memory_kind kind, struct page *fault_page);
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf);
 
 #endif

@@ -9,9 +9,14 @@
  * the device accesses memory under that lock too, no access is under way when the
  * callback returns.
  *
- * Nothing is exempt, not even the invalidations of our own migrations
- * (MMU_NOTIFY_MIGRATE with our owner): the pages they leave in place cost one
- * fault that finds them, and there is no case in which a stale entry survives.
+ * The invalidations of our own migrations (MMU_NOTIFY_MIGRATE with our owner) are
+ * not exempt: the pages they leave in place cost one fault that finds them, and
+ * there is no case in which a stale entry survives.
+ *
+ * One event is: when this very mirror takes pages for exclusive access
+ * (exclusive.c). It keeps the pages where they are and takes them from the CPUs, not
+ * from us, and were it counted, the sequence number could never stand still over
+ * the taking. An end of exclusive access, by whatever way, has another owner.
  *
  * In a context that must not block (the OOM reaper) a window that is in use is
  * reported busy, as the interface allows.
@@ -25,6 +30,9 @@ static bool window_invalidate(struct mmu_interval_notifier *notifier,
 {
 	struct ferry_window *window =
 		container_of(notifier, struct ferry_window, notifier);
+
+	if (range->event == MMU_NOTIFY_EXCLUSIVE && range->owner == window->mirror)
+		return true;
 
 	if (mmu_notifier_range_blockable(range))
 		mutex_lock(&window->lock);

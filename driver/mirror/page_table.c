@@ -24,13 +24,20 @@
 
 static_assert(sizeof(ferry_entry_t) * FERRY_WINDOW_PAGES == PAGE_SIZE);
 
-static struct ferry_window *find_window(struct ferry_mirror *mirror,
-					unsigned long index)
+/**
+ * ferry_window_find() - find the window of an address
+ * @mirror: entered
+ * @addr: any address in it
+ *
+ * Return: the window with a reference, or NULL: nothing is mapped there.
+ */
+struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
+				       unsigned long addr)
 {
 	struct ferry_window *window;
 
 	xa_lock(&mirror->windows);
-	window = xa_load(&mirror->windows, index);
+	window = xa_load(&mirror->windows, addr / FERRY_WINDOW_SIZE);
 	if (window)
 		refcount_inc(&window->refs);
 	xa_unlock(&mirror->windows);
@@ -123,7 +130,7 @@ struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 	unsigned long index = addr / FERRY_WINDOW_SIZE;
 	struct ferry_window *window, *other, *surplus = NULL;
 
-	window = find_window(mirror, index);
+	window = ferry_window_find(mirror, addr);
 	if (window)
 		return window;
 	window = create_window(mirror, index * FERRY_WINDOW_SIZE);
@@ -184,25 +191,25 @@ void ferry_windows_destroy(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_window_allows() - can the device access these pages as it is
+ * ferry_window_count() - how many pages can the device access as it is
  * @window: locked
  * @first: index of the first page in the window
  * @n: pages, all in the window
  * @write: the access is a write
  *
- * Return: true if every entry is there with the right.
+ * Return: how many entries from @first on are there with the right, 0 to @n.
  */
-bool ferry_window_allows(struct ferry_window *window, unsigned long first,
-			 unsigned long n, bool write)
+unsigned long ferry_window_count(struct ferry_window *window, unsigned long first,
+				 unsigned long n, bool write)
 {
 	unsigned long i;
 
 	lockdep_assert_held(&window->lock);
 
-	for (i = first; i < first + n; i++)
-		if (!ferry_entry_allows(window->entries[i], write))
-			return false;
-	return true;
+	for (i = 0; i < n; i++)
+		if (!ferry_entry_allows(window->entries[first + i], write))
+			break;
+	return i;
 }
 
 /**

@@ -8,7 +8,7 @@
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 
-struct ferry_mirror;
+#include "mirror.h"
 
 /* What one window covers, aligned to itself; one page of entries. */
 #define FERRY_WINDOW_SIZE	PMD_SIZE
@@ -22,18 +22,26 @@ struct ferry_mirror;
 #define FERRY_MAX_WINDOWS	4096
 
 /*
- * An entry of the device's page table: a pfn and two bits. Zero is not mapped.
+ * An entry of the device's page table: a pfn and three bits. Zero is not mapped.
+ * EXCLUSIVE: the CPUs are kept away from the page as long as the entry is there. It
+ * comes without WRITE: a write that is not atomic gives the page back to all first.
  */
 typedef unsigned long ferry_entry_t;
 
 #define FERRY_ENTRY_VALID	BIT(0)
 #define FERRY_ENTRY_WRITE	BIT(1)
-#define FERRY_ENTRY_PFN_SHIFT	2
+#define FERRY_ENTRY_EXCLUSIVE	BIT(2)
+#define FERRY_ENTRY_PFN_SHIFT	3
 
 static inline ferry_entry_t ferry_entry_make(unsigned long pfn, bool write)
 {
 	return pfn << FERRY_ENTRY_PFN_SHIFT | FERRY_ENTRY_VALID |
 	       (write ? FERRY_ENTRY_WRITE : 0);
+}
+
+static inline ferry_entry_t ferry_entry_make_exclusive(unsigned long pfn)
+{
+	return ferry_entry_make(pfn, false) | FERRY_ENTRY_EXCLUSIVE;
 }
 
 static inline unsigned long ferry_entry_pfn(ferry_entry_t entry)
@@ -70,11 +78,13 @@ struct ferry_window {
 
 struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 				      unsigned long addr);
+struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
+				       unsigned long addr);
 void ferry_window_put(struct ferry_window *window);
 void ferry_windows_destroy(struct ferry_mirror *mirror);
 
-bool ferry_window_allows(struct ferry_window *window, unsigned long first,
-			 unsigned long n, bool write);
+unsigned long ferry_window_count(struct ferry_window *window, unsigned long first,
+				 unsigned long n, bool write);
 void ferry_window_clear(struct ferry_window *window, unsigned long start,
 			unsigned long end);
 
@@ -83,6 +93,6 @@ extern const struct mmu_interval_notifier_ops ferry_window_notifier_ops;
 
 /* fault.c */
 int ferry_window_fault(struct ferry_window *window, unsigned long addr,
-		       unsigned long end, bool write);
+		       unsigned long end, enum ferry_access access);
 
 #endif

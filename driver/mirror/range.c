@@ -269,11 +269,19 @@ static u8 whole_mapping_outcome(struct batch *batch)
 	return DRM_FERRY_NOT_ATTEMPTED;
 }
 
-static int check_mapping(struct vm_area_struct *vma)
+static int check_mapping(const struct ferry_range *range, struct vm_area_struct *vma)
 {
+	if (range->need_read && !(vma->vm_flags & VM_READ))
+		return -EINVAL;
 	if (is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
 		return -EINVAL;
 	return 0;
+}
+
+static unsigned long select_device(const struct ferry_device *device)
+{
+	return device->config.kind == FERRY_MEMORY_COHERENT ?
+	       MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 }
 
 static void prepare(struct batch *batch, struct vm_area_struct *vma,
@@ -295,7 +303,7 @@ static void prepare(struct batch *batch, struct vm_area_struct *vma,
 	args->dst = batch->dst;
 	args->pgmap_owner = batch->mirror->device;
 	args->flags = batch->range->target == FERRY_TARGET_DEVICE ?
-		      MIGRATE_VMA_SELECT_SYSTEM : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+		      MIGRATE_VMA_SELECT_SYSTEM : select_device(batch->mirror->device);
 
 	batch->npages = (args->end - start) / PAGE_SIZE;
 	batch->full = false;
@@ -313,7 +321,7 @@ static int migrate_batch(struct batch *batch, unsigned long start)
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	vma = vma_lookup(mm, start);
-	ret = vma ? check_mapping(vma) : -EFAULT;
+	ret = vma ? check_mapping(batch->range, vma) : -EFAULT;
 	if (ret)
 		goto out_unlock;
 
@@ -417,6 +425,12 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 	if (range->outcomes &&
 	    !access_ok(range->outcomes, (range->end - range->start) / PAGE_SIZE))
 		return -EFAULT;
+	/* Chunks that were taken away come back here, with no lock held. */
+	if (range->target == FERRY_TARGET_DEVICE) {
+		ret = ferry_memory_plug(mirror->device->memory);
+		if (ret)
+			return ret;
+	}
 	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
 	if (!batch)
 		return -ENOMEM;
@@ -430,6 +444,7 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 		ret = migrate_next(batch);
 		cond_resched();
 	}
+	range->ended_by = ret;
 	ret = final_status(batch, ret);
 	kvfree(batch);
 	return ret;

@@ -24,6 +24,7 @@
 #include "device/device.h"
 #include "mirror.h"
 
+/* Looked at under one hold of mmap_lock, and what SNAPSHOT has on its stack. */
 #define PAGES_AT_ONCE	128
 
 static u32 page_place(struct ferry_device *device, struct page *page)
@@ -66,8 +67,11 @@ static void see_present(struct ferry_page_state *state, struct ferry_device *dev
 		state->outcome = DRM_FERRY_SPECIAL;
 	} else {
 		state->flags |= page_place(device, pfn_to_page(pfn));
+		state->coherent = is_device_coherent_page(pfn_to_page(pfn));
 		state->outcome = DRM_FERRY_NOT_MOVED;
-		state->page = pfn_to_page(pfn);
+		/* Device memory can be taken away (plug.c): not to be kept. */
+		if (!is_zone_device_page(pfn_to_page(pfn)))
+			state->page = pfn_to_page(pfn);
 	}
 }
 
@@ -116,6 +120,15 @@ static void see_pmd(struct ferry_page_state *state, struct ferry_device *device,
 	}
 }
 
+/* hugetlb or DAX. */
+static void see_pud(struct ferry_page_state *state, struct ferry_device *device,
+		    pud_t pud, unsigned long addr)
+{
+	state->flags |= (PUD_SHIFT - PAGE_SHIFT) << DRM_FERRY_PAGE_ORDER_SHIFT;
+	see_present(state, device, pud_pfn(pud) + (addr & ~PUD_MASK) / PAGE_SIZE, false,
+		    pud_write(pud));
+}
+
 static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
 		    pte_t pte)
 {
@@ -130,24 +143,25 @@ static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
 	}
 }
 
-/* Returns none where a level above is empty. */
-static pmd_t read_pmd(struct mm_struct *mm, unsigned long addr)
+/* Both return none where a level above is empty. */
+static pud_t read_pud(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr);
 	p4d_t *p4dp;
-	pud_t *pudp, pud;
 
 	if (pgd_none(*pgdp) || pgd_bad(*pgdp))
-		return __pmd(0);
+		return __pud(0);
 	p4dp = p4d_offset(pgdp, addr);
 	if (p4d_none(*p4dp) || p4d_bad(*p4dp))
-		return __pmd(0);
-	pudp = pud_offset(p4dp, addr);
-	pud = READ_ONCE(*pudp);
-	/* Leaves here are hugetlb or DAX: not ours to describe. */
+		return __pud(0);
+	return READ_ONCE(*pud_offset(p4dp, addr));
+}
+
+static pmd_t read_pmd(pud_t pud, unsigned long addr)
+{
 	if (pud_none(pud) || pud_leaf(pud) || pud_bad(pud))
 		return __pmd(0);
-	return pmdp_get_lockless(pmd_offset(pudp, addr));
+	return pmdp_get_lockless(pmd_offset(&pud, addr));
 }
 
 /**
@@ -163,18 +177,27 @@ struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 					    unsigned long addr)
 {
 	struct ferry_page_state state = { .outcome = DRM_FERRY_HOLE };
+	pud_t pud;
 	pmd_t pmd;
 
 	mmap_assert_locked(vma->vm_mm);
 
 	if (vma->vm_flags & VM_READ)
 		state.flags = DRM_FERRY_PAGE_READABLE;
+	if (vma->vm_flags & (VM_IO | VM_PFNMAP)) {
+		state.flags |= DRM_FERRY_PAGE_SPECIAL;
+		state.outcome = DRM_FERRY_SPECIAL;
+		return state;
+	}
 
 	guard(rcu)();
-	pmd = read_pmd(vma->vm_mm, addr);
-	if (pmd_none(pmd))
+	pud = read_pud(vma->vm_mm, addr);
+	pmd = read_pmd(pud, addr);
+	if (pud_present(pud) && pud_leaf(pud))
+		see_pud(&state, device, pud, addr);
+	else if (pmd_none(pmd))
 		return state;
-	if (!pmd_present(pmd) || pmd_leaf(pmd))
+	else if (!pmd_present(pmd) || pmd_leaf(pmd))
 		see_pmd(&state, device, pmd, addr, vma_is_anonymous(vma));
 	else if (!pmd_bad(pmd))
 		see_pte(&state, device, ptep_get(pte_offset_kernel(&pmd, addr)));
@@ -225,7 +248,7 @@ unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
 	mmap_assert_locked(vma->vm_mm);
 
 	guard(rcu)();
-	pmd = read_pmd(vma->vm_mm, addr);
+	pmd = read_pmd(read_pud(vma->vm_mm, addr), addr);
 	/* KSM pages are never mapped by a PMD. */
 	if (pmd_none(pmd) || !pmd_present(pmd) || pmd_leaf(pmd) || pmd_bad(pmd))
 		return end;
@@ -235,21 +258,48 @@ unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
 	return addr;
 }
 
-static int snapshot_some(struct ferry_mirror *mirror, unsigned long addr,
-			 unsigned long end, u32 *flags)
+static struct ferry_page_state see(struct ferry_device *device,
+				   struct vm_area_struct *vma, unsigned long addr)
+{
+	const struct ferry_page_state nothing = { .flags = DRM_FERRY_PAGE_NONE };
+
+	return vma ? ferry_snapshot_page(device, vma, addr) : nothing;
+}
+
+/**
+ * ferry_mirror_look() - look at a few pages
+ * @mirror: entered
+ * @addr: first byte, page-aligned
+ * @n: pages; few, mmap_lock is held over all
+ * @fn: called for each; must not sleep
+ * @arg: for @fn
+ *
+ * Return: 0, or -EINTR for a process that is being killed.
+ */
+int ferry_mirror_look(struct ferry_mirror *mirror, unsigned long addr, unsigned long n,
+		      ferry_look_fn fn, void *arg)
 {
 	struct vm_area_struct *vma = NULL;
+	struct ferry_page_state state;
+	unsigned long i;
 
 	if (mmap_read_lock_killable(mirror->mm))
 		return -EINTR;
-	for (; addr < end; addr += PAGE_SIZE) {
+	for (i = 0; i < n; i++, addr += PAGE_SIZE) {
 		if (!vma || addr >= vma->vm_end)
 			vma = vma_lookup(mirror->mm, addr);
-		*flags++ = vma ? ferry_snapshot_page(mirror->device, vma, addr).flags :
-				 DRM_FERRY_PAGE_NONE;
+		state = see(mirror->device, vma, addr);
+		fn(i, &state, arg);
 	}
 	mmap_read_unlock(mirror->mm);
 	return 0;
+}
+
+static void keep_flags(unsigned long i, const struct ferry_page_state *state, void *arg)
+{
+	u32 *flags = arg;
+
+	flags[i] = state->flags;
 }
 
 /**
@@ -270,14 +320,13 @@ int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 	int ret;
 
 	while (*done < len && !(*done && signal_pending(current))) {
-		n = min(len - *done, PAGES_AT_ONCE * PAGE_SIZE);
-		ret = snapshot_some(mirror, addr + *done, addr + *done + n, flags);
+		n = min((len - *done) / PAGE_SIZE, PAGES_AT_ONCE);
+		ret = ferry_mirror_look(mirror, addr + *done, n, keep_flags, flags);
 		if (ret)
 			return *done ? 0 : ret;
-		if (copy_to_user(&pages[*done / PAGE_SIZE], flags,
-				 n / PAGE_SIZE * sizeof(*flags)))
+		if (copy_to_user(&pages[*done / PAGE_SIZE], flags, n * sizeof(*flags)))
 			return -EFAULT;
-		*done += n;
+		*done += n * PAGE_SIZE;
 		cond_resched();
 	}
 	return 0;

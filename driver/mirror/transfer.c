@@ -79,7 +79,8 @@ static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
 	window = ferry_window_get(mirror, addr);
 	if (IS_ERR(window))
 		return PTR_ERR(window);
-	ret = ferry_window_fault(window, addr & PAGE_MASK, PAGE_ALIGN(addr + n), write);
+	ret = ferry_window_fault(window, addr & PAGE_MASK, PAGE_ALIGN(addr + n),
+				 write ? FERRY_WRITES : FERRY_READS);
 	if (!ret) {
 		access_window(window, addr, n, write, fn, arg);
 		mutex_unlock(&window->lock);
@@ -131,6 +132,62 @@ int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len
 		ret = access_step(mirror, addr, &n, flags & FERRY_ACCESS_WRITE, fn, arg);
 		if (ret)
 			return ret;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* Returns how many bytes from @addr on, @n at most, were accessed. */
+static size_t access_mapped(struct ferry_window *window, unsigned long addr, size_t n,
+			    bool write, ferry_access_fn fn, void *arg)
+{
+	unsigned long first = (addr - window->start) / PAGE_SIZE;
+	unsigned long npages;
+
+	mutex_lock(&window->lock);
+	npages = ferry_window_count(window, first,
+				    DIV_ROUND_UP(offset_in_page(addr) + n, PAGE_SIZE),
+				    write);
+	n = npages ? min(n, npages * PAGE_SIZE - offset_in_page(addr)) : 0;
+	access_window(window, addr, n, write, fn, arg);
+	mutex_unlock(&window->lock);
+	return n;
+}
+
+/**
+ * ferry_mirror_access_mapped() - as ferry_mirror_access(), without device faults
+ * @mirror: entered
+ * @addr: first byte
+ * @len: bytes, checked with ferry_mirror_check()
+ * @flags: FERRY_ACCESS_WRITE if @fn writes
+ * @fn: called for each piece within a page; must not sleep or allocate
+ * @arg: for @fn
+ * @done: out: bytes touched
+ *
+ * Return: 0; -ENOENT at the first page that the device's page table does not have,
+ * or not with the right; -EINTR for a process that is being killed.
+ */
+int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+			       enum ferry_access_flags flags, ferry_access_fn fn,
+			       void *arg, u64 *done)
+{
+	struct ferry_window *window;
+	size_t n, step;
+
+	for (*done = 0; *done < len; *done += n) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		window = ferry_window_find(mirror, addr + *done);
+		if (!window)
+			return -ENOENT;
+		step = step_size(addr + *done, len - *done);
+		n = access_mapped(window, addr + *done, step, flags & FERRY_ACCESS_WRITE,
+				  fn, arg);
+		ferry_window_put(window);
+		if (n < step) {
+			*done += n;
+			return -ENOENT;
+		}
 		cond_resched();
 	}
 	return 0;

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_DEVICE_CHUNK_H
+#define FERRY_DEVICE_CHUNK_H
+
+#include <linux/memremap.h>
+#include <linux/sizes.h>
+#include <linux/types.h>
+
+struct ferry_memory;
+struct ferry_owner;
+
+/*
+ * One memremap_pages() each: a memory section, so that the kernel need not find
+ * a single hole for the whole of a large device.
+ */
+#define FERRY_CHUNK_SIZE	SZ_128M
+#define FERRY_CHUNK_PAGES	(FERRY_CHUNK_SIZE >> PAGE_SHIFT)
+
+/* Bits of ferry_page.flags */
+enum {
+	FERRY_PAGE_COMING_HOME,	/* a CPU fault has it: one winner per page */
+	FERRY_PAGE_EVICTING,	/* not to be handed out anew for now */
+};
+
+/**
+ * struct ferry_page - the device's metadata for one of its pages
+ * @owner: who it was handed out to, NULL while free; under ferry_memory.lock
+ * @flags: FERRY_PAGE_* bits
+ *
+ * struct page's zone_device_data points here from creation to destruction, so
+ * that what it points to needs no reference.
+ */
+struct ferry_page {
+	struct ferry_owner *owner;
+	unsigned long flags;
+};
+
+/**
+ * struct ferry_chunk - a contiguous piece of device memory
+ * @pagemap: what the kernel knows of it
+ * @memory: the whole
+ * @resource: private: its place in the physical address space, where no memory
+ *	is; coherent: NULL, the claim is the whole device's
+ * @first_pfn: of its first page
+ * @npages: how many
+ * @backing: private: the store, npages / FERRY_BLOCK_PAGES blocks; coherent: NULL
+ * @pages: metadata, one for each page
+ * @used: a bit for each page that is handed out; under ferry_memory.lock
+ * @next_free: no page below is free; under ferry_memory.lock
+ */
+struct ferry_chunk {
+	struct dev_pagemap pagemap;
+	struct ferry_memory *memory;
+	struct resource *resource;
+	unsigned long first_pfn;
+	unsigned long npages;
+	struct page **backing;
+	struct ferry_page *pages;
+	unsigned long *used;
+	unsigned long next_free;
+};
+
+struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,
+				       unsigned int index);
+void ferry_chunk_destroy(struct ferry_chunk *chunk);
+void *ferry_chunk_address(const struct ferry_chunk *chunk, unsigned long i);
+
+#endif

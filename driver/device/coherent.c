@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Is there RAM, kept aside and nobody's, where coherent= says?
+ *
+ * The user names a physical address, and a wrong one must end in an error and not
+ * in somebody else's memory. Four questions, in the order in which each is safe to
+ * ask once those before it are answered:
+ *   can the machine address it: ioremap() warns of what it cannot;
+ *   is it System RAM: then the kernel uses it. It is to be kept aside at boot;
+ *   is it a device's, or another driver's: whatever the firmware or a bus describes
+ *     there must be reserved memory, and it must not be taken;
+ *   does it hold what is written to it: a word of each page is written over the
+ *     whole range, then all are read, so that missing memory, and memory that
+ *     appears twice, are both found.
+ * The claim (request_mem_region()) is kept as long as the device, also while its
+ * chunks are away.
+ */
+#define pr_fmt(fmt) "ferry: " fmt
+
+#include <linux/err.h>
+#include <linux/io.h>
+#include <linux/ioport.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "coherent.h"
+#include "config.h"
+
+/* What is mapped at a time for the test. */
+#define FERRY_PROBE_SIZE	FERRY_MEMORY_ALIGN
+
+static bool is_reserved(u64 start, u64 size)
+{
+	if (region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_NONE) ==
+	    REGION_DISJOINT)
+		return true;	/* not described: RAM beyond mem= */
+	return region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
+		REGION_INTERSECTS ||
+	       region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_SOFT_RESERVED) ==
+		REGION_INTERSECTS;
+}
+
+static bool has_pagemap(u64 addr)
+{
+	struct dev_pagemap *pagemap = get_dev_pagemap(PHYS_PFN(addr), NULL);
+
+	if (pagemap)
+		put_dev_pagemap(pagemap);
+	return pagemap;
+}
+
+/* Each chunk of another device begins and ends on this alignment. */
+static bool is_taken(u64 start, u64 size)
+{
+	u64 offset;
+
+	for (offset = 0; offset < size; offset += FERRY_MEMORY_ALIGN)
+		if (has_pagemap(start + offset))
+			return true;
+	return false;
+}
+
+static u64 pattern(u64 addr)
+{
+	return addr * 0x9e3779b97f4a7c15ULL ^ 0x6665727279ULL;
+}
+
+/* Returns how many pages do not hold their word; writes it, or checks. */
+static int visit_piece(u64 start, bool write, unsigned long *wrong)
+{
+	u64 *words, *word;
+	unsigned long offset;
+
+	words = memremap(start, FERRY_PROBE_SIZE, MEMREMAP_WB);
+	if (!words)
+		return -ENOMEM;
+	for (offset = 0; offset < FERRY_PROBE_SIZE; offset += PAGE_SIZE) {
+		word = words + offset / sizeof(*words);
+		if (write)
+			WRITE_ONCE(*word, pattern(start + offset));
+		else
+			*wrong += READ_ONCE(*word) != pattern(start + offset);
+	}
+	memunmap(words);
+	return 0;
+}
+
+static int test_ram(u64 start, u64 size)
+{
+	unsigned long wrong = 0;
+	bool write = true;
+	u64 offset;
+	int ret;
+
+	do {
+		for (offset = 0; offset < size; offset += FERRY_PROBE_SIZE) {
+			ret = visit_piece(start + offset, write, &wrong);
+			if (ret)
+				return ret;
+			cond_resched();
+		}
+		write = !write;
+	} while (!write);
+	return wrong ? -ENXIO : 0;
+}
+
+/* Returns NULL, or what is wrong. */
+static const char *find_objection(u64 start, u64 size)
+{
+	if (start + size - 1 > iomem_resource.end)
+		return "is beyond what this machine can address";
+	if (region_intersects(start, size, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
+	    REGION_DISJOINT)
+		return "is System RAM, which the kernel uses; keep it aside at boot with memmap=SIZE$ADDR";
+	if (!is_reserved(start, size))
+		return "is not reserved memory, but a device's (see /proc/iomem)";
+	if (is_taken(start, size))
+		return "is another driver's device memory (is test_hmm loaded?)";
+	return NULL;
+}
+
+/**
+ * ferry_coherent_claim() - take a range of physical memory
+ * @start: physical address, a multiple of FERRY_MEMORY_ALIGN
+ * @size: bytes, a multiple of FERRY_MEMORY_ALIGN
+ *
+ * What is in it is lost.
+ *
+ * Context: sleeps.
+ * Return: the claim; ERR_PTR(-ENXIO), after a line in the kernel log that says
+ * why, or ERR_PTR(-ENOMEM).
+ */
+struct resource *ferry_coherent_claim(u64 start, u64 size)
+{
+	const char *objection = find_objection(start, size);
+	struct resource *resource = NULL;
+	int ret = -ENXIO;
+
+	if (!objection) {
+		resource = request_mem_region(start, size, "ferry");
+		if (!resource)
+			objection = "is in use by another driver (see /proc/iomem)";
+	}
+	if (!objection) {
+		ret = test_ram(start, size);
+		if (ret == -ENXIO)
+			objection = "does not hold what is written to it: no RAM, or not all of it";
+	}
+	if (objection)
+		pr_err("coherent=%#llx,%lluM %s\n", start, size / SZ_1M, objection);
+	if (!ret)
+		return resource;
+	if (resource)
+		ferry_coherent_unclaim(resource);
+	return ERR_PTR(ret);
+}
+
+/**
+ * ferry_coherent_unclaim() - the reverse
+ * @resource: from ferry_coherent_claim()
+ */
+void ferry_coherent_unclaim(struct resource *resource)
+{
+	release_mem_region(resource->start, resource_size(resource));
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_MIGRATE_SPLIT_H
+#define FERRY_MIGRATE_SPLIT_H
+
+#include <linux/kconfig.h>
+#include <linux/types.h>
+
+struct mm_struct;
+
+#if IS_ENABLED(CONFIG_FERRY_MIGRATE)
+void ferry_split_range(struct mm_struct *mm, unsigned long start, unsigned long end);
+#else
+static inline void ferry_split_range(struct mm_struct *mm, unsigned long start,
+				     unsigned long end)
+{
+}
+#endif
+
+/* Whether ferry_split_range() does anything on this kernel. */
+static inline bool ferry_split_can(void)
+{
+	return IS_ENABLED(CONFIG_FERRY_MIGRATE);
+}
+
+#endif

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exclusive access: for a while the CPUs do not reach a page and the device can do
+ * atomic operations on it. make_device_exclusive_range() puts special entries into
+ * the CPU's page table; a CPU that meets one takes the page back, and tells the
+ * notifier first, which drops our entry.
+ *
+ * One batch, in this order:
+ *   own      a device fault (FERRY_OWNS) makes every page present, writable, not
+ *            shared, and in memory that the CPU reaches. What the step below would
+ *            otherwise do through GUP, invalidating our window on the way, is done
+ *            before the sequence number is read
+ *   split    large folios: make_device_exclusive_range() rejects tail pages
+ *   begin    mmu_interval_read_begin()
+ *   take     make_device_exclusive_range(): the pages come locked. Its own
+ *            invalidation carries our mirror as the owner and is let pass
+ *            (notifier.c), any other moves the sequence number
+ *   check    under window->lock: all pages, and the sequence number unmoved; then
+ *            the entries are written
+ *   unlock   the pages; a CPU that waited for one takes it back from here on
+ * The page locks keep CPU faults away (restoring an entry needs the lock), but not
+ * MADV_DONTNEED, which drops the entry and the page with it; that is what the
+ * sequence number is for.
+ *
+ * Splitting is done by a helper that is built into the kernel (migrate/split.c). Out
+ * of tree it is missing, and an engine that is asked to collect one page of a
+ * PMD-mapped folio, and then given no destination, splits the folio as a side
+ * effect; a large folio mapped by PTEs cannot be split from a module, and stays
+ * -EBUSY.
+ *
+ * Bounded: FERRY_EXCLUSIVE_TRIES tries a batch, then -EBUSY.
+ */
+#include <linux/hugetlb.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+#include <linux/sched/signal.h>
+
+#include <drm/ferry_drm.h>
+
+#include "migrate/backend.h"
+#include "migrate/split.h"
+#include "mirror.h"
+#include "page_table.h"
+
+/* Pages locked at a time, and on the stack. */
+#define FERRY_EXCLUSIVE_PAGES	64
+#define FERRY_EXCLUSIVE_TRIES	100
+
+static_assert(FERRY_WINDOW_PAGES % FERRY_EXCLUSIVE_PAGES == 0);
+
+/**
+ * struct exclusive - one batch
+ * @window: where
+ * @addr: first byte, page-aligned
+ * @end: exclusive, in the same window
+ * @seq: from mmu_interval_read_begin()
+ * @pages: those that were taken, locked and with a reference; NULL: not taken
+ * @npages: entries of @pages
+ */
+struct exclusive {
+	struct ferry_window *window;
+	unsigned long addr;
+	unsigned long end;
+	unsigned long seq;
+	struct page *pages[FERRY_EXCLUSIVE_PAGES];
+	int npages;
+};
+
+#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+static int own_pages(struct exclusive *batch)
+{
+	int ret;
+
+	ret = ferry_window_fault(batch->window, batch->addr, batch->end, FERRY_OWNS);
+	if (!ret)
+		mutex_unlock(&batch->window->lock);
+	return ret;
+}
+
+/* Collect one page and give it no destination: a huge mapping is split on the way. */
+static void split_by_engine(struct vm_area_struct *vma, unsigned long addr)
+{
+	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+	unsigned long src = 0, dst = 0;
+	struct migrate_vma args = {
+		.vma = vma,
+		.start = addr,
+		.end = addr + PAGE_SIZE,
+		.src = &src,
+		.dst = &dst,
+		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+	};
+
+	if (!backend->setup(&args))
+		backend->finalize(&args);
+}
+
+static void split_by_engine_all(struct exclusive *batch)
+{
+	struct ferry_mirror *mirror = batch->window->mirror;
+	struct ferry_page_state state;
+	struct vm_area_struct *vma;
+	unsigned long addr;
+
+	for (addr = batch->addr; addr < batch->end; addr += PAGE_SIZE) {
+		vma = vma_lookup(mirror->mm, addr);
+		/* Mergeable: see range.c. What is mapped by a PMD is not merged yet. */
+		if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_MERGEABLE)
+			continue;
+		state = ferry_snapshot_page(mirror->device, vma, addr);
+		if (state.flags & DRM_FERRY_PAGE_ORDER_MASK)
+			split_by_engine(vma, addr);
+	}
+}
+
+static void split_large(struct exclusive *batch)
+{
+	if (ferry_split_can())
+		ferry_split_range(batch->window->mirror->mm, batch->addr, batch->end);
+	else
+		split_by_engine_all(batch);
+}
+
+static void drop_pages(struct exclusive *batch)
+{
+	int i;
+
+	for (i = 0; i < batch->npages; i++) {
+		if (!batch->pages[i])
+			continue;
+		unlock_page(batch->pages[i]);
+		put_page(batch->pages[i]);
+	}
+}
+
+static bool took_all(const struct exclusive *batch)
+{
+	int i;
+
+	if (batch->npages != (batch->end - batch->addr) / PAGE_SIZE)
+		return false;
+	for (i = 0; i < batch->npages; i++)
+		if (!batch->pages[i])
+			return false;
+	return true;
+}
+
+static int write_entries(struct exclusive *batch)
+{
+	struct ferry_window *window = batch->window;
+	unsigned long first = (batch->addr - window->start) / PAGE_SIZE;
+	int ret = -EBUSY, i;
+
+	mutex_lock(&window->lock);
+	if (!mmu_interval_read_retry(&window->notifier, batch->seq)) {
+		for (i = 0; i < batch->npages; i++)
+			window->entries[first + i] =
+				ferry_entry_make_exclusive(page_to_pfn(batch->pages[i]));
+		ret = 0;
+	}
+	mutex_unlock(&window->lock);
+	return ret;
+}
+
+/* mmap_lock is held. Returns -EBUSY for another try. */
+static int take_pages(struct exclusive *batch)
+{
+	struct ferry_mirror *mirror = batch->window->mirror;
+	int ret = -EBUSY;
+
+	batch->npages = make_device_exclusive_range(mirror->mm, batch->addr, batch->end,
+						    batch->pages, mirror);
+	if (batch->npages < 0)
+		return batch->npages;
+	if (took_all(batch))
+		ret = write_entries(batch);
+	drop_pages(batch);
+	return ret;
+}
+
+static int try_batch(struct exclusive *batch)
+{
+	struct mm_struct *mm = batch->window->mirror->mm;
+	int ret;
+
+	ret = own_pages(batch);
+	if (ret)
+		return ret;
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	split_large(batch);
+	mmap_read_unlock(mm);
+
+	batch->seq = mmu_interval_read_begin(&batch->window->notifier);
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	ret = take_pages(batch);
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+static int take_batch(struct ferry_mirror *mirror, unsigned long addr,
+		      unsigned long end)
+{
+	struct exclusive batch = { .addr = addr, .end = end };
+	int tries, ret = -EBUSY;
+
+	batch.window = ferry_window_get(mirror, addr);
+	if (IS_ERR(batch.window))
+		return PTR_ERR(batch.window);
+	for (tries = 0; tries < FERRY_EXCLUSIVE_TRIES && ret == -EBUSY; tries++) {
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		else
+			ret = try_batch(&batch);
+		cond_resched();
+	}
+	ferry_window_put(batch.window);
+	return ret;
+}
+
+/* What can be taken: anonymous memory, hugetlb excepted. */
+static int check_mappings(struct ferry_mirror *mirror, unsigned long addr,
+			  unsigned long end)
+{
+	struct vm_area_struct *vma;
+	int ret = 0;
+
+	if (mmap_read_lock_killable(mirror->mm))
+		return -EINTR;
+	for (; addr < end && !ret; addr = vma->vm_end) {
+		vma = vma_lookup(mirror->mm, addr);
+		if (!vma)
+			ret = -EFAULT;
+		else if (vma->vm_flags & VM_SHARED || is_vm_hugetlb_page(vma))
+			ret = -EINVAL;
+		if (ret)
+			break;
+	}
+	mmap_read_unlock(mirror->mm);
+	return ret;
+}
+
+/**
+ * ferry_mirror_make_exclusive() - keep the CPUs away from a range
+ * @mirror: entered
+ * @addr: first byte, page-aligned
+ * @len: bytes, a multiple of the page size, checked
+ *
+ * Follows make_device_exclusive_range(). Until a CPU touches a page the device has it
+ * alone; ferry_mirror_is_exclusive() tells. With an error, what lies before the pages
+ * it is about is exclusive.
+ *
+ * Return: 0; -EOPNOTSUPP on a kernel without CONFIG_DEVICE_PRIVATE; -EFAULT, -EPERM
+ * or -EINVAL for an address that is not mapped, not writable or not private
+ * anonymous memory; -EBUSY for a page that somebody else holds on to, or a large
+ * folio that does not split, after a bounded number of tries; -ENOMEM, -EINTR.
+ */
+int ferry_mirror_make_exclusive(struct ferry_mirror *mirror, unsigned long addr,
+				u64 len)
+{
+	unsigned long end = addr + len, next;
+	int ret;
+
+	ret = check_mappings(mirror, addr, end);
+	for (; addr < end && !ret; addr = next) {
+		next = min(end, ALIGN_DOWN(addr, FERRY_EXCLUSIVE_PAGES * PAGE_SIZE) +
+			   FERRY_EXCLUSIVE_PAGES * PAGE_SIZE);
+		ret = take_batch(mirror, addr, next);
+	}
+	return ret;
+}
+#else
+int ferry_mirror_make_exclusive(struct ferry_mirror *mirror, unsigned long addr,
+				u64 len)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
+static bool any_exclusive(struct ferry_window *window, unsigned long start,
+			  unsigned long end)
+{
+	unsigned long i = (start - window->start) / PAGE_SIZE;
+	unsigned long n = (end - start) / PAGE_SIZE;
+	bool found = false;
+
+	mutex_lock(&window->lock);
+	for (; n-- && !found; i++)
+		found = window->entries[i] & FERRY_ENTRY_EXCLUSIVE;
+	mutex_unlock(&window->lock);
+	return found;
+}
+
+/**
+ * ferry_mirror_is_exclusive() - has the device any page of a range for itself
+ * @mirror: entered
+ * @addr: first byte, page-aligned
+ * @len: bytes, a multiple of the page size, checked
+ *
+ * Return: true if the CPUs are kept away from a page of the range.
+ */
+bool ferry_mirror_is_exclusive(struct ferry_mirror *mirror, unsigned long addr,
+			       u64 len)
+{
+	unsigned long end = addr + len, next;
+	struct ferry_window *window;
+	bool found = false;
+
+	for (; addr < end && !found; addr = next) {
+		next = min(end, ALIGN_DOWN(addr, FERRY_WINDOW_SIZE) + FERRY_WINDOW_SIZE);
+		window = ferry_window_find(mirror, addr);
+		if (!window)
+			continue;
+		found = any_exclusive(window, addr, next);
+		ferry_window_put(window);
+		cond_resched();
+	}
+	return found;
+}
