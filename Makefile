@@ -17,11 +17,11 @@ SONAME = libferry.so.0
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run test mutants kernel module userlib install check shell clean \
-	deps tests
+.PHONY: help run test test-full mutants hmm-tests kernel module userlib install \
+	check shell clean deps tests
 
 help:	## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r name what; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do \
 		printf '  make %-10s %s\n' "$$name" "$$what"; done
 
 # What runs in the guest ------------------------------------------------------
@@ -36,6 +36,14 @@ run:	## a file to the device and back, in a guest; FILE=path for one of yours
 
 test:	## all tests, on the lean kernel with 2 CPUs
 	@tests/run
+
+test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always
+	@tests/run-full
+
+hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug
+	@$(STEP) 1/2 'tools' -- vm/deps
+	@$(STEP) 2/2 'kernel $(or $(KERNEL),lean)' -- vm/kernel $(or $(KERNEL),lean)
+	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' tests/hmm/run $(or $(MODULE),ferry)
 
 mutants:	## break Ferry in known ways; the tests must notice each
 	@tests/mutants/run
@@ -106,6 +114,13 @@ $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE $(includes) \
 		-isystem $(selftests) $(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
+
+# The kernel's own program, unmodified. It includes <lib/...> and <mm/...> of the tree.
+hmm = $(selftests)/mm/hmm-tests.c
+$(B)/tests/hmm-tests: $(wildcard $(hmm))
+	@mkdir -p $(@D)
+	@test -f $(hmm) || { echo "$(hmm) is missing: run vm/kernel lean first"; exit 1; }
+	$(Q)$(CC) -O2 -static -Wno-unused-result -I$(selftests)/../../.. -o $@ $(hmm) -lpthread
 
 $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)

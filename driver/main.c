@@ -12,74 +12,106 @@
 
 #include "device/config.h"
 #include "device/device.h"
+#include "front/dmirror.h"
 #include "front/drm.h"
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
 
-static int devices = FERRY_DEFAULT_DEVICES;
+static int devices = FERRY_DEVICES_UNSET;
 module_param(devices, int, 0444);
-MODULE_PARM_DESC(devices, "number of devices, 1 to 16 (2)");
+MODULE_PARM_DESC(devices, "number of private devices, 1 to 16, or 0 beside coherent= (2)");
 
 static char *memory;
 module_param(memory, charp, 0444);
-MODULE_PARM_DESC(memory, "memory of each, a multiple of 2M (256M)");
+MODULE_PARM_DESC(memory, "memory of each private device, a multiple of 2M (256M)");
 
 static int node = NUMA_NO_NODE;
 module_param(node, int, 0444);
-MODULE_PARM_DESC(node, "NUMA node of the backing store (any)");
+MODULE_PARM_DESC(node, "NUMA node of private devices' backing store (any)");
 
 static char *coherent;
 module_param(coherent, charp, 0444);
-MODULE_PARM_DESC(coherent, "ADDR,SIZE[;...] of coherent devices; not built yet");
+MODULE_PARM_DESC(coherent, "ADDR,SIZE[;...]: a coherent device on each range of RAM kept aside");
 
 static char *backend = "core";
 module_param(backend, charp, 0444);
 MODULE_PARM_DESC(backend, "engine that migrates, core or own (core; own is not built yet)");
 
+static char *dmirror_name = "hmm_dmirror";
+module_param(dmirror_name, charp, 0444);
+MODULE_PARM_DESC(dmirror_name, "name of the nodes with test_hmm's ioctls (hmm_dmirror)");
+
 static struct ferry_config config;
 static struct ferry_device *all_devices[FERRY_MAX_DEVICES];
+static struct ferry_dmirror *all_dmirrors[FERRY_MAX_DEVICES];
 static struct ferry_drm *all_nodes[FERRY_MAX_DEVICES];
 
-static void destroy_devices(unsigned int n)
+/* In the reverse order of making, from wherever that ended. */
+static void destroy_all(void)
 {
-	while (n--)
-		ferry_device_destroy(all_devices[n]);
+	unsigned int i;
+
+	for (i = config.ndevices; i--; all_nodes[i] = NULL)
+		if (all_nodes[i])
+			ferry_drm_destroy(all_nodes[i]);
+	for (i = config.ndevices; i--; all_dmirrors[i] = NULL)
+		if (all_dmirrors[i])
+			ferry_dmirror_destroy(all_dmirrors[i]);
+	for (i = config.ndevices; i--; all_devices[i] = NULL)
+		if (all_devices[i])
+			ferry_device_destroy(all_devices[i]);
 }
 
 static int create_devices(void)
 {
+	struct ferry_device *device;
 	unsigned int i;
 
 	for (i = 0; i < config.ndevices; i++) {
-		all_devices[i] = ferry_device_create(i, &config.devices[i],
-						     ferry_cpu_fault);
-		if (IS_ERR(all_devices[i])) {
-			destroy_devices(i);
-			return PTR_ERR(all_devices[i]);
-		}
+		device = ferry_device_create(i, &config.devices[i], ferry_cpu_fault);
+		if (IS_ERR(device))
+			return PTR_ERR(device);
+		all_devices[i] = device;
 	}
 	return 0;
 }
 
-static void destroy_nodes(unsigned int n)
+static int create_dmirrors(void)
 {
-	while (n--)
-		ferry_drm_destroy(all_nodes[n]);
+	struct ferry_dmirror *front;
+	unsigned int i;
+
+	for (i = 0; i < config.ndevices; i++) {
+		front = ferry_dmirror_create(all_devices[i], config.nprivate);
+		if (IS_ERR(front))
+			return PTR_ERR(front);
+		all_dmirrors[i] = front;
+	}
+	return 0;
 }
 
 static int create_nodes(void)
 {
+	struct ferry_drm *front;
 	unsigned int i;
 
 	for (i = 0; i < config.ndevices; i++) {
-		all_nodes[i] = ferry_drm_create(all_devices[i]);
-		if (IS_ERR(all_nodes[i])) {
-			pr_err("device %u: no render node: error %pe\n", i, all_nodes[i]);
-			destroy_nodes(i);
-			return PTR_ERR(all_nodes[i]);
+		front = ferry_drm_create(all_devices[i]);
+		if (IS_ERR(front)) {
+			pr_err("device %u: no render node: error %pe\n", i, front);
+			return PTR_ERR(front);
 		}
+		all_nodes[i] = front;
 	}
 	return 0;
+}
+
+static void say_what_is_missing(void)
+{
+	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		pr_info("this kernel lacks CONFIG_DEVICE_PRIVATE: no private devices, no exclusive access\n");
+	if (!config.ndevices)
+		pr_warn("no devices at all: give coherent=ADDR,SIZE\n");
 }
 
 static int __init ferry_init(void)
@@ -92,36 +124,34 @@ static int __init ferry_init(void)
 	};
 	int ret;
 
-	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE)) {
-		pr_err("this kernel lacks CONFIG_DEVICE_PRIVATE: no private devices\n");
-		return -EOPNOTSUPP;
-	}
 	ret = ferry_backend_init(backend);
-	if (ret)
-		return ret;
-	ret = ferry_config_parse(&params, &config);
+	ret = ret ?: ferry_config_parse(&params, &config);
+	ret = ret ?: ferry_dmirror_init(dmirror_name);
 	if (ret)
 		return ret;
 
-	ret = create_devices();
-	if (ret)
-		return ret;
 	/*
-	 * Last, when what can run out of memory is done: a node can be opened from
-	 * when it is registered, and a load that fails then takes the code away
+	 * Nodes last, when what can run out of memory is done: a node can be opened
+	 * from when it is registered, and a load that fails then takes the code away
 	 * from under the file.
 	 */
-	ret = create_nodes();
-	if (ret)
-		destroy_devices(config.ndevices);
-	return ret;
+	ret = create_devices();
+	ret = ret ?: create_dmirrors();
+	ret = ret ?: create_nodes();
+	if (ret) {
+		destroy_all();
+		ferry_dmirror_fini();
+		return ret;
+	}
+	say_what_is_missing();
+	return 0;
 }
 module_init(ferry_init);
 
 static void __exit ferry_exit(void)
 {
-	destroy_nodes(config.ndevices);
-	destroy_devices(config.ndevices);
+	destroy_all();
+	ferry_dmirror_fini();
 }
 module_exit(ferry_exit);
 
