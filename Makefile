@@ -112,7 +112,8 @@ tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%) $(B)/tests/hold
 $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE $(includes) \
-		-isystem $(selftests) $(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
+		-isystem $(selftests) -isystem $(selftests)/../../.. \
+		$(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
 
 # The kernel's own program, unmodified. It includes <lib/...> and <mm/...> of the tree.

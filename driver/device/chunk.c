@@ -70,6 +70,8 @@ static int alloc_backing(struct ferry_chunk *chunk, int node)
 
 static int place_private(struct ferry_chunk *chunk, u64 size)
 {
+	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE))
+		return -EOPNOTSUPP;
 	chunk->resource = request_free_mem_region(&iomem_resource, size, "ferry");
 	if (IS_ERR(chunk->resource))
 		return PTR_ERR(chunk->resource);

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is particular about coherent memory: the CPU reaches it in place, so pins and
+ * copy-on-write meet device pages; a long-term pin migrates them out first.
+ */
+#include <sys/uio.h>
+
+#include "dmirror.h"
+
+#define PAGES 16
+
+FIXTURE(coherent) {
+	uint8_t *memory;
+	uint8_t *data;
+	size_t n;
+	int fd;
+	int gup;
+};
+
+FIXTURE_SETUP(coherent)
+{
+	self->n = PAGES * page_size();
+	self->fd = test_dmirror_open(FIRST_COHERENT);
+	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR);
+	ASSERT_GE(self->gup, 0);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+}
+
+FIXTURE_TEARDOWN(coherent)
+{
+	close(self->gup);
+	close(self->fd);
+}
+
+#define ON_DEVICE (HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_WRITE)
+
+static size_t count_on_device(int fd, const uint8_t *memory)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < PAGES; i++)
+		n += _test_byte(fd, memory + i * page_size()) == ON_DEVICE;
+	return n;
+}
+
+/* Held: the pages are out, stay out, and what is written to them is seen. */
+static void pin_longterm(struct __test_metadata *_metadata, FIXTURE_DATA(coherent) *self,
+			 uint32_t flags)
+{
+	struct pin_longterm_test pin = {
+		.addr = ptr(self->memory),
+		.size = self->n / 2,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | flags,
+	};
+	uint64_t to = ptr(self->data);
+	struct hmm_dmirror_cmd cmd;
+
+	ASSERT_EQ(count_on_device(self->fd, self->memory), PAGES);
+	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_START, &pin), 0);
+	ASSERT_EQ(count_on_device(self->fd, self->memory), PAGES / 2);
+	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
+
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data,
+			    PAGES / 2, &cmd), -ENOENT);
+	fill_pattern(self->memory, self->n, 2);
+	memset(self->data, 0, self->n);
+	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	test_pattern(self->data, self->n / 2, 2);
+
+	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_STOP), 0);
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+	test_pattern(self->data, self->n, 2);
+	ASSERT_EQ(count_on_device(self->fd, self->memory), PAGES);
+}
+
+TEST_F(coherent, longterm_pin)
+{
+	pin_longterm(_metadata, self, 0);
+}
+
+TEST_F(coherent, longterm_pin_fast)
+{
+	pin_longterm(_metadata, self, PIN_LONGTERM_TEST_FLAG_USE_FAST);
+}
+
+/* Pages in a pipe have a reference and cannot move; they are reached in place. */
+TEST_F(coherent, another_device_touches_a_held_page)
+{
+	struct iovec iov = { self->memory, page_size() };
+	struct hmm_dmirror_cmd cmd;
+	int in_pipe[2], fd, number;
+
+	ASSERT_EQ(pipe(in_pipe), 0);
+	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page_size());
+	for (number = 0; number < FIRST_COHERENT + 2; number++) {
+		fd = test_dmirror_open(number);
+		memset(self->data, 0, page_size());
+		test_cmd(fd, HMM_DMIRROR_READ, self->memory, self->data, 1);
+		test_pattern(self->data, page_size(), 1 + number);
+		fill_pattern(self->data, page_size(), 2 + number);
+		test_cmd(fd, HMM_DMIRROR_WRITE, self->memory, self->data, 1);
+		test_pattern(self->memory, page_size(), 2 + number);
+		test_byte(self->fd, self->memory, ON_DEVICE);
+		close(fd);
+	}
+	/* It cannot be taken away either. */
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), -EBUSY);
+	test_byte(self->fd, self->memory, ON_DEVICE);
+	test_byte(self->fd, self->memory + page_size(), HMM_DMIRROR_PROT_WRITE);
+	close(in_pipe[0]);
+	close(in_pipe[1]);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), 0);
+	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
+}
+
+/* The writer gets a copy in system memory; the other keeps the device page. */
+TEST_F(coherent, copy_on_write)
+{
+	int go[2];
+	pid_t pid;
+
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_told(go[0]));
+		child_check(find_difference(self->memory, self->n, 1) == self->n);
+		_exit(0);
+	}
+	test_byte(self->fd, self->memory,
+		  HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_READ);
+	fill_pattern(self->memory, self->n, 2);
+	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+	test_pattern(self->memory, self->n, 2);
+}
+
+/* The device writes where the CPU may not without a copy: it copies too. */
+TEST_F(coherent, device_copies_on_write)
+{
+	int go[2];
+	pid_t pid;
+
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_told(go[0]));
+		child_check(find_difference(self->memory, self->n, 1) == self->n);
+		_exit(0);
+	}
+	fill_pattern(self->data, self->n, 2);
+	test_cmd(self->fd, HMM_DMIRROR_WRITE, self->memory, self->data, PAGES);
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+	test_pattern(self->memory, self->n, 2);
+}
+
+TEST_HARNESS_MAIN

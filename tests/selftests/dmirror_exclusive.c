@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Exclusive access to 2 MB folios, mapped by a PMD and by PTEs, while a CPU writes:
+ * each try ends in success or in an error that says somebody was faster, no
+ * increment of the CPU's is lost, and once the CPU rests it must succeed.
+ */
+#include "dmirror.h"
+
+#define HUGE_SIZE (2 * MIB)
+#define ROUNDS 20
+
+#define KPF_THP 22
+
+FIXTURE(exclusive) {
+	uint8_t *huge;
+	uint8_t *data;
+	size_t npages;
+	int fd;
+};
+
+FIXTURE_VARIANT(exclusive) {
+	int number;
+	bool by_ptes;
+};
+
+FIXTURE_VARIANT_ADD(exclusive, pmd) {
+	.number = 0,
+};
+
+FIXTURE_VARIANT_ADD(exclusive, ptes) {
+	.number = 0,
+	.by_ptes = true,
+};
+
+FIXTURE_VARIANT_ADD(exclusive, coherent_pmd) {
+	.number = FIRST_COHERENT,
+};
+
+FIXTURE_VARIANT_ADD(exclusive, coherent_ptes) {
+	.number = FIRST_COHERENT,
+	.by_ptes = true,
+};
+
+FIXTURE_SETUP(exclusive)
+{
+	self->npages = HUGE_SIZE / page_size();
+	self->fd = test_dmirror_open(variant->number);
+	self->data = test_map(HUGE_SIZE);
+}
+
+FIXTURE_TEARDOWN(exclusive)
+{
+	close(self->fd);
+}
+
+static bool read_u64(const char *path, uint64_t index, uint64_t *value)
+{
+	int fd = open(path, O_RDONLY);
+	bool ok = pread(fd, value, sizeof(*value), index * sizeof(*value)) == sizeof(*value);
+
+	close(fd);
+	return ok;
+}
+
+/* Is the page part of a huge folio, by the kernel's own account. */
+static bool is_in_thp(const void *addr)
+{
+	uint64_t entry, flags;
+
+	if (!read_u64("/proc/self/pagemap", ptr(addr) / page_size(), &entry) ||
+	    !read_u64("/proc/kpageflags", entry & ((1ull << 55) - 1), &flags))
+		return false;
+	return flags >> KPF_THP & 1;
+}
+
+/* A huge folio, mapped as the variant says; NULL if there was none to be had. */
+static uint8_t *map_folio(int fd, bool by_ptes)
+{
+	uint8_t *huge = _test_map_huge(HUGE_SIZE);
+	int byte;
+
+	if (huge == MAP_FAILED)
+		return NULL;
+	memset(huge, 0, HUGE_SIZE);
+	if (by_ptes) {
+		mprotect(huge, page_size(), PROT_READ);
+		mprotect(huge, page_size(), PROT_READ | PROT_WRITE);
+		*(volatile uint8_t *)huge = 0;
+	}
+	byte = _test_byte(fd, huge + page_size());
+	if (!is_in_thp(huge + page_size()) || !!(byte & HMM_DMIRROR_PROT_PMD) == by_ptes)
+		return NULL;
+	return huge;
+}
+
+struct writer {
+	pthread_t thread;
+	uint8_t *huge;
+	size_t npages;
+	volatile bool stop;
+	uint64_t count[HUGE_SIZE / 4096];
+};
+
+/* A counter in each page, and a second account of what it must be. */
+static void *write_counters(void *arg)
+{
+	struct writer *writer = arg;
+	unsigned int i = 0;
+
+	while (!writer->stop) {
+		i = (i + 97) % writer->npages;
+		++*(volatile uint64_t *)(writer->huge + i * page_size());
+		writer->count[i]++;
+		if (!(i % 8))
+			usleep(50);
+	}
+	return NULL;
+}
+
+static size_t find_lost(const struct writer *writer, const uint8_t *pages)
+{
+	size_t i;
+
+	for (i = 0; i < writer->npages; i++)
+		if (*(const uint64_t *)(pages + i * page_size()) != writer->count[i])
+			break;
+	return i;
+}
+
+TEST_F_TIMEOUT(exclusive, racing_writer, 200)
+{
+	struct hmm_dmirror_cmd cmd;
+	unsigned int taken = 0;
+	struct writer *writer;
+	int round, ret;
+
+	for (round = 0; round < ROUNDS; round++) {
+		writer = calloc(1, sizeof(*writer));
+		ASSERT_NE(writer, NULL);
+		writer->npages = self->npages;
+		writer->huge = map_folio(self->fd, variant->by_ptes);
+		ASSERT_NE(writer->huge, NULL);
+		ASSERT_EQ(pthread_create(&writer->thread, NULL, write_counters, writer), 0);
+
+		ret = _test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, writer->huge, self->data,
+				self->npages, &cmd);
+		/* Busy; or taken, and taken back before it could be read. */
+		if (ret && ret != -EBUSY)
+			ASSERT_EQ(ret, -ENOENT);
+		taken += !ret;
+		usleep(1000);
+		writer->stop = true;
+		pthread_join(writer->thread, NULL);
+		ASSERT_EQ(find_lost(writer, writer->huge), self->npages);
+
+		/* Nobody races: all of it. Then a touch takes it back. */
+		test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, writer->huge, self->data,
+			 self->npages);
+		ASSERT_EQ(find_lost(writer, self->data), self->npages);
+		ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, writer->huge, NULL,
+				    self->npages, &cmd), -EPERM);
+		ASSERT_EQ(find_lost(writer, writer->huge), self->npages);
+		ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, writer->huge, NULL,
+				    self->npages, &cmd), 0);
+		munmap(writer->huge, HUGE_SIZE);
+		free(writer);
+	}
+	TH_LOG("%u of %d tries beat the writer", taken, ROUNDS);
+}
+
+/* Part of a folio: the rest of it keeps its data. */
+TEST_F(exclusive, part_of_a_folio)
+{
+	uint8_t *huge = map_folio(self->fd, variant->by_ptes);
+	size_t page = page_size();
+	struct hmm_dmirror_cmd cmd;
+
+	ASSERT_NE(huge, NULL);
+	fill_pattern(huge, HUGE_SIZE, 5);
+	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge + 3 * page, self->data, 5);
+	ASSERT_EQ(memcmp(self->data + page, huge + 4 * page, page), 0);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, huge, NULL, 3, &cmd), 0);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, huge + 4 * page, NULL, 1,
+			    &cmd), 0);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, huge + 5 * page, NULL, 1,
+			    &cmd), -EPERM);
+	test_byte(self->fd, huge + 5 * page, HMM_DMIRROR_PROT_NONE);
+	test_pattern(huge, HUGE_SIZE, 5);
+	munmap(huge, HUGE_SIZE);
+}
+
+/* One MADV_DONTNEED for each round, a little later in each. */
+struct dropper {
+	pthread_t thread;
+	pthread_barrier_t begin;
+	pthread_barrier_t end;
+	uint8_t *memory;
+	size_t n;
+};
+
+#define DROPS 400
+#define DROP_PAGES 8
+
+static void *drop_pages(void *arg)
+{
+	struct dropper *dropper = arg;
+	int round, i;
+
+	for (round = 0; round < DROPS; round++) {
+		pthread_barrier_wait(&dropper->begin);
+		for (i = 0; i < round * 20; i++)
+			__asm__ volatile("" : : : "memory");
+		madvise(dropper->memory, dropper->n, MADV_DONTNEED);
+		pthread_barrier_wait(&dropper->end);
+	}
+	return NULL;
+}
+
+/*
+ * MADV_DONTNEED takes pages away without their locks, also while they are made
+ * exclusive: the device must not keep an entry for a page that is gone. It would
+ * read that page's data, not what the CPU wrote since.
+ */
+TEST_F_TIMEOUT(exclusive, racing_dontneed, 200)
+{
+	struct dropper dropper = { .n = DROP_PAGES * page_size() };
+	struct hmm_dmirror_cmd cmd;
+	int round, taken = 0;
+
+	pthread_barrier_init(&dropper.begin, NULL, 2);
+	pthread_barrier_init(&dropper.end, NULL, 2);
+	dropper.memory = _test_map_huge(HUGE_SIZE);
+	ASSERT_NE((void *)dropper.memory, MAP_FAILED);
+	if (variant->by_ptes)
+		madvise(dropper.memory, HUGE_SIZE, MADV_NOHUGEPAGE);
+	ASSERT_EQ(pthread_create(&dropper.thread, NULL, drop_pages, &dropper), 0);
+	for (round = 0; round < DROPS; round++) {
+		fill_pattern(dropper.memory, dropper.n, 2 * round);
+		pthread_barrier_wait(&dropper.begin);
+		taken += !_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, dropper.memory,
+				    self->data, DROP_PAGES, &cmd);
+		pthread_barrier_wait(&dropper.end);
+
+		fill_pattern(dropper.memory, dropper.n, 2 * round + 1);
+		test_cmd(self->fd, HMM_DMIRROR_READ, dropper.memory, self->data, DROP_PAGES);
+		test_pattern(self->data, dropper.n, 2 * round + 1);
+	}
+	pthread_join(dropper.thread, NULL);
+	TH_LOG("%d of %d times taken", taken, DROPS);
+	munmap(dropper.memory, HUGE_SIZE);
+}
+
+TEST_HARNESS_MAIN
