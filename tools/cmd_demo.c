@@ -6,7 +6,8 @@
  * and each piece makes the whole way: checksummed by the CPU, moved, checksummed
  * by the device and compared, changed by the device (ADD), touched by the CPU,
  * which brings it home page by page, changed back, and compared with the file
- * byte by byte.
+ * byte by byte. From a coherent device, whose pages the CPU changes where they are,
+ * it is called home.
  */
 #include <argp.h>
 #include <errno.h>
@@ -38,6 +39,7 @@
 struct demo {
 	const char *path;
 	unsigned int device;
+	int coherent;
 
 	struct ferry *ferry;
 	int file;
@@ -147,7 +149,31 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 	return FERRYCTL_OK;
 }
 
-/* The first touch of each page brings it home. */
+/* Coherent pages stay where they are when the CPU touches them: they are called. */
+static int call_home(struct demo *demo, uint64_t offset, size_t length)
+{
+	struct tlb_counts before = tlb_read();
+	struct ferry_counts counts;
+	double start = now();
+	size_t done, n;
+	int ret;
+
+	for (done = 0; done < length; done += n) {
+		n = length - done < STEP_SIZE ? length - done : STEP_SIZE;
+		ret = ferry_migrate(demo->ferry, demo->memory + done, n,
+				    DRM_FERRY_TARGET_SYSTEM, NULL, &counts);
+		if (ret)
+			return failed("moving %zu bytes home from device %u: %s", n,
+				      demo->device, strerror(-ret));
+		bar_show("home", offset + done + n, demo->size,
+			 demo->seconds_back + now() - start);
+	}
+	demo->seconds_back += now() - start;
+	tlb_add(&demo->tlb_back, tlb_since(before));
+	return FERRYCTL_OK;
+}
+
+/* The first touch of each page brings it home, from a private device. */
 static void undo(struct demo *demo, uint64_t offset, size_t length)
 {
 	struct tlb_counts before = tlb_read();
@@ -198,6 +224,11 @@ static int one_piece(struct demo *demo, uint64_t offset, size_t n)
 	if (ret)
 		return ret;
 	undo(demo, offset, length);
+	if (demo->coherent) {
+		ret = call_home(demo, offset, length);
+		if (ret)
+			return ret;
+	}
 	return compare(demo, offset, n);
 }
 
@@ -261,8 +292,9 @@ static void report(struct demo *demo)
 {
 	printf("%s: %" PRIu64 " bytes\n", demo->path, demo->size);
 	report_outcomes(demo);
-	printf("to the device: %.1f MiB/s; home, one CPU fault a page: %.1f MiB/s (emulated: "
+	printf("to the device: %.1f MiB/s; home, %s: %.1f MiB/s (emulated: "
 	       "compare, do not quote)\n", demo->size / MIB / demo->seconds_out,
+	       demo->coherent ? "changed in place and called" : "one CPU fault a page",
 	       demo->size / MIB / demo->seconds_back);
 	if (demo->tlb_out.known) {
 		printf("TLB flushes (whole machine, by the kernel's counters):\n");
@@ -284,6 +316,7 @@ static int choose_piece(struct demo *demo)
 	ret = ferry_query(demo->ferry, &query);
 	if (ret)
 		return failed("device %u does not answer: %s", demo->device, strerror(-ret));
+	demo->coherent = query.memory_kind == DRM_FERRY_MEMORY_COHERENT;
 	room = query.memory_size - query.memory_used;
 	if (room < demo->page_size)
 		return failed("device %u is full: %llu of %llu bytes are in use (ferryctl stats "

@@ -7,8 +7,8 @@
  * ask once those before it are answered:
  *   can the machine address it: ioremap() warns of what it cannot;
  *   is it System RAM: then the kernel uses it. It is to be kept aside at boot;
- *   is it a device's, or another driver's: whatever the firmware or a bus describes
- *     there must be reserved memory, and it must not be taken;
+ *   is it reserved, by the firmware or at boot, and nobody's: device registers are
+ *     not to be written to, nor another driver's memory;
  *   does it hold what is written to it: a word of each page is written over the
  *     whole range, then all are read, so that missing memory, and memory that
  *     appears twice, are both found.
@@ -30,11 +30,9 @@
 /* What is mapped at a time for the test. */
 #define FERRY_PROBE_SIZE	FERRY_MEMORY_ALIGN
 
+/* Not merely undescribed: device registers often are. */
 static bool is_reserved(u64 start, u64 size)
 {
-	if (region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_NONE) ==
-	    REGION_DISJOINT)
-		return true;	/* not described: RAM beyond mem= */
 	return region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
 		REGION_INTERSECTS ||
 	       region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_SOFT_RESERVED) ==
@@ -114,7 +112,7 @@ static const char *find_objection(u64 start, u64 size)
 	    REGION_DISJOINT)
 		return "is System RAM, which the kernel uses; keep it aside at boot with memmap=SIZE$ADDR";
 	if (!is_reserved(start, size))
-		return "is not reserved memory, but a device's (see /proc/iomem)";
+		return "is not reserved memory (see /proc/iomem); keep RAM aside at boot with memmap=SIZE$ADDR";
 	if (is_taken(start, size))
 		return "is another driver's device memory (is test_hmm loaded?)";
 	return NULL;

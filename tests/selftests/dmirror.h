@@ -96,6 +96,9 @@ static inline int local_byte(int number)
 					 HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL;
 }
 
+#define HUGE_SIZE (2 * MIB)
+#define KPF_THP 22
+
 /* Memory aligned to a huge page, with the kernel asked for one. */
 static inline void *_test_map_huge(size_t size)
 {
@@ -107,6 +110,46 @@ static inline void *_test_map_huge(size_t size)
 	munmap(all, huge - all);
 	munmap(huge + size, all + size - huge);
 	return madvise(huge, size, MADV_HUGEPAGE) ? MAP_FAILED : huge;
+}
+
+static inline bool read_u64(const char *path, uint64_t index, uint64_t *value)
+{
+	int fd = open(path, O_RDONLY);
+	bool ok = pread(fd, value, sizeof(*value), index * sizeof(*value)) == sizeof(*value);
+
+	close(fd);
+	return ok;
+}
+
+/* Is the page part of a huge folio, by the kernel's own account. */
+static inline bool is_in_thp(const void *addr)
+{
+	uint64_t entry, flags;
+
+	if (!read_u64("/proc/self/pagemap", ptr(addr) / page_size(), &entry) ||
+	    !read_u64("/proc/kpageflags", entry & ((1ull << 55) - 1), &flags))
+		return false;
+	return flags >> KPF_THP & 1;
+}
+
+/* A huge folio, mapped as the variant says; NULL if there was none to be had. */
+static inline uint8_t *_test_map_folio(int fd, bool by_ptes)
+{
+	uint8_t *huge = _test_map_huge(HUGE_SIZE);
+	int byte;
+
+	if (huge == MAP_FAILED)
+		return NULL;
+	memset(huge, 0, HUGE_SIZE);
+	if (by_ptes) {
+		mprotect(huge, page_size(), PROT_READ);
+		mprotect(huge, page_size(), PROT_READ | PROT_WRITE);
+		*(volatile uint8_t *)huge = 0;
+	}
+	byte = _test_byte(fd, huge + page_size());
+	if (!is_in_thp(huge + page_size()) || !!(byte & HMM_DMIRROR_PROT_PMD) == by_ptes)
+		return NULL;
+	return huge;
 }
 
 #endif

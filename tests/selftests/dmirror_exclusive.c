@@ -6,10 +6,7 @@
  */
 #include "dmirror.h"
 
-#define HUGE_SIZE (2 * MIB)
 #define ROUNDS 20
-
-#define KPF_THP 22
 
 FIXTURE(exclusive) {
 	uint8_t *huge;
@@ -51,46 +48,6 @@ FIXTURE_SETUP(exclusive)
 FIXTURE_TEARDOWN(exclusive)
 {
 	close(self->fd);
-}
-
-static bool read_u64(const char *path, uint64_t index, uint64_t *value)
-{
-	int fd = open(path, O_RDONLY);
-	bool ok = pread(fd, value, sizeof(*value), index * sizeof(*value)) == sizeof(*value);
-
-	close(fd);
-	return ok;
-}
-
-/* Is the page part of a huge folio, by the kernel's own account. */
-static bool is_in_thp(const void *addr)
-{
-	uint64_t entry, flags;
-
-	if (!read_u64("/proc/self/pagemap", ptr(addr) / page_size(), &entry) ||
-	    !read_u64("/proc/kpageflags", entry & ((1ull << 55) - 1), &flags))
-		return false;
-	return flags >> KPF_THP & 1;
-}
-
-/* A huge folio, mapped as the variant says; NULL if there was none to be had. */
-static uint8_t *map_folio(int fd, bool by_ptes)
-{
-	uint8_t *huge = _test_map_huge(HUGE_SIZE);
-	int byte;
-
-	if (huge == MAP_FAILED)
-		return NULL;
-	memset(huge, 0, HUGE_SIZE);
-	if (by_ptes) {
-		mprotect(huge, page_size(), PROT_READ);
-		mprotect(huge, page_size(), PROT_READ | PROT_WRITE);
-		*(volatile uint8_t *)huge = 0;
-	}
-	byte = _test_byte(fd, huge + page_size());
-	if (!is_in_thp(huge + page_size()) || !!(byte & HMM_DMIRROR_PROT_PMD) == by_ptes)
-		return NULL;
-	return huge;
 }
 
 struct writer {
@@ -138,7 +95,7 @@ TEST_F_TIMEOUT(exclusive, racing_writer, 200)
 		writer = calloc(1, sizeof(*writer));
 		ASSERT_NE(writer, NULL);
 		writer->npages = self->npages;
-		writer->huge = map_folio(self->fd, variant->by_ptes);
+		writer->huge = _test_map_folio(self->fd, variant->by_ptes);
 		ASSERT_NE(writer->huge, NULL);
 		ASSERT_EQ(pthread_create(&writer->thread, NULL, write_counters, writer), 0);
 
@@ -171,7 +128,7 @@ TEST_F_TIMEOUT(exclusive, racing_writer, 200)
 /* Part of a folio: the rest of it keeps its data. */
 TEST_F(exclusive, part_of_a_folio)
 {
-	uint8_t *huge = map_folio(self->fd, variant->by_ptes);
+	uint8_t *huge = _test_map_folio(self->fd, variant->by_ptes);
 	size_t page = page_size();
 	struct hmm_dmirror_cmd cmd;
 

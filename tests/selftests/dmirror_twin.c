@@ -15,7 +15,6 @@
 #include "dmirror.h"
 
 #define PAGES 8
-#define HUGE_SIZE (2 * MIB)
 
 /* What happened on one of the two. */
 struct twin {

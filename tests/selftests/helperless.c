@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Exclusive access where the part that is linked into the kernel is missing, as out
+ * of tree: a folio that is mapped by a PMD is split all the same, one mapped by PTEs
+ * is an error and stays as it is (docs/compat.md).
+ */
+#include "dmirror.h"
+
+FIXTURE(helperless) {
+	uint8_t *data;
+	size_t npages;
+	int fd;
+};
+
+FIXTURE_SETUP(helperless)
+{
+	self->npages = HUGE_SIZE / page_size();
+	self->fd = test_dmirror_open(0);
+	self->data = test_map(HUGE_SIZE);
+}
+
+FIXTURE_TEARDOWN(helperless)
+{
+	close(self->fd);
+}
+
+TEST_F(helperless, mapped_by_a_pmd)
+{
+	uint8_t *huge = _test_map_folio(self->fd, false);
+
+	ASSERT_NE(huge, NULL);
+	fill_pattern(huge, HUGE_SIZE, 1);
+	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages);
+	test_pattern(self->data, HUGE_SIZE, 1);
+	test_pattern(huge, HUGE_SIZE, 1);
+}
+
+TEST_F(helperless, mapped_by_ptes)
+{
+	uint8_t *huge = _test_map_folio(self->fd, true);
+	struct hmm_dmirror_cmd cmd;
+
+	ASSERT_NE(huge, NULL);
+	fill_pattern(huge, HUGE_SIZE, 1);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages,
+			    &cmd), -EBUSY);
+	test_pattern(huge, HUGE_SIZE, 1);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is left on a kernel without CONFIG_DEVICE_PRIVATE: coherent devices, behind
+ * the numbers that hmm-tests looks for, and no exclusive access.
+ */
+#include "dmirror.h"
+
+#define PAGES 600	/* more than one page table */
+
+FIXTURE(nopriv) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *data;
+	size_t n;
+	int fd;
+};
+
+FIXTURE_SETUP(nopriv)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->fd = test_dmirror_open(FIRST_COHERENT);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+}
+
+FIXTURE_TEARDOWN(nopriv)
+{
+	close(self->fd);
+	ferry_close(self->ferry);
+}
+
+TEST_F(nopriv, round_trip)
+{
+	struct hmm_dmirror_cmd cmd;
+
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+	test_pattern(self->data, self->n, 1);
+	test_used(self->ferry, PAGES);
+	/* In place. */
+	test_pattern(self->memory, self->n, 1);
+	fill_pattern(self->memory, self->n, 2);
+	test_used(self->ferry, PAGES);
+	test_cmd(self->fd, HMM_DMIRROR_READ, self->memory, self->data, PAGES);
+	test_pattern(self->data, self->n, 2);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_SYS, self->memory, self->data,
+			    PAGES, &cmd), 0);
+	ASSERT_EQ(cmd.cpages, PAGES);
+	test_used(self->ferry, 0);
+	test_pattern(self->memory, self->n, 2);
+}
+
+TEST_F(nopriv, no_private_device)
+{
+	struct drm_ferry_query query;
+
+	ASSERT_LT(_test_dmirror_open("hmm_dmirror", 0), 0);
+	ASSERT_EQ(ferry_query(self->ferry, &query), 0);
+	ASSERT_EQ(query.memory_kind, DRM_FERRY_MEMORY_COHERENT);
+}
+
+TEST_F(nopriv, no_exclusive_access)
+{
+	struct hmm_dmirror_cmd cmd;
+
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, self->memory, self->data, PAGES,
+			    &cmd), -EOPNOTSUPP);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, self->memory, NULL, PAGES,
+			    &cmd), 0);
+	test_pattern(self->memory, self->n, 1);
+}
+
+/* Without the built-in helper pages come home under mmap_lock of their own mm. */
+TEST_F(nopriv, close_brings_home)
+{
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+	test_used(self->ferry, PAGES);
+	close(self->fd);
+	test_used(self->ferry, 0);
+	test_pattern(self->memory, self->n, 1);
+	self->fd = test_dmirror_open(FIRST_COHERENT);
+}
+
+/* And RELEASE brings the caller's own; another's keep their memory where it is. */
+TEST_F(nopriv, release_of_ones_own)
+{
+	struct hmm_dmirror_cmd cmd;
+	int fd = test_dmirror_open(FIRST_COHERENT);
+
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+	ASSERT_EQ(_test_cmd(fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), -EBUSY);
+	test_used(self->ferry, PAGES);
+	test_pattern(self->memory, self->n, 1);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), 0);
+	test_used(self->ferry, 0);
+	test_pattern(self->memory, self->n, 1);
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
