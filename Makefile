@@ -34,7 +34,7 @@ run:	## a file to the device and back, in a guest; FILE=path for one of yours
 	@$(STEP) 3/4 'library and command' -- $(MAKE) userlib
 	@vm/demo $(if $(FILE),'$(FILE)')
 
-test:	## all tests, on the lean kernel with 2 CPUs
+test:	## all tests
 	@tests/run
 
 test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always
@@ -52,7 +52,7 @@ shell:	## a shell in the guest, with the module loaded
 	@$(STEP) 1/3 'tools' -- vm/deps
 	@$(STEP) 2/3 'kernel lean' -- vm/kernel lean
 	@$(STEP) 3/3 'library and command' -- $(MAKE) userlib
-	@vm/guest --timeout 0 --tty -- tests/with-ferry bash
+	@vm/guest --timeout 0 --tty -- tests/with-ferry --coherent 256M bash
 
 # Building --------------------------------------------------------------------
 
