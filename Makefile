@@ -73,7 +73,7 @@ libsrc = $(wildcard userlib/src/*.c)
 libobj = $(libsrc:userlib/src/%.c=$(B)/userlib/%.o)
 toolsrc = $(wildcard tools/*.c)
 toolobj = $(toolsrc:tools/%.c=$(B)/tools/%.o)
-headers = $(wildcard userlib/*/*.h tools/*.h uapi/drm/*.h tests/selftests/*.h)
+headers = $(wildcard driver/front/dmirror_abi.h userlib/*/*.h tools/*.h uapi/drm/*.h tests/selftests/*.h)
 
 userlib: $(B)/libferry.so $(B)/libferry.a $(B)/ferryctl	## libferry and ferryctl
 

@@ -130,11 +130,6 @@ static int __init ferry_init(void)
 	if (ret)
 		return ret;
 
-	/*
-	 * Nodes last, when what can run out of memory is done: a node can be opened
-	 * from when it is registered, and a load that fails then takes the code away
-	 * from under the file.
-	 */
 	ret = create_devices();
 	ret = ret ?: create_dmirrors();
 	ret = ret ?: create_nodes();
@@ -143,6 +138,7 @@ static int __init ferry_init(void)
 		ferry_dmirror_fini();
 		return ret;
 	}
+	ferry_mirrors_enable();
 	say_what_is_missing();
 	return 0;
 }

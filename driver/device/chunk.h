@@ -47,6 +47,7 @@ struct ferry_page {
  * @pages: metadata, one for each page
  * @used: a bit for each page that is handed out; under ferry_memory.lock
  * @next_free: no page below is free; under ferry_memory.lock
+ * @next_gone: links chunks that were taken away and are to be destroyed
  */
 struct ferry_chunk {
 	struct dev_pagemap pagemap;
@@ -58,6 +59,7 @@ struct ferry_chunk {
 	struct ferry_page *pages;
 	unsigned long *used;
 	unsigned long next_free;
+	struct ferry_chunk *next_gone;
 };
 
 struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,

@@ -2,9 +2,10 @@
 /*
  * Is there RAM, kept aside and nobody's, where coherent= says?
  *
- * The user names a physical address, and a wrong one must end in an error and not
- * in somebody else's memory. Four questions, in the order in which each is safe to
- * ask once those before it are answered:
+ * The user names a physical address, and a wrong one should end in an error and not
+ * in somebody else's memory. (What the firmware keeps for itself it describes as
+ * reserved too; that cannot be told from RAM kept aside.) Four questions, in the order
+ * in which each is safe to ask once those before it are answered:
  *   can the machine address it: ioremap() warns of what it cannot;
  *   is it System RAM: then the kernel uses it. It is to be kept aside at boot;
  *   is it reserved, by the firmware or at boot, and nobody's: device registers are
@@ -37,6 +38,15 @@ static bool is_reserved(u64 start, u64 size)
 		REGION_INTERSECTS ||
 	       region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_SOFT_RESERVED) ==
 		REGION_INTERSECTS;
+}
+
+/*
+ * A claim lies in the smallest region around it, and is described as that one is:
+ * registers may lie in what the firmware reserved.
+ */
+static bool is_described_as_reserved(const struct resource *claim)
+{
+	return claim->desc == IORES_DESC_RESERVED || claim->desc == IORES_DESC_SOFT_RESERVED;
 }
 
 static bool has_pagemap(u64 addr)
@@ -103,6 +113,8 @@ static int test_ram(u64 start, u64 size)
 	return wrong ? -ENXIO : 0;
 }
 
+#define KEEP_ASIDE "keep RAM aside at boot with memmap=SIZE$ADDR"
+
 /* Returns NULL, or what is wrong. */
 static const char *find_objection(u64 start, u64 size)
 {
@@ -110,9 +122,9 @@ static const char *find_objection(u64 start, u64 size)
 		return "is beyond what this machine can address";
 	if (region_intersects(start, size, IORESOURCE_SYSTEM_RAM, IORES_DESC_NONE) !=
 	    REGION_DISJOINT)
-		return "is System RAM, which the kernel uses; keep it aside at boot with memmap=SIZE$ADDR";
+		return "is System RAM, which the kernel uses; " KEEP_ASIDE;
 	if (!is_reserved(start, size))
-		return "is not reserved memory (see /proc/iomem); keep RAM aside at boot with memmap=SIZE$ADDR";
+		return "is not reserved memory (see /proc/iomem); " KEEP_ASIDE;
 	if (is_taken(start, size))
 		return "is another driver's device memory (is test_hmm loaded?)";
 	return NULL;
@@ -139,6 +151,8 @@ struct resource *ferry_coherent_claim(u64 start, u64 size)
 		resource = request_mem_region(start, size, "ferry");
 		if (!resource)
 			objection = "is in use by another driver (see /proc/iomem)";
+		else if (!is_described_as_reserved(resource))
+			objection = "is a device's, in reserved memory (see /proc/iomem)";
 	}
 	if (!objection) {
 		ret = test_ram(start, size);

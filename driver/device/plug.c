@@ -10,11 +10,16 @@
  * that may have been freed are looked at by pfn: their struct pages must stay. A
  * page that is mapped or referenced keeps its chunk by being handed out.
  * Whoever finds a page in a page table without the page-table lock and without a
- * reference (snapshot.c) does so in an RCU read section: memunmap_pages() waits
- * for a grace period (percpu_ref_kill()) after the last page came back.
+ * reference (snapshot.c) does so in an RCU read section. Two grace periods keep its
+ * struct page: zap_pte_range() puts a page before it clears the entry, both under the
+ * page-table lock, which is an RCU read section too; so after the first
+ * (synchronize_rcu(), once the chunk is empty) no page table names a page of it, and
+ * after the second (in memunmap_pages(), by percpu_ref_kill()) nobody looks at one
+ * that was named before.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "chunk.h"
@@ -61,6 +66,38 @@ void ferry_memory_unplug_begin(struct ferry_memory *memory)
 	spin_unlock_irqrestore(&memory->lock, flags);
 }
 
+/* Returns -EBUSY if there is one that is not empty. */
+static int take_empty(struct ferry_memory *memory, struct ferry_chunk **gone)
+{
+	struct ferry_chunk *chunk;
+	unsigned int c;
+	int ret = 0;
+
+	for (c = 0; c < memory->nchunks; c++) {
+		chunk = memory->chunks[c];
+		if (!chunk)
+			continue;
+		if (!is_empty(chunk)) {
+			ret = -EBUSY;
+			continue;
+		}
+		set_chunk(memory, c, NULL);
+		chunk->next_gone = *gone;
+		*gone = chunk;
+	}
+	return ret;
+}
+
+static void destroy_all(struct ferry_chunk *chunk)
+{
+	struct ferry_chunk *next;
+
+	for (; chunk; chunk = next) {
+		next = chunk->next_gone;
+		ferry_chunk_destroy(chunk);
+	}
+}
+
 /**
  * ferry_memory_unplug_end() - take away the chunks that are empty
  * @memory: of which device
@@ -73,23 +110,15 @@ void ferry_memory_unplug_begin(struct ferry_memory *memory)
  */
 int ferry_memory_unplug_end(struct ferry_memory *memory)
 {
-	struct ferry_chunk *chunk;
+	struct ferry_chunk *gone = NULL;
 	unsigned long flags;
-	unsigned int c;
-	int ret = 0;
+	int ret;
 
 	mutex_lock(&memory->chunks_lock);
-	for (c = 0; c < memory->nchunks; c++) {
-		chunk = memory->chunks[c];
-		if (!chunk)
-			continue;
-		if (!is_empty(chunk)) {
-			ret = -EBUSY;
-			continue;
-		}
-		set_chunk(memory, c, NULL);
-		ferry_chunk_destroy(chunk);
-	}
+	ret = take_empty(memory, &gone);
+	if (gone)
+		synchronize_rcu();
+	destroy_all(gone);
 	spin_lock_irqsave(&memory->lock, flags);
 	memory->unplugging--;
 	spin_unlock_irqrestore(&memory->lock, flags);
@@ -122,7 +151,8 @@ static int plug_chunks(struct ferry_memory *memory)
  * While somebody is at unplugging, nothing is brought back: the device looks full.
  *
  * Context: sleeps.
- * Return: 0, or an error of ferry_chunk_create(); what could be had is there.
+ * Return: 0 if there is any chunk now; else -EINTR for a process that is being
+ * killed, or an error of ferry_chunk_create().
  */
 int ferry_memory_plug(struct ferry_memory *memory)
 {
@@ -130,9 +160,12 @@ int ferry_memory_plug(struct ferry_memory *memory)
 
 	if (READ_ONCE(memory->nplugged) == memory->nchunks)
 		return 0;
-	mutex_lock(&memory->chunks_lock);
+	if (mutex_lock_killable(&memory->chunks_lock))
+		return -EINTR;
 	if (!READ_ONCE(memory->unplugging))
 		ret = plug_chunks(memory);
+	if (memory->nplugged)
+		ret = 0;
 	mutex_unlock(&memory->chunks_lock);
 	return ret;
 }

@@ -271,6 +271,7 @@ static int migrate_status(int ret)
 	case -EFAULT:
 		return -EINVAL;
 	case -ENOSPC:
+	case -ENOMEM:
 		return -ENOENT;
 	default:
 		return ret;

@@ -23,17 +23,35 @@
 #include "mirror.h"
 #include "page_table.h"
 
+static bool enabled;
+
+/**
+ * ferry_mirrors_enable() - let mirrors be made
+ *
+ * Nodes can be opened from when they are registered, and a load that fails after
+ * that frees the module whatever is open. So nothing is given out before the load
+ * can no longer fail.
+ */
+void ferry_mirrors_enable(void)
+{
+	/* What the module's init made is there for whoever sees it. */
+	smp_store_release(&enabled, true);
+}
+
 /**
  * ferry_mirror_create() - bind the caller's address space to a device
  * @device: lives longer than the mirror
  *
- * Return: the mirror, ERR_PTR(-ENOMEM), or ERR_PTR(-ESRCH) for a caller without
- * an address space.
+ * Return: the mirror, ERR_PTR(-ENOMEM), ERR_PTR(-ESRCH) for a caller without an
+ * address space, or ERR_PTR(-ENODEV) while the module is being loaded.
  */
 struct ferry_mirror *ferry_mirror_create(struct ferry_device *device)
 {
 	struct ferry_mirror *mirror;
 
+	/* Pairs with ferry_mirrors_enable(). */
+	if (!smp_load_acquire(&enabled))
+		return ERR_PTR(-ENODEV);
 	if (!current->mm)
 		return ERR_PTR(-ESRCH);
 	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
@@ -50,8 +68,10 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device)
  * ferry_mirror_destroy() - bring this mirror's pages home and forget it
  * @mirror: with nobody in it
  *
- * What cannot come home now stays with the device, comes home at its next touch
- * or is dropped with the last process that maps it; until then the module stays.
+ * What cannot come home now stays with the device. A private page comes home at its
+ * next touch, a coherent one when another file of the device is closed or its memory
+ * is taken away; or it is dropped with the last process that maps it. Until then the
+ * module stays.
  */
 void ferry_mirror_destroy(struct ferry_mirror *mirror)
 {

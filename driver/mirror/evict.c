@@ -26,6 +26,7 @@
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "device/copy.h"
@@ -44,6 +45,7 @@
  * @memory: of which device
  * @owner: whose, NULL: anybody's
  * @mm: whose mmap_lock stands in for the anon_vmas, or NULL where they are held
+ * @killable: give up for a process that is being killed
  * @src: the engine's array of sources
  * @dst: its array of destinations
  * @anon_vma: held for each page; NULL: the page is not to be touched
@@ -53,6 +55,7 @@ struct eviction {
 	struct ferry_memory *memory;
 	struct ferry_owner *owner;
 	struct mm_struct *mm;
+	bool killable;
 	unsigned long src[FERRY_BATCH_PAGES];
 	unsigned long dst[FERRY_BATCH_PAGES];
 	struct anon_vma *anon_vma[FERRY_BATCH_PAGES];
@@ -89,6 +92,18 @@ static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned lo
 	backend->device_finalize(eviction->src, eviction->dst, n);
 }
 
+/* Not mapped: on its way elsewhere, or held for exclusive access. */
+static bool is_mapped(struct page *page)
+{
+	bool mapped;
+
+	if (!get_page_unless_zero(page))
+		return false;
+	mapped = folio_mapped(page_folio(page));
+	put_page(page);
+	return mapped;
+}
+
 static struct anon_vma *hold(struct page *page)
 {
 	struct anon_vma *anon_vma;
@@ -110,8 +125,10 @@ static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned lon
 		eviction->anon_vma[i] = hold(pfn_to_page(pfn + i));
 
 	for (i = 0; i < n; i++) {
-		for (first = i; i < n && (eviction->anon_vma[i] || !can_hold); i++)
-			;
+		for (first = i; i < n; i++)
+			if (can_hold ? !eviction->anon_vma[i] :
+				       !is_mapped(pfn_to_page(pfn + i)))
+				break;
 		if (i > first)
 			evict_held(eviction, pfn + first, i - first);
 	}
@@ -148,6 +165,8 @@ static void evict_passes(struct eviction *eviction, int passes)
 	int pass;
 
 	for (pass = 0; pass < passes && pages_left(eviction); pass++) {
+		if (eviction->killable && fatal_signal_pending(current))
+			return;
 		if (pass)
 			msleep(FERRY_EVICT_PAUSE_MS);
 		evict_pass(eviction);
@@ -164,6 +183,7 @@ static void evict(struct ferry_mirror *mirror, struct ferry_owner *owner, int pa
 		return;
 	eviction->memory = mirror->device->memory;
 	eviction->owner = owner;
+	eviction->killable = !owner;
 	eviction->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 
 	if (ferry_anon_vma_can_hold()) {
@@ -187,13 +207,18 @@ static void evict(struct ferry_mirror *mirror, struct ferry_owner *owner, int pa
  */
 void ferry_mirror_evict(struct ferry_mirror *mirror)
 {
+	struct ferry_memory *memory = mirror->device->memory;
+
 	if (READ_ONCE(mirror->owner.held))
 		evict(mirror, &mirror->owner, FERRY_EVICT_PASSES);
+	/* What earlier files left behind: nothing calls a coherent page home. */
+	if (ferry_anon_vma_can_hold() && READ_ONCE(memory->orphans.held))
+		evict(mirror, &memory->orphans, 1);
 }
 
 /**
  * ferry_mirror_release_device() - take away all memory of the mirror's device
- * @mirror: entered
+ * @mirror: it need not be entered
  *
  * The pages of all processes come home, then the chunks of memory go. The device
  * goes on: they come back with the next migration to it. Until this returns the

@@ -7,11 +7,13 @@
  *
  * One batch, in this order:
  *   own      a device fault (FERRY_OWNS) makes every page present, writable, not
- *            shared, and in memory that the CPU reaches. What the step below would
+ *            shared, and brings it to system memory. What the step below would
  *            otherwise do through GUP, invalidating our window on the way, is done
  *            before the sequence number is read
- *   split    large folios: make_device_exclusive_range() rejects tail pages
+ *   split    large folios
  *   begin    mmu_interval_read_begin()
+ *   hold     a reference on each page, and a look at it: all small, none on a device.
+ *            As long as it is held none migrates to a device, and none is collapsed
  *   take     make_device_exclusive_range(): the pages come locked. Its own
  *            invalidation carries our mirror as the owner and is let pass
  *            (notifier.c), any other moves the sequence number
@@ -21,6 +23,13 @@
  * The page locks keep CPU faults away (restoring an entry needs the lock), but not
  * MADV_DONTNEED, which drops the entry and the page with it; that is what the
  * sequence number is for.
+ *
+ * Why small: make_device_exclusive_range() rejects tail pages, but takes the head of
+ * a large folio, and with it all of the folio, however much lies outside the range;
+ * such a folio cannot be split any more, and try_to_migrate() does not know its
+ * entries. Why not on a device: a coherent page with such an entry has no mapping
+ * left, and an eviction by pfn would take the entry for its own
+ * (remove_migration_ptes() restores both kinds).
  *
  * Splitting is done by a helper that is built into the kernel (migrate/split.c). Out
  * of tree it is missing, and an engine that is asked to collect one page of a
@@ -35,6 +44,7 @@
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 
 #include <drm/ferry_drm.h>
 
@@ -43,7 +53,7 @@
 #include "mirror.h"
 #include "page_table.h"
 
-/* Pages locked at a time, and on the stack. */
+/* Pages held and locked at a time. */
 #define FERRY_EXCLUSIVE_PAGES	64
 #define FERRY_EXCLUSIVE_TRIES	100
 
@@ -55,6 +65,8 @@ static_assert(FERRY_WINDOW_PAGES % FERRY_EXCLUSIVE_PAGES == 0);
  * @addr: first byte, page-aligned
  * @end: exclusive, in the same window
  * @seq: from mmu_interval_read_begin()
+ * @held: pages with a reference, looked at before they are taken
+ * @nheld: entries of @held
  * @pages: those that were taken, locked and with a reference; NULL: not taken
  * @npages: entries of @pages
  */
@@ -63,6 +75,8 @@ struct exclusive {
 	unsigned long addr;
 	unsigned long end;
 	unsigned long seq;
+	struct page *held[FERRY_EXCLUSIVE_PAGES];
+	int nheld;
 	struct page *pages[FERRY_EXCLUSIVE_PAGES];
 	int npages;
 };
@@ -122,6 +136,32 @@ static void split_large(struct exclusive *batch)
 		split_by_engine_all(batch);
 }
 
+static void put_held(struct exclusive *batch)
+{
+	while (batch->nheld > 0)
+		put_page(batch->held[--batch->nheld]);
+}
+
+/* Returns -EBUSY for another try, with nothing held after any error. */
+static int hold_pages(struct exclusive *batch)
+{
+	struct mm_struct *mm = batch->window->mirror->mm;
+	int n = (batch->end - batch->addr) / PAGE_SIZE, ret = 0, i;
+
+	batch->nheld = get_user_pages_remote(mm, batch->addr, n, FOLL_GET | FOLL_WRITE,
+					     batch->held, NULL);
+	if (batch->nheld < 0)
+		return batch->nheld;
+	if (batch->nheld < n)
+		ret = -EBUSY;
+	for (i = 0; i < batch->nheld; i++)
+		if (PageCompound(batch->held[i]) || is_zone_device_page(batch->held[i]))
+			ret = -EBUSY;
+	if (ret)
+		put_held(batch);
+	return ret;
+}
+
 static void drop_pages(struct exclusive *batch)
 {
 	int i;
@@ -140,8 +180,9 @@ static bool took_all(const struct exclusive *batch)
 
 	if (batch->npages != (batch->end - batch->addr) / PAGE_SIZE)
 		return false;
+	/* Another page than was held came by MADV_DONTNEED and a fault since. */
 	for (i = 0; i < batch->npages; i++)
-		if (!batch->pages[i])
+		if (batch->pages[i] != batch->held[i])
 			return false;
 	return true;
 }
@@ -167,15 +208,20 @@ static int write_entries(struct exclusive *batch)
 static int take_pages(struct exclusive *batch)
 {
 	struct ferry_mirror *mirror = batch->window->mirror;
-	int ret = -EBUSY;
+	int ret;
 
+	ret = hold_pages(batch);
+	if (ret)
+		return ret;
+	ret = -EBUSY;
 	batch->npages = make_device_exclusive_range(mirror->mm, batch->addr, batch->end,
 						    batch->pages, mirror);
 	if (batch->npages < 0)
-		return batch->npages;
-	if (took_all(batch))
+		ret = batch->npages;
+	else if (took_all(batch))
 		ret = write_entries(batch);
 	drop_pages(batch);
+	put_held(batch);
 	return ret;
 }
 
@@ -203,20 +249,29 @@ static int try_batch(struct exclusive *batch)
 static int take_batch(struct ferry_mirror *mirror, unsigned long addr,
 		      unsigned long end)
 {
-	struct exclusive batch = { .addr = addr, .end = end };
+	struct exclusive *batch;
 	int tries, ret = -EBUSY;
 
-	batch.window = ferry_window_get(mirror, addr);
-	if (IS_ERR(batch.window))
-		return PTR_ERR(batch.window);
+	batch = kzalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	if (!batch)
+		return -ENOMEM;
+	batch->addr = addr;
+	batch->end = end;
+	batch->window = ferry_window_get(mirror, addr);
+	if (IS_ERR(batch->window)) {
+		ret = PTR_ERR(batch->window);
+		goto out_free;
+	}
 	for (tries = 0; tries < FERRY_EXCLUSIVE_TRIES && ret == -EBUSY; tries++) {
 		if (fatal_signal_pending(current))
 			ret = -EINTR;
 		else
-			ret = try_batch(&batch);
+			ret = try_batch(batch);
 		cond_resched();
 	}
-	ferry_window_put(batch.window);
+	ferry_window_put(batch->window);
+out_free:
+	kfree(batch);
 	return ret;
 }
 
@@ -280,14 +335,15 @@ int ferry_mirror_make_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 #endif
 
 static bool any_exclusive(struct ferry_window *window, unsigned long start,
-			  unsigned long end)
+			  unsigned long last)
 {
-	unsigned long i = (start - window->start) / PAGE_SIZE;
-	unsigned long n = (end - start) / PAGE_SIZE;
+	unsigned long i, end;
 	bool found = false;
 
+	i = start > window->start ? (start - window->start) / PAGE_SIZE : 0;
+	end = min((last - window->start) / PAGE_SIZE + 1, FERRY_WINDOW_PAGES);
 	mutex_lock(&window->lock);
-	for (; n-- && !found; i++)
+	for (; i < end && !found; i++)
 		found = window->entries[i] & FERRY_ENTRY_EXCLUSIVE;
 	mutex_unlock(&window->lock);
 	return found;
@@ -295,27 +351,29 @@ static bool any_exclusive(struct ferry_window *window, unsigned long start,
 
 /**
  * ferry_mirror_is_exclusive() - has the device any page of a range for itself
- * @mirror: entered
+ * @mirror: it need not be entered
  * @addr: first byte, page-aligned
- * @len: bytes, a multiple of the page size, checked
+ * @len: bytes, a multiple of the page size, not 0; @addr + @len does not wrap, but
+ *	may lie beyond user space
  *
  * Return: true if the CPUs are kept away from a page of the range.
  */
 bool ferry_mirror_is_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 			       u64 len)
 {
-	unsigned long end = addr + len, next;
+	unsigned long last = addr + len - 1, at = addr;
 	struct ferry_window *window;
-	bool found = false;
+	bool found;
 
-	for (; addr < end && !found; addr = next) {
-		next = min(end, ALIGN_DOWN(addr, FERRY_WINDOW_SIZE) + FERRY_WINDOW_SIZE);
-		window = ferry_window_find(mirror, addr);
-		if (!window)
-			continue;
-		found = any_exclusive(window, addr, next);
+	while ((window = ferry_window_next(mirror, &at, last))) {
+		found = any_exclusive(window, addr, last);
 		ferry_window_put(window);
+		if (found)
+			return true;
+		if (last - at < FERRY_WINDOW_SIZE)
+			return false;
+		at += FERRY_WINDOW_SIZE;
 		cond_resched();
 	}
-	return found;
+	return false;
 }

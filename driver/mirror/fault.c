@@ -142,10 +142,11 @@ static int check_rights(struct fault *fault)
 		vma = vma_lookup(mm, addr);
 		if (!vma)
 			return -EFAULT;
+		if (!(vma->vm_flags & VM_READ) || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
+		    is_secret(vma))
+			return -EFAULT;
 		if (writes(fault) && !(vma->vm_flags & VM_WRITE))
 			return -EPERM;
-		if (!(vma->vm_flags & VM_READ) || is_secret(vma))
-			return -EFAULT;
 	}
 	return 0;
 }
@@ -183,12 +184,14 @@ static struct page *fault_page(const struct fault *fault, unsigned long i)
 	return hmm_pfn_to_page(fault->pfns[i]);
 }
 
-/* The pgmap owner of a coherent page that is not this device's, or NULL. */
+/* The pgmap owner of a coherent page that is to come home first, or NULL. */
 static void *foreign_owner(const struct fault *fault, unsigned long i)
 {
 	struct page *page = fault_page(fault, i);
 
-	if (!page || !is_device_coherent_page(page) ||
+	if (!page || !is_device_coherent_page(page))
+		return NULL;
+	if (fault->access != FERRY_OWNS &&
 	    page->pgmap->owner == fault->window->mirror->device)
 		return NULL;
 	return page->pgmap->owner;
@@ -282,6 +285,20 @@ static int fill_resident(struct fault *fault, ferry_entry_t *entries, unsigned l
 	return ret;
 }
 
+/*
+ * Taken for exclusive access since the sequence number was read: our own taking does
+ * not move it. Another try gives the pages back to all in good order.
+ */
+static bool any_exclusive(const ferry_entry_t *entries, unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		if (entries[i] & FERRY_ENTRY_EXCLUSIVE)
+			return true;
+	return false;
+}
+
 /* Returns 0 with window->lock held. */
 static int fill_entries(struct fault *fault)
 {
@@ -295,6 +312,8 @@ static int fill_entries(struct fault *fault)
 		ret = -EBUSY;
 	else if (fault->access == FERRY_LOOKS)
 		ret = fill_resident(fault, entries, n);
+	else if (any_exclusive(entries, n))
+		ret = -EBUSY;
 	else if (!fault->in_place && find_foreign(fault, n))
 		ret = FOREIGN_PAGE;
 	else

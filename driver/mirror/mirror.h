@@ -52,6 +52,7 @@ struct ferry_mirror {
 };
 
 /* address_space.c */
+void ferry_mirrors_enable(void);
 struct ferry_mirror *ferry_mirror_create(struct ferry_device *device);
 void ferry_mirror_destroy(struct ferry_mirror *mirror);
 int ferry_mirror_enter(struct ferry_mirror *mirror);
@@ -134,7 +135,7 @@ enum ferry_access {
 	FERRY_LOOKS,	/* entries for what is on this device; no fault */
 	FERRY_READS,
 	FERRY_WRITES,
-	FERRY_OWNS,	/* as WRITES, and in system memory or coherent */
+	FERRY_OWNS,	/* as WRITES, and in system memory */
 };
 
 int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,

@@ -10,7 +10,9 @@
  *
  * The entries are a cache of the CPU's page table and nothing else: any of them,
  * and any window, can be dropped at any time at the price of a device fault. That
- * is what bounds the memory (FERRY_MAX_WINDOWS).
+ * is what bounds the memory (FERRY_MAX_WINDOWS). An entry for exclusive access that
+ * is given up is one that the device no longer knows of: the CPU takes the page back
+ * at its next touch, as ever.
  *
  * Lifetime: a window is in the xarray with one reference and is used with
  * another. Lookup and removal are serialised by the xarray's lock, so that a
@@ -41,6 +43,31 @@ struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
 	if (window)
 		refcount_inc(&window->refs);
 	xa_unlock(&mirror->windows);
+	return window;
+}
+
+/**
+ * ferry_window_next() - find the first window of a range
+ * @mirror: entered
+ * @addr: in: any address; out: first byte of the window that was found
+ * @last: last byte of the range
+ *
+ * For ranges of any size: it takes no longer than there are windows.
+ *
+ * Return: the window with a reference, or NULL: there are no more.
+ */
+struct ferry_window *ferry_window_next(struct ferry_mirror *mirror,
+				       unsigned long *addr, unsigned long last)
+{
+	unsigned long index = *addr / FERRY_WINDOW_SIZE;
+	struct ferry_window *window;
+
+	xa_lock(&mirror->windows);
+	window = xa_find(&mirror->windows, &index, last / FERRY_WINDOW_SIZE, XA_PRESENT);
+	if (window)
+		refcount_inc(&window->refs);
+	xa_unlock(&mirror->windows);
+	*addr = index * FERRY_WINDOW_SIZE;
 	return window;
 }
 

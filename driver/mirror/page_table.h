@@ -80,6 +80,8 @@ struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 				      unsigned long addr);
 struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
 				       unsigned long addr);
+struct ferry_window *ferry_window_next(struct ferry_mirror *mirror,
+				       unsigned long *addr, unsigned long last);
 void ferry_window_put(struct ferry_window *window);
 void ferry_windows_destroy(struct ferry_mirror *mirror);
 

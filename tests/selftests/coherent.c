@@ -47,8 +47,8 @@ static size_t count_on_device(int fd, const uint8_t *memory)
 }
 
 /* Held: the pages are out, stay out, and what is written to them is seen. */
-static void pin_longterm(struct __test_metadata *_metadata, FIXTURE_DATA(coherent) *self,
-			 uint32_t flags)
+static void pin_longterm(struct __test_metadata *_metadata,
+			 struct _test_data_coherent *self, uint32_t flags)
 {
 	struct pin_longterm_test pin = {
 		.addr = ptr(self->memory),
@@ -114,6 +114,66 @@ TEST_F(coherent, another_device_touches_a_held_page)
 	close(in_pipe[1]);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), 0);
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
+}
+
+/* An exclusive page is in system memory: nothing of it is in an eviction's way. */
+TEST_F(coherent, exclusive_then_release)
+{
+	struct hmm_dmirror_cmd cmd;
+	struct ferry *ferry = test_open(FIRST_COHERENT);
+
+	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, self->memory, self->data, PAGES / 2);
+	test_used(ferry, PAGES / 2);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), 0);
+	test_used(ferry, 0);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, self->memory, NULL, 1, &cmd),
+		  -EPERM);
+	fill_pattern(self->memory, self->n, 2);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, self->memory, NULL, PAGES,
+			    &cmd), 0);
+	test_cmd(self->fd, HMM_DMIRROR_READ, self->memory, self->data, PAGES);
+	test_pattern(self->data, self->n, 2);
+	ferry_close(ferry);
+}
+
+struct racer {
+	pthread_t thread;
+	uint8_t *memory;
+	uint8_t *data;
+	volatile bool stop;
+};
+
+static void *take_and_give(void *arg)
+{
+	struct racer *racer = arg;
+	int fd = _test_dmirror_open("hmm_dmirror", FIRST_COHERENT);
+	struct hmm_dmirror_cmd cmd;
+
+	while (!racer->stop) {
+		_test_cmd(fd, HMM_DMIRROR_MIGRATE_TO_DEV, racer->memory, racer->data, PAGES, &cmd);
+		_test_cmd(fd, HMM_DMIRROR_EXCLUSIVE, racer->memory, racer->data, PAGES, &cmd);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* No page is lost to the device however the three meet. */
+TEST_F_TIMEOUT(coherent, exclusive_races_release, 200)
+{
+	struct racer racer = { .memory = self->memory, .data = test_map(self->n) };
+	struct ferry *ferry = test_open(FIRST_COHERENT);
+	struct hmm_dmirror_cmd cmd;
+	int i;
+
+	ASSERT_EQ(pthread_create(&racer.thread, NULL, take_and_give, &racer), 0);
+	for (i = 0; i < 200; i++)
+		_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd);
+	racer.stop = true;
+	pthread_join(racer.thread, NULL);
+	test_pattern(self->memory, self->n, 1);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), 0);
+	test_used(ferry, 0);
+	ferry_close(ferry);
 }
 
 /* The writer gets a copy in system memory; the other keeps the device page. */

@@ -4,6 +4,8 @@
  * each try ends in success or in an error that says somebody was faster, no
  * increment of the CPU's is lost, and once the CPU rests it must succeed.
  */
+#include <sys/uio.h>
+
 #include "dmirror.h"
 
 #define ROUNDS 20
@@ -144,6 +146,56 @@ TEST_F(exclusive, part_of_a_folio)
 	test_byte(self->fd, huge + 5 * page, HMM_DMIRROR_PROT_NONE);
 	test_pattern(huge, HUGE_SIZE, 5);
 	munmap(huge, HUGE_SIZE);
+}
+
+/*
+ * A folio that does not split, since a pipe has a reference: nothing of it is taken,
+ * least of all what was not asked for, and it can be had once the reference is gone.
+ */
+TEST_F(exclusive, held_folio)
+{
+	uint8_t *huge = _test_map_folio(self->fd, variant->by_ptes);
+	size_t page = page_size();
+	struct iovec iov = { huge + 300 * page, page };
+	struct hmm_dmirror_cmd cmd;
+	int in_pipe[2];
+
+	ASSERT_NE(huge, NULL);
+	fill_pattern(huge, HUGE_SIZE, 5);
+	ASSERT_EQ(pipe(in_pipe), 0);
+	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, 8, &cmd), -EBUSY);
+	ASSERT_EQ(_test_byte(self->fd, huge + 100 * page) & HMM_DMIRROR_PROT_WRITE,
+		  HMM_DMIRROR_PROT_WRITE);
+	ASSERT_EQ(_test_byte(self->fd, huge) & HMM_DMIRROR_PROT_WRITE, HMM_DMIRROR_PROT_WRITE);
+	close(in_pipe[0]);
+	close(in_pipe[1]);
+	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages);
+	test_pattern(self->data, HUGE_SIZE, 5);
+	test_pattern(huge, HUGE_SIZE, 5);
+	munmap(huge, HUGE_SIZE);
+}
+
+/* No range is too large to be asked about, or at too odd a place. */
+TEST_F(exclusive, check_of_any_range)
+{
+	uint8_t *page = test_map(page_size());
+	struct hmm_dmirror_cmd cmd;
+	double begin = seconds();
+
+	*page = 1;
+	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, page, self->data, 1);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, (void *)0xffffffffffe00000,
+			    NULL, 1, &cmd), 0);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, (void *)0x7ffffffff000,
+			    NULL, 1ull << 50, &cmd), 0);
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, NULL, NULL, 1ull << 50, &cmd),
+		  -EPERM);
+	*page = 2;
+	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, NULL, NULL, 1ull << 50, &cmd),
+		  0);
+	ASSERT_LT(seconds() - begin, 5);
+	munmap(page, page_size());
 }
 
 /* One MADV_DONTNEED for each round, a little later in each. */
