@@ -58,7 +58,7 @@ static const char *const request_names[] = {
 
 /* One request on pages of the memory; the result, and what is in the buffer then. */
 static inline void ask_on(struct twin *twin, int device, unsigned long request, size_t first,
-		   size_t npages)
+			  size_t npages)
 {
 	size_t n = npages < 512 ? npages : 512;
 	struct hmm_dmirror_cmd cmd;
