@@ -211,7 +211,7 @@ TEST_F(part, prot_none)
 	ASSERT_EQ(mprotect(self->memory, n, PROT_NONE), 0);
 	test_to_device(self->ferry, self->memory, n);
 	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte), -EFAULT);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, &byte), -EPERM);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, &byte), -EFAULT);
 	ASSERT_EQ(mprotect(self->memory, n, PROT_READ | PROT_WRITE), 0);
 	test_pattern(self->memory, n, 8);
 }

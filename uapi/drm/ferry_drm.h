@@ -29,7 +29,8 @@
  *	EFAULT		an address that is not mapped, or not as the access needs it, or
  *			whose page could not be faulted in (out of memory included);
  *			secret memory (memfd_secret); a bad pointer
- *	EPERM		a device write to a mapping that is not writable
+ *	EPERM		a device write to a mapping that may be read but not written (one
+ *			that may not be read either is EFAULT, as hmm_range_fault() has it)
  *	ENOSPC		the device is full and nothing could be moved
  *	ENOMEM		the system is out of memory
  *	EBUSY		the address space changed under the device at each of a
