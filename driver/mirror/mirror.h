@@ -143,6 +143,8 @@ int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 
 /* transfer.c */
 typedef void (*ferry_access_fn)(void *bytes, size_t n, void *arg);
+void ferry_access_copy_out(void *bytes, size_t n, void *arg);
+void ferry_access_copy_in(void *bytes, size_t n, void *arg);
 
 enum ferry_access_flags {
 	FERRY_ACCESS_WRITE = 1,

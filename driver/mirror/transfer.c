@@ -193,7 +193,13 @@ int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, 
 	return 0;
 }
 
-static void copy_out(void *bytes, size_t n, void *arg)
+/**
+ * ferry_access_copy_out() - from memory to a buffer, piece by piece
+ * @bytes: the piece
+ * @n: its size
+ * @arg: address of a pointer into the buffer; it moves on
+ */
+void ferry_access_copy_out(void *bytes, size_t n, void *arg)
 {
 	void **to = arg;
 
@@ -201,7 +207,13 @@ static void copy_out(void *bytes, size_t n, void *arg)
 	*to += n;
 }
 
-static void copy_in(void *bytes, size_t n, void *arg)
+/**
+ * ferry_access_copy_in() - the reverse
+ * @bytes: the piece
+ * @n: its size
+ * @arg: address of a pointer into the buffer; it moves on
+ */
+void ferry_access_copy_in(void *bytes, size_t n, void *arg)
 {
 	const void **from = arg;
 
@@ -215,7 +227,7 @@ static int read_step(struct ferry_mirror *mirror, void *bounce, unsigned long ad
 	void *to = bounce;
 	int ret;
 
-	ret = access_step(mirror, addr, n, false, copy_out, &to);
+	ret = access_step(mirror, addr, n, false, ferry_access_copy_out, &to);
 	if (!ret)
 		atomic64_add(*n, &mirror->stats.bytes_read);
 	return ret;
@@ -227,7 +239,7 @@ static int write_step(struct ferry_mirror *mirror, const void *bounce,
 	const void *from = bounce;
 	int ret;
 
-	ret = access_step(mirror, addr, n, true, copy_in, &from);
+	ret = access_step(mirror, addr, n, true, ferry_access_copy_in, &from);
 	if (!ret)
 		atomic64_add(*n, &mirror->stats.bytes_written);
 	return ret;

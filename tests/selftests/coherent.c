@@ -176,19 +176,29 @@ TEST_F_TIMEOUT(coherent, exclusive_races_release, 200)
 	ferry_close(ferry);
 }
 
-/* The writer gets a copy in system memory; the other keeps the device page. */
-TEST_F(coherent, copy_on_write)
+/* A child that shares the pages, and finds them as they were when it is told to look. */
+static pid_t fork_reader(struct _test_data_coherent *self, int go[2])
 {
-	int go[2];
 	pid_t pid;
 
-	ASSERT_EQ(pipe(go), 0);
-	pid = test_fork();
+	if (pipe(go))
+		return -1;
+	pid = _test_fork();
 	if (!pid) {
 		child_check(!wait_told(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
+	return pid;
+}
+
+/* The writer gets a copy in system memory; the other keeps the device page. */
+TEST_F(coherent, copy_on_write)
+{
+	int go[2];
+	pid_t pid = fork_reader(self, go);
+
+	ASSERT_GT(pid, 0);
 	test_byte(self->fd, self->memory,
 		  HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_READ);
 	fill_pattern(self->memory, self->n, 2);
@@ -202,15 +212,9 @@ TEST_F(coherent, copy_on_write)
 TEST_F(coherent, device_copies_on_write)
 {
 	int go[2];
-	pid_t pid;
+	pid_t pid = fork_reader(self, go);
 
-	ASSERT_EQ(pipe(go), 0);
-	pid = test_fork();
-	if (!pid) {
-		child_check(!wait_told(go[0]));
-		child_check(find_difference(self->memory, self->n, 1) == self->n);
-		_exit(0);
-	}
+	ASSERT_GT(pid, 0);
 	fill_pattern(self->data, self->n, 2);
 	test_cmd(self->fd, HMM_DMIRROR_WRITE, self->memory, self->data, PAGES);
 	ASSERT_EQ(tell(go[1]), 0);
