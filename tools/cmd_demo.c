@@ -101,8 +101,12 @@ static void count_outcomes(struct demo *demo, size_t npages)
 	demo->pages += npages;
 }
 
-static int move_out(struct demo *demo, uint64_t offset, size_t length)
+/* One piece, a step at a time so that the bar moves; outcomes are of what goes out. */
+static int migrate(struct demo *demo, uint64_t offset, size_t length, int out)
 {
+	uint32_t target = out ? DRM_FERRY_TARGET_DEVICE : DRM_FERRY_TARGET_SYSTEM;
+	double *seconds = out ? &demo->seconds_out : &demo->seconds_back;
+	const char *way = out ? "to the device" : "home";
 	struct tlb_counts before = tlb_read();
 	struct ferry_counts counts;
 	double start = now();
@@ -112,18 +116,19 @@ static int move_out(struct demo *demo, uint64_t offset, size_t length)
 	for (done = 0; done < length; done += n) {
 		n = length - done < STEP_SIZE ? length - done : STEP_SIZE;
 		memset(demo->outcomes, 0, n / demo->page_size);
-		ret = ferry_migrate(demo->ferry, demo->memory + done, n,
-				    DRM_FERRY_TARGET_DEVICE, demo->outcomes, &counts);
+		ret = ferry_migrate(demo->ferry, demo->memory + done, n, target,
+				    demo->outcomes, &counts);
 		if (ret)
-			return failed("moving %zu bytes to device %u: %s", n, demo->device,
+			return failed("moving %zu bytes %s, device %u: %s", n, way, demo->device,
 				      strerror(-ret));
-		demo->moved += counts.moved;
-		count_outcomes(demo, n / demo->page_size);
-		bar_show("to the device", offset + done + n, demo->size,
-			 demo->seconds_out + now() - start);
+		if (out) {
+			demo->moved += counts.moved;
+			count_outcomes(demo, n / demo->page_size);
+		}
+		bar_show(way, offset + done + n, demo->size, *seconds + now() - start);
 	}
-	demo->seconds_out += now() - start;
-	tlb_add(&demo->tlb_out, tlb_since(before));
+	*seconds += now() - start;
+	tlb_add(out ? &demo->tlb_out : &demo->tlb_back, tlb_since(before));
 	return FERRYCTL_OK;
 }
 
@@ -146,30 +151,6 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 		return failed("bytes %" PRIu64 " to %" PRIu64 ": the device's checksum is "
 			      "%08" PRIx64 ", the CPU's %08" PRIx32, offset, offset + n,
 			      (uint64_t)ops[0].value, expected);
-	return FERRYCTL_OK;
-}
-
-/* Coherent pages stay where they are when the CPU touches them: they are called. */
-static int call_home(struct demo *demo, uint64_t offset, size_t length)
-{
-	struct tlb_counts before = tlb_read();
-	struct ferry_counts counts;
-	double start = now();
-	size_t done, n;
-	int ret;
-
-	for (done = 0; done < length; done += n) {
-		n = length - done < STEP_SIZE ? length - done : STEP_SIZE;
-		ret = ferry_migrate(demo->ferry, demo->memory + done, n,
-				    DRM_FERRY_TARGET_SYSTEM, NULL, &counts);
-		if (ret)
-			return failed("moving %zu bytes home from device %u: %s", n,
-				      demo->device, strerror(-ret));
-		bar_show("home", offset + done + n, demo->size,
-			 demo->seconds_back + now() - start);
-	}
-	demo->seconds_back += now() - start;
-	tlb_add(&demo->tlb_back, tlb_since(before));
 	return FERRYCTL_OK;
 }
 
@@ -217,15 +198,16 @@ static int one_piece(struct demo *demo, uint64_t offset, size_t n)
 	memset(demo->memory + n, 0, length - n);
 	crc = crc32_z(0, demo->memory, n);
 
-	ret = move_out(demo, offset, length);
+	ret = migrate(demo, offset, length, 1);
 	if (ret)
 		return ret;
 	ret = device_work(demo, offset, n, length, crc);
 	if (ret)
 		return ret;
 	undo(demo, offset, length);
+	/* Coherent pages stay where they are when the CPU touches them: call them. */
 	if (demo->coherent) {
-		ret = call_home(demo, offset, length);
+		ret = migrate(demo, offset, length, 0);
 		if (ret)
 			return ret;
 	}
