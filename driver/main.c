@@ -33,9 +33,13 @@ static char *coherent;
 module_param(coherent, charp, 0444);
 MODULE_PARM_DESC(coherent, "ADDR,SIZE[;...]: a coherent device on each range of RAM kept aside");
 
-static char *backend = "core";
+static char *backend;
 module_param(backend, charp, 0444);
-MODULE_PARM_DESC(backend, "engine that migrates, core or own (core; own is not built yet)");
+MODULE_PARM_DESC(backend, "engine that migrates, own or core (own, where the kernel has it)");
+
+static char *flush;
+module_param(flush, charp, 0444);
+MODULE_PARM_DESC(flush, "TLB flushes of the own engine: per_page, per_table or per_call (per_call)");
 
 static char *dmirror_name = "hmm_dmirror";
 module_param(dmirror_name, charp, 0444);
@@ -124,7 +128,7 @@ static int __init ferry_init(void)
 	};
 	int ret;
 
-	ret = ferry_backend_init(backend);
+	ret = ferry_backend_init(backend, flush);
 	ret = ret ?: ferry_config_parse(&params, &config);
 	ret = ret ?: ferry_dmirror_init(dmirror_name);
 	if (ret)

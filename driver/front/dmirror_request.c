@@ -194,6 +194,7 @@ static int return_collected(struct ferry_mirror *mirror, struct ferry_dmirror_cm
 static int migrate(struct ferry_mirror *mirror, const struct ferry_dmirror_cmd *cmd,
 		   enum ferry_target target, u64 *moved)
 {
+	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	struct ferry_range range;
 	u64 done;
 	int ret;
@@ -205,7 +206,8 @@ static int migrate(struct ferry_mirror *mirror, const struct ferry_dmirror_cmd *
 			.start = cmd->addr + done,
 			.end = cmd->addr + cmd_len(cmd),
 			.target = target,
-			.backend = ferry_backend_get(FERRY_BACKEND_DEFAULT),
+			.backend = backend,
+			.flush = ferry_backend_flush(backend, FERRY_FLUSH_DEFAULT),
 			.need_read = true,
 		};
 		ret = ferry_mirror_migrate(mirror, &range);

@@ -24,8 +24,39 @@
 static_assert((int)DRM_FERRY_BACKEND_DEFAULT == (int)FERRY_BACKEND_DEFAULT);
 static_assert((int)DRM_FERRY_BACKEND_CORE == (int)FERRY_BACKEND_CORE);
 static_assert((int)DRM_FERRY_BACKEND_OWN == (int)FERRY_BACKEND_OWN);
+static_assert((int)DRM_FERRY_FLUSH_DEFAULT == (int)FERRY_FLUSH_DEFAULT);
+static_assert((int)DRM_FERRY_FLUSH_PER_PAGE == (int)FERRY_FLUSH_PER_PAGE);
+static_assert((int)DRM_FERRY_FLUSH_PER_TABLE == (int)FERRY_FLUSH_PER_TABLE);
+static_assert((int)DRM_FERRY_FLUSH_PER_CALL == (int)FERRY_FLUSH_PER_CALL);
 static_assert((int)DRM_FERRY_MEMORY_PRIVATE == (int)FERRY_MEMORY_PRIVATE);
 static_assert((int)DRM_FERRY_MEMORY_COHERENT == (int)FERRY_MEMORY_COHERENT);
+
+/* The engine knows no DRM header. */
+static_assert((int)DRM_FERRY_NOT_ATTEMPTED == (int)FERRY_NOT_ATTEMPTED);
+static_assert((int)DRM_FERRY_MOVED == (int)FERRY_MOVED);
+static_assert((int)DRM_FERRY_NOT_MOVED == (int)FERRY_NOT_MOVED);
+static_assert((int)DRM_FERRY_ALREADY_THERE == (int)FERRY_ALREADY_THERE);
+static_assert((int)DRM_FERRY_HOLE == (int)FERRY_HOLE);
+static_assert((int)DRM_FERRY_ZERO_FILLED == (int)FERRY_ZERO_FILLED);
+static_assert((int)DRM_FERRY_PINNED == (int)FERRY_PINNED);
+static_assert((int)DRM_FERRY_SHARED_BUSY == (int)FERRY_SHARED_BUSY);
+static_assert((int)DRM_FERRY_LOCKED == (int)FERRY_LOCKED);
+static_assert((int)DRM_FERRY_WRITEBACK == (int)FERRY_WRITEBACK);
+static_assert((int)DRM_FERRY_NOT_LRU == (int)FERRY_NOT_LRU);
+static_assert((int)DRM_FERRY_KSM == (int)FERRY_KSM);
+static_assert((int)DRM_FERRY_FOREIGN_DEVICE == (int)FERRY_FOREIGN_DEVICE);
+static_assert((int)DRM_FERRY_NO_MEMORY == (int)FERRY_NO_MEMORY);
+static_assert((int)DRM_FERRY_NO_DESTINATION == (int)FERRY_NO_DESTINATION);
+static_assert((int)DRM_FERRY_UFFD == (int)FERRY_UFFD);
+static_assert((int)DRM_FERRY_FILE == (int)FERRY_FILE);
+static_assert((int)DRM_FERRY_SWAPPED == (int)FERRY_SWAPPED);
+static_assert((int)DRM_FERRY_MIGRATING == (int)FERRY_MIGRATING);
+static_assert((int)DRM_FERRY_EXCLUSIVE == (int)FERRY_EXCLUSIVE);
+static_assert((int)DRM_FERRY_SPECIAL == (int)FERRY_SPECIAL);
+static_assert((int)DRM_FERRY_HWPOISON == (int)FERRY_HWPOISON);
+static_assert((int)DRM_FERRY_LARGE_SPLIT_FAILED == (int)FERRY_LARGE_SPLIT_FAILED);
+static_assert((int)DRM_FERRY_RACED == (int)FERRY_RACED);
+static_assert((int)DRM_FERRY_COPY_FAILED == (int)FERRY_COPY_FAILED);
 
 /* The same for 32- and 64-bit callers: no hole, and whole words of 64 bits. */
 static_assert(sizeof(struct drm_ferry_query) == 80);
@@ -93,18 +124,14 @@ static int check_target(const struct drm_ferry_migrate *req)
 }
 
 /* The core engine flushes for each exclusive page and cannot be told otherwise. */
-static int check_flush(const struct drm_ferry_migrate *req)
+static int check_flush(const struct drm_ferry_migrate *req,
+		       const struct ferry_backend *backend)
 {
-	switch (req->flush) {
-	case DRM_FERRY_FLUSH_DEFAULT:
-	case DRM_FERRY_FLUSH_PER_PAGE:
-		return 0;
-	case DRM_FERRY_FLUSH_PER_TABLE:
-	case DRM_FERRY_FLUSH_PER_CALL:
-		return -EOPNOTSUPP;
-	default:
+	if (req->flush >= FERRY_NFLUSHES)
 		return -EINVAL;
-	}
+	if (IS_ERR(backend))
+		return PTR_ERR(backend);
+	return backend->flushes & BIT(req->flush) ? 0 : -EOPNOTSUPP;
 }
 
 static int check_migrate(const struct ferry_mirror *mirror,
@@ -124,11 +151,9 @@ static int check_migrate(const struct ferry_mirror *mirror,
 	ret = check_target(req);
 	if (ret)
 		return ret;
-	ret = check_flush(req);
+	ret = check_flush(req, backend);
 	if (ret)
 		return ret;
-	if (IS_ERR(backend))
-		return PTR_ERR(backend);
 	if (req->flags || req->num_syncs)
 		return -EOPNOTSUPP;
 	return check_pointer(req->outcomes, req->len >> PAGE_SHIFT);
@@ -137,6 +162,7 @@ static int check_migrate(const struct ferry_mirror *mirror,
 int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_migrate *req = data;
+	const struct ferry_backend *backend;
 	struct ferry_range range;
 	int ret;
 
@@ -144,12 +170,14 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 	if (ret)
 		return ret;
 
+	backend = ferry_backend_get(req->backend);
 	range = (struct ferry_range) {
 		.start = req->addr,
 		.end = req->addr + req->len,
 		.target = req->target == DRM_FERRY_TARGET_DEVICE ?
 			  FERRY_TARGET_DEVICE : FERRY_TARGET_SYSTEM,
-		.backend = ferry_backend_get(req->backend),
+		.backend = backend,
+		.flush = ferry_backend_flush(backend, req->flush),
 		.outcomes = u64_to_user_ptr(req->outcomes),
 	};
 	ret = ferry_mirror_migrate(mirror, &range);

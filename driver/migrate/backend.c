@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which engine migrates: the kernel's migrate_vma_*(), as exported, or (one day)
- * Ferry's own. The choice is made per call; the module's parameter backend= says
- * what the default stands for. Everything above this file is the same code over
- * either.
+ * Which engine migrates: the kernel's migrate_vma_*(), as exported, or Ferry's own,
+ * where it is linked into the kernel. The choice is made per call; the module's
+ * parameters backend= and flush= say what the defaults stand for. Everything above
+ * this file is the same code over either. With core no page has an outcome: it stays
+ * what it was.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -14,6 +15,21 @@
 #include "backend.h"
 
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
+static int core_setup(struct ferry_migrate *migrate)
+{
+	return migrate_vma_setup(&migrate->vma);
+}
+
+static void core_pages(struct ferry_migrate *migrate)
+{
+	migrate_vma_pages(&migrate->vma);
+}
+
+static void core_finalize(struct ferry_migrate *migrate)
+{
+	migrate_vma_finalize(&migrate->vma);
+}
+
 static const struct ferry_backend core = {
 	.name = "core",
 	/*
@@ -21,12 +37,29 @@ static const struct ferry_backend core = {
 	 * include/linux/swapops.h and an oops in ksmd.
 	 */
 	.survives_ksm = false,
-	.setup = migrate_vma_setup,
-	.pages = migrate_vma_pages,
-	.finalize = migrate_vma_finalize,
+	.holds_anon_vma = false,
+	.flushes = BIT(FERRY_FLUSH_DEFAULT) | BIT(FERRY_FLUSH_PER_PAGE),
+	.setup = core_setup,
+	.pages = core_pages,
+	.finalize = core_finalize,
 	.device_range = migrate_device_range,
 	.device_pages = migrate_device_pages,
 	.device_finalize = migrate_device_finalize,
+};
+#endif
+
+#if IS_ENABLED(CONFIG_FERRY_MIGRATE)
+static const struct ferry_backend own = {
+	.name = "own",
+	.survives_ksm = true,
+	.holds_anon_vma = true,
+	.flushes = BIT(FERRY_NFLUSHES) - 1,
+	.setup = ferry_migrate_setup_ext,
+	.pages = ferry_migrate_pages_ext,
+	.finalize = ferry_migrate_finalize_ext,
+	.device_range = ferry_migrate_device_range,
+	.device_pages = ferry_migrate_device_pages,
+	.device_finalize = ferry_migrate_device_finalize,
 };
 #endif
 
@@ -34,36 +67,97 @@ static const struct ferry_backend *const backends[] = {
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
 	[FERRY_BACKEND_CORE] = &core,
 #endif
+#if IS_ENABLED(CONFIG_FERRY_MIGRATE)
+	[FERRY_BACKEND_OWN] = &own,
+#else
 	[FERRY_BACKEND_OWN] = NULL,
+#endif
 };
 
 static unsigned int default_id = FERRY_BACKEND_CORE;
+static enum ferry_flush default_flush = FERRY_FLUSH_DEFAULT;
 
-/**
- * ferry_backend_init() - choose what the default stands for
- * @name: "core" or "own"
- *
- * Return: 0; -EINVAL for another name and -EOPNOTSUPP for an engine that this
- * module does not have, after a line in the kernel log.
- */
-int ferry_backend_init(const char *name)
+static const char *const flush_names[] = {
+	[FERRY_FLUSH_PER_PAGE] = "per_page",
+	[FERRY_FLUSH_PER_TABLE] = "per_table",
+	[FERRY_FLUSH_PER_CALL] = "per_call",
+};
+
+static_assert(ARRAY_SIZE(flush_names) == FERRY_NFLUSHES);
+
+static int init_engine(const char *name)
 {
 	unsigned int id;
 
-	if (!strcmp(name, "core")) {
+	if (!name)
+		id = backends[FERRY_BACKEND_OWN] ? FERRY_BACKEND_OWN : FERRY_BACKEND_CORE;
+	else if (!strcmp(name, "core"))
 		id = FERRY_BACKEND_CORE;
-	} else if (!strcmp(name, "own")) {
+	else if (!strcmp(name, "own"))
 		id = FERRY_BACKEND_OWN;
-	} else {
+	else
+		id = FERRY_BACKEND_DEFAULT;
+
+	if (id == FERRY_BACKEND_DEFAULT) {
 		pr_err("backend=%s is neither core nor own\n", name);
 		return -EINVAL;
 	}
 	if (!backends[id]) {
-		pr_err("backend=%s is not built into this module\n", name);
+		pr_err("backend=%s is not built into this kernel\n", name ?: "core");
 		return -EOPNOTSUPP;
 	}
 	default_id = id;
 	return 0;
+}
+
+static int init_flush(const char *name)
+{
+	int flush;
+
+	if (!name)
+		return 0;
+	flush = match_string(flush_names + 1, ARRAY_SIZE(flush_names) - 1, name);
+	if (flush < 0) {
+		pr_err("flush=%s is none of per_page, per_table, per_call\n", name);
+		return -EINVAL;
+	}
+	if (!backends[FERRY_BACKEND_OWN]) {
+		pr_err("flush=%s needs the own engine, which is not built into this kernel\n",
+		       name);
+		return -EOPNOTSUPP;
+	}
+	default_flush = flush + 1;
+	return 0;
+}
+
+/**
+ * ferry_backend_init() - choose what the defaults stand for
+ * @name: "core", "own", or NULL: own where there is one
+ * @flush: "per_page", "per_table", "per_call", for the own engine; NULL: as it does by
+ *	itself
+ *
+ * Return: 0; -EINVAL for another name and -EOPNOTSUPP for an engine that this
+ * kernel does not have, after a line in the kernel log.
+ */
+int ferry_backend_init(const char *name, const char *flush)
+{
+	default_flush = FERRY_FLUSH_DEFAULT;
+	return init_engine(name) ?: init_flush(flush);
+}
+
+/**
+ * ferry_backend_flush() - what a flush strategy stands for with an engine
+ * @backend: the engine
+ * @flush: one that it can
+ *
+ * Return: @flush, or the parameter flush= if it is the default and the engine has it.
+ */
+enum ferry_flush ferry_backend_flush(const struct ferry_backend *backend,
+				     enum ferry_flush flush)
+{
+	if (flush == FERRY_FLUSH_DEFAULT && backend->flushes & BIT(default_flush))
+		return default_flush;
+	return flush;
 }
 
 /**
@@ -71,7 +165,7 @@ int ferry_backend_init(const char *name)
  * @id: enum ferry_backend_id, not yet checked
  *
  * Return: the engine, ERR_PTR(-EINVAL) for an unknown number and
- * ERR_PTR(-EOPNOTSUPP) for one that this module does not have.
+ * ERR_PTR(-EOPNOTSUPP) for one that this kernel does not have.
  */
 const struct ferry_backend *ferry_backend_get(unsigned int id)
 {
@@ -83,7 +177,7 @@ const struct ferry_backend *ferry_backend_get(unsigned int id)
 }
 
 /**
- * ferry_backend_available() - which engines this module has
+ * ferry_backend_available() - which engines there are
  *
  * Return: bit N is set for enum ferry_backend_id N.
  */

@@ -2,10 +2,9 @@
 #ifndef FERRY_MIGRATE_BACKEND_H
 #define FERRY_MIGRATE_BACKEND_H
 
-#include <linux/migrate.h>
 #include <linux/types.h>
 
-struct vm_area_struct;
+#include "migrate.h"
 
 /* Values of enum drm_ferry_backend; checked in the front end. */
 enum ferry_backend_id {
@@ -18,12 +17,14 @@ enum ferry_backend_id {
  * struct ferry_backend - an engine
  * @name: as the parameter backend= spells it
  * @survives_ksm: whether it may meet KSM-merged pages
+ * @holds_anon_vma: whether the forms by pfn keep the anon_vmas of their pages; else
+ *	the caller does (see anon_vma.h)
+ * @flushes: bit N is set for each enum ferry_flush N that it can
  * @setup: collect, lock and unmap a range; see migrate_vma_setup(). The caller
  *	holds mmap_lock; sleeps
  * @pages: move the metadata, after the data was copied
  * @finalize: put the new pages into the page table, or the old ones back
- * @device_range: as @setup, for consecutive device pfns; without mmap_lock the
- *	caller holds the anon_vmas (see anon_vma.h)
+ * @device_range: as @setup, for consecutive device pfns; without mmap_lock
  * @device_pages: as @pages
  * @device_finalize: as @finalize
  *
@@ -32,9 +33,11 @@ enum ferry_backend_id {
 struct ferry_backend {
 	const char *name;
 	bool survives_ksm;
-	int (*setup)(struct migrate_vma *args);
-	void (*pages)(struct migrate_vma *args);
-	void (*finalize)(struct migrate_vma *args);
+	bool holds_anon_vma;
+	unsigned int flushes;
+	int (*setup)(struct ferry_migrate *migrate);
+	void (*pages)(struct ferry_migrate *migrate);
+	void (*finalize)(struct ferry_migrate *migrate);
 	int (*device_range)(unsigned long *src, unsigned long start,
 			    unsigned long npages);
 	void (*device_pages)(unsigned long *src, unsigned long *dst,
@@ -43,7 +46,9 @@ struct ferry_backend {
 				unsigned long npages);
 };
 
-int ferry_backend_init(const char *name);
+int ferry_backend_init(const char *name, const char *flush);
+enum ferry_flush ferry_backend_flush(const struct ferry_backend *backend,
+				     enum ferry_flush flush);
 const struct ferry_backend *ferry_backend_get(unsigned int id);
 unsigned int ferry_backend_available(void);
 

@@ -8,20 +8,26 @@
  * order of split_huge_pages_pid(). While it is split its pages are mapped by
  * migration entries, so CPUs that touch them wait.
  *
- * Best effort and bounded: each folio is tried once a call. One that somebody else
- * has a reference on or has locked stays large, and the caller tries again. Pages in
+ * Best effort and bounded: each folio is tried once for each entry that maps it. One
+ * that somebody else has a reference on or has locked stays large. Pages in
  * this CPU's batches for the LRU lists have such a reference, hence the drain.
  */
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pagewalk.h>
 #include <linux/swap.h>
 
+#include "mm_internal.h"
 #include "split.h"
 
-/* Returns the folio at @addr, locked and with a reference, if it is to be split. */
-static struct folio *get_large(struct vm_area_struct *vma, unsigned long addr)
+/*
+ * Returns the large folio at @addr, locked and with a reference; NULL if there is none;
+ * ERR_PTR(-EBUSY) if somebody has it locked, with @next behind it.
+ */
+static struct folio *get_large(struct vm_area_struct *vma, unsigned long addr,
+			       unsigned long *next)
 {
 	struct folio_walk walk;
 	struct folio *folio;
@@ -29,28 +35,52 @@ static struct folio *get_large(struct vm_area_struct *vma, unsigned long addr)
 	folio = folio_walk_start(&walk, vma, addr, 0);
 	if (!folio)
 		return NULL;
-	if (folio_test_large(folio) && folio_test_anon(folio) && folio_trylock(folio))
-		folio_get(folio);
-	else
+	if (!folio_test_large(folio) || !folio_test_anon(folio)) {
 		folio = NULL;
+	} else {
+		*next = walk.level == FW_LEVEL_PMD ? ALIGN(addr + 1, PMD_SIZE) :
+						     addr + PAGE_SIZE;
+		if (folio_trylock(folio))
+			folio_get(folio);
+		else
+			folio = ERR_PTR(-EBUSY);
+	}
 	folio_walk_end(&walk, vma);
 	return folio;
 }
 
-/* Returns the first byte behind what was dealt with. */
-static unsigned long split_at(struct vm_area_struct *vma, unsigned long addr)
+/**
+ * ferry_split_at() - split the large anonymous folio that is mapped at an address
+ * @vma: mmap_lock is held for read
+ * @addr: in it, page-aligned
+ * @next: out: the next address to look at: behind a PMD that mapped a large folio
+ *
+ * The huge zero page is not split, its mapping is.
+ *
+ * Context: sleeps.
+ * Return: 1 if one was split; 0 if there was none, or the zero page; -EBUSY for one that
+ * somebody else has locked; what split_folio() returned.
+ */
+int ferry_split_at(struct vm_area_struct *vma, unsigned long addr, unsigned long *next)
 {
-	struct folio *folio = get_large(vma, addr);
-	unsigned long next = addr + PAGE_SIZE;
+	struct folio *folio;
+	pmd_t *pmdp;
+	int ret;
 
-	if (!folio)
-		return next;
-	/* One that stays large and is mapped in order is not looked at again. */
-	if (split_folio(folio))
-		next = ALIGN(next, folio_size(folio));
+	*next = addr + PAGE_SIZE;
+	folio = get_large(vma, addr, next);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	if (!folio) {
+		pmdp = mm_find_pmd(vma->vm_mm, addr);
+		if (pmdp && pmd_trans_huge(pmdp_get_lockless(pmdp)))
+			split_huge_pmd(vma, pmdp, addr);
+		return 0;
+	}
+	ret = split_folio(folio);
 	folio_unlock(folio);
 	folio_put(folio);
-	return next;
+	return ret ?: 1;
 }
 
 /**
@@ -80,7 +110,7 @@ void ferry_split_range(struct mm_struct *mm, unsigned long start, unsigned long 
 		if (vma->vm_flags & (VM_SPECIAL | VM_HUGETLB))
 			addr = vma->vm_end;
 		else
-			addr = split_at(vma, addr);
+			ferry_split_at(vma, addr, &addr);
 		cond_resched();
 	}
 }

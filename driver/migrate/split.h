@@ -6,8 +6,10 @@
 #include <linux/types.h>
 
 struct mm_struct;
+struct vm_area_struct;
 
 #if IS_ENABLED(CONFIG_FERRY_MIGRATE)
+int ferry_split_at(struct vm_area_struct *vma, unsigned long addr, unsigned long *next);
 void ferry_split_range(struct mm_struct *mm, unsigned long start, unsigned long end);
 #else
 static inline void ferry_split_range(struct mm_struct *mm, unsigned long start,

@@ -32,6 +32,7 @@
 #include "device/copy.h"
 #include "device/memory.h"
 #include "migrate/backend.h"
+#include "migrate/control.h"
 #include "mirror.h"
 
 /* Another driver's page is coherent, or it would not have come here. */
@@ -43,8 +44,10 @@ static void copy_home(struct page *spage, struct page *dpage)
 		copy_highpage(spage, dpage);
 }
 
-static int migrate_home(const struct ferry_backend *backend, struct migrate_vma *args)
+static int migrate_home(const struct ferry_backend *backend,
+			struct ferry_migrate *migrate)
 {
+	struct migrate_vma *args = &migrate->vma;
 	struct page *page = migrate_pfn_to_page(*args->src);
 	struct folio *folio;
 
@@ -60,7 +63,7 @@ static int migrate_home(const struct ferry_backend *backend, struct migrate_vma 
 	copy_home(folio_page(folio, 0), page);
 	*args->dst = migrate_pfn(folio_pfn(folio));
 
-	backend->pages(args);
+	backend->pages(migrate);
 	return *args->src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
 }
 
@@ -81,25 +84,28 @@ int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 {
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	unsigned long src = 0, dst = 0;
-	struct migrate_vma args = {
-		.vma = vma,
-		.start = addr,
-		.end = addr + PAGE_SIZE,
-		.src = &src,
-		.dst = &dst,
-		.pgmap_owner = owner,
-		.flags = kind == FERRY_MEMORY_COHERENT ?
-			 MIGRATE_VMA_SELECT_DEVICE_COHERENT :
-			 MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-		.fault_page = fault_page,
+	struct ferry_migrate migrate = {
+		.flush = ferry_backend_flush(backend, FERRY_FLUSH_DEFAULT),
+		.vma = {
+			.vma = vma,
+			.start = addr,
+			.end = addr + PAGE_SIZE,
+			.src = &src,
+			.dst = &dst,
+			.pgmap_owner = owner,
+			.flags = kind == FERRY_MEMORY_COHERENT ?
+				 MIGRATE_VMA_SELECT_DEVICE_COHERENT :
+				 MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+			.fault_page = fault_page,
+		},
 	};
 	int ret;
 
-	ret = backend->setup(&args);
+	ret = backend->setup(&migrate);
 	if (ret)
 		return ret;
-	ret = migrate_home(backend, &args);
-	backend->finalize(&args);
+	ret = migrate_home(backend, &migrate);
+	backend->finalize(&migrate);
 	return ret;
 }
 
@@ -135,6 +141,7 @@ vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 			cond_resched();
 		return 0;
 	}
+	ferry_control_pause(FERRY_PAUSE_CPU_FAULT);
 	for (tries = 0; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
 		if (tries)
 			cond_resched();

@@ -12,10 +12,11 @@
  *     hand it out anew between evict_begin and evict_end;
  *   its anon_vma: between unmap and install the page is mapped nowhere, and the
  *     last process that had it mapped may exit. A reference is held on it, taken
- *     while the page was still mapped (anon_vma.c). A page that is not mapped just
- *     then is on its way elsewhere and is left to the next pass. Where that helper
- *     is not built in, mmap_lock of our own mm stands in for it, as far as it
- *     goes, and without an mm the pages stay with the device.
+ *     while the page was still mapped: by the own engine itself, with core by us
+ *     (anon_vma.c). A page that is not mapped just then is on its way elsewhere and
+ *     is left to the next pass. Where that helper is not built in, mmap_lock of our
+ *     own mm stands in for it, as far as it goes, and without an mm the pages stay
+ *     with the device.
  * The lock order stays that of a migration by address: mmap_lock, page locks by
  * trylock, and no lock of ours.
  *
@@ -35,6 +36,7 @@
 #include "migrate/backend.h"
 #include "mirror.h"
 
+#define FERRY_EVICT_PAGES	(PMD_SIZE / PAGE_SIZE)
 #define FERRY_EVICT_PASSES	10
 #define FERRY_RELEASE_PASSES	100
 #define FERRY_EVICT_PAUSE_MS	10
@@ -56,9 +58,9 @@ struct eviction {
 	struct ferry_owner *owner;
 	struct mm_struct *mm;
 	bool killable;
-	unsigned long src[FERRY_BATCH_PAGES];
-	unsigned long dst[FERRY_BATCH_PAGES];
-	struct anon_vma *anon_vma[FERRY_BATCH_PAGES];
+	unsigned long src[FERRY_EVICT_PAGES];
+	unsigned long dst[FERRY_EVICT_PAGES];
+	struct anon_vma *anon_vma[FERRY_EVICT_PAGES];
 };
 
 static void fill_home_pages(struct eviction *eviction, unsigned long n)
@@ -115,8 +117,8 @@ static struct anon_vma *hold(struct page *page)
 	return anon_vma;
 }
 
-/* Runs of pages whose anon_vma is held, one after the other. */
-static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned long n)
+/* With core: runs of pages whose anon_vma is held, one after the other. */
+static void evict_holding(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
 	bool can_hold = ferry_anon_vma_can_hold();
 	unsigned long i, first;
@@ -138,12 +140,20 @@ static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned lon
 			ferry_anon_vma_put(eviction->anon_vma[i]);
 }
 
+static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned long n)
+{
+	if (eviction->backend->holds_anon_vma)
+		evict_held(eviction, pfn, n);
+	else
+		evict_holding(eviction, pfn, n);
+}
+
 static void evict_pass(struct eviction *eviction)
 {
 	unsigned long cursor = 0, pfn, n;
 
 	while ((n = ferry_memory_evict_begin(eviction->memory, eviction->owner, &cursor,
-					     FERRY_BATCH_PAGES, &pfn))) {
+					     FERRY_EVICT_PAGES, &pfn))) {
 		if (eviction->mm)
 			mmap_read_lock(eviction->mm);
 		evict_run(eviction, pfn, n);

@@ -97,17 +97,19 @@ static void split_by_engine(struct vm_area_struct *vma, unsigned long addr)
 {
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	unsigned long src = 0, dst = 0;
-	struct migrate_vma args = {
-		.vma = vma,
-		.start = addr,
-		.end = addr + PAGE_SIZE,
-		.src = &src,
-		.dst = &dst,
-		.flags = MIGRATE_VMA_SELECT_SYSTEM,
+	struct ferry_migrate migrate = {
+		.vma = {
+			.vma = vma,
+			.start = addr,
+			.end = addr + PAGE_SIZE,
+			.src = &src,
+			.dst = &dst,
+			.flags = MIGRATE_VMA_SELECT_SYSTEM,
+		},
 	};
 
-	if (!backend->setup(&args))
-		backend->finalize(&args);
+	if (!backend->setup(&migrate))
+		backend->finalize(&migrate);
 }
 
 static void split_by_engine_all(struct exclusive *batch)

@@ -8,12 +8,14 @@
 #include <linux/xarray.h>
 
 #include "device/memory.h"
+#include "migrate/migrate.h"
 
 struct ferry_backend;
 struct ferry_device;
 
-/* Migrations go to the engine in pieces of one page table at the most. */
-#define FERRY_BATCH_PAGES	(PMD_SIZE / PAGE_SIZE)
+/* Migrations go to the engine in pieces of some page tables at the most. */
+#define FERRY_BATCH_TABLES	4
+#define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * PMD_SIZE / PAGE_SIZE)
 
 /**
  * struct ferry_mirror_stats - counters, see struct drm_ferry_stats
@@ -72,6 +74,7 @@ enum ferry_target {
  * @end: end, exclusive, page-aligned
  * @target: where to
  * @backend: which engine
+ * @flush: one that @backend can
  * @outcomes: NULL, or a byte for each page of the range
  * @need_read: a mapping that is not readable is -EINVAL
  * @done: out: bytes dealt with
@@ -86,6 +89,7 @@ struct ferry_range {
 	unsigned long end;
 	enum ferry_target target;
 	const struct ferry_backend *backend;
+	enum ferry_flush flush;
 	u8 __user *outcomes;
 	bool need_read;
 

@@ -2,8 +2,8 @@
 /*
  * Migration of a range of virtual addresses, both ways.
  *
- * The range goes to the engine in batches: within one mapping and one page table,
- * at most FERRY_BATCH_PAGES pages. mmap_lock is held for read over one batch and
+ * The range goes to the engine in batches: within one mapping, at most
+ * FERRY_BATCH_PAGES pages. mmap_lock is held for read over one batch and
  * dropped between two, so a large call does not keep mmap() and page faults of
  * other threads waiting for longer than that; the user's outcome array, which may
  * itself be part of the range, is written in between.
@@ -14,11 +14,12 @@
  *             reach either page, both are locked, the TLB is flushed
  *   pages     moves the metadata; one that it refuses is put back below
  *   finalize  the page table names the new pages, locks are dropped
- *   judge     for each page that did not move, why, as far as it shows
+ *   judge     with core: for each page that did not move, why, as far as it shows;
+ *             the own engine has told
  * Unused destinations are unlocked and put by the last step, and so go
  * back to the pool (or the system) by themselves.
  *
- * KSM and core: migrate_vma_collect() puts a migration entry where it finds the
+ * KSM and core (the own engine refuses merged pages one by one): migrate_vma_collect() puts a migration entry where it finds the
  * page, and takes it out again by a walk of the page's rmap, which does not reach
  * every mapping of a KSM page: not before ksmd has put it into its stable tree, nor
  * once the process that had it merged is gone. The entry then outlives the lock,
@@ -52,12 +53,12 @@
  * struct batch - one call of the engine
  * @mirror: whose
  * @range: the request
- * @args: for the engine
+ * @migrate: for the engine
  * @src: its array of sources
  * @dst: its array of destinations
  * @fresh: device pages from the pool
  * @outcome: what became of each page
- * @npages: pages of the batch, from @args.start
+ * @npages: pages of the batch, from @migrate.vma.start
  * @ksm: address of the first KSM page that must be avoided, or beyond the batch
  * @full: the device had no page for at least one
  * @untold: the user's array of outcomes could not be written
@@ -65,7 +66,7 @@
 struct batch {
 	struct ferry_mirror *mirror;
 	struct ferry_range *range;
-	struct migrate_vma args;
+	struct ferry_migrate migrate;
 	unsigned long src[FERRY_BATCH_PAGES];
 	unsigned long dst[FERRY_BATCH_PAGES];
 	struct page *fresh[FERRY_BATCH_PAGES];
@@ -131,8 +132,6 @@ static void fill_device_pages(struct batch *batch)
 		}
 		zone_device_page_init(batch->fresh[used]);
 		batch->dst[i] = migrate_pfn(page_to_pfn(batch->fresh[used++]));
-		batch->outcome[i] = migrate_pfn_to_page(batch->src[i]) ?
-				    DRM_FERRY_MOVED : DRM_FERRY_ZERO_FILLED;
 	}
 
 	for (i = 0; i < batch->npages;)
@@ -143,7 +142,7 @@ static void fill_device_pages(struct batch *batch)
 
 static void fill_system_pages(struct batch *batch)
 {
-	unsigned long addr = batch->args.start, i;
+	unsigned long addr = batch->migrate.vma.start, i;
 	struct folio *folio;
 	struct page *page;
 
@@ -152,7 +151,7 @@ static void fill_system_pages(struct batch *batch)
 		if (!page || !(batch->src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0,
-					batch->args.vma, addr, false);
+					batch->migrate.vma.vma, addr, false);
 		if (!folio) {
 			batch->outcome[i] = DRM_FERRY_NO_MEMORY;
 			continue;
@@ -160,28 +159,28 @@ static void fill_system_pages(struct batch *batch)
 		folio_lock(folio);
 		ferry_copy_from_device(folio_page(folio, 0), page, 1);
 		batch->dst[i] = migrate_pfn(folio_pfn(folio));
-		batch->outcome[i] = DRM_FERRY_MOVED;
 	}
 }
 
 /* Both ways ----------------------------------------------------------------- */
 
-/*
- * Said by pages: what was to move and lost its flag did not. Said by nobody: what
- * setup left alone, judged below.
- */
-static void note_refusals(struct batch *batch)
+/* Said by core in its arrays: what had a page on offer and kept its flag. */
+static void note_moves(struct batch *batch)
 {
 	unsigned long i;
 
-	for (i = 0; i < batch->npages; i++)
-		if (batch->dst[i] && !(batch->src[i] & MIGRATE_PFN_MIGRATE))
-			batch->outcome[i] = DRM_FERRY_NOT_ATTEMPTED;
+	for (i = 0; i < batch->npages; i++) {
+		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED || !batch->dst[i] ||
+		    !(batch->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		batch->outcome[i] = batch->src[i] & MIGRATE_PFN_VALID ?
+				    DRM_FERRY_MOVED : DRM_FERRY_ZERO_FILLED;
+	}
 }
 
 static u8 judge_to_device(struct batch *batch, const struct ferry_page_state *state)
 {
-	struct vm_area_struct *vma = batch->args.vma;
+	struct vm_area_struct *vma = batch->migrate.vma.vma;
 	u32 where = state->flags & DRM_FERRY_PAGE_WHERE_MASK;
 
 	if (where == DRM_FERRY_PAGE_THIS_DEVICE)
@@ -212,13 +211,13 @@ static u8 judge_to_system(const struct ferry_page_state *state)
 
 static void judge(struct batch *batch)
 {
-	unsigned long addr = batch->args.start, i;
+	unsigned long addr = batch->migrate.vma.start, i;
 	struct ferry_page_state state;
 
 	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
 		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED)
 			continue;
-		state = ferry_snapshot_page(batch->mirror->device, batch->args.vma, addr);
+		state = ferry_snapshot_page(batch->mirror->device, batch->migrate.vma.vma, addr);
 		ferry_snapshot_judge(&state);
 		if (batch->range->target == FERRY_TARGET_DEVICE)
 			batch->outcome[i] = judge_to_device(batch, &state);
@@ -232,16 +231,16 @@ static int run_engine(struct batch *batch)
 	const struct ferry_backend *backend = batch->range->backend;
 	int ret;
 
-	ret = backend->setup(&batch->args);
+	ret = backend->setup(&batch->migrate);
 	if (ret)
 		return ret;
 	if (batch->range->target == FERRY_TARGET_DEVICE)
 		fill_device_pages(batch);
 	else
 		fill_system_pages(batch);
-	backend->pages(&batch->args);
-	note_refusals(batch);
-	backend->finalize(&batch->args);
+	backend->pages(&batch->migrate);
+	note_moves(batch);
+	backend->finalize(&batch->migrate);
 	return 0;
 }
 
@@ -257,14 +256,14 @@ static bool must_avoid_ksm(const struct batch *batch)
  */
 static u8 whole_mapping_outcome(struct batch *batch)
 {
-	struct vm_area_struct *vma = batch->args.vma;
+	struct vm_area_struct *vma = batch->migrate.vma.vma;
 
 	if (batch->range->target != FERRY_TARGET_DEVICE)
 		return DRM_FERRY_NOT_ATTEMPTED;
 	if (vma->vm_flags & VM_SHARED)
 		return DRM_FERRY_FILE;
 	if (must_avoid_ksm(batch) &&
-	    (vma->vm_flags & VM_MERGEABLE || batch->ksm == batch->args.start))
+	    (vma->vm_flags & VM_MERGEABLE || batch->ksm == batch->migrate.vma.start))
 		return DRM_FERRY_KSM;
 	return DRM_FERRY_NOT_ATTEMPTED;
 }
@@ -288,14 +287,19 @@ static void prepare(struct batch *batch, struct vm_area_struct *vma,
 		    unsigned long start)
 {
 	unsigned long table_end = ALIGN_DOWN(start, PMD_SIZE) + PMD_SIZE;
-	struct migrate_vma *args = &batch->args;
+	struct migrate_vma *args = &batch->migrate.vma;
 
-	memset(args, 0, sizeof(*args));
+	batch->migrate = (struct ferry_migrate) {
+		.outcome = batch->outcome,
+		.flush = batch->range->flush,
+	};
 	args->vma = vma;
 	args->start = start;
-	args->end = min3(batch->range->end, vma->vm_end, table_end);
+	args->end = min3(batch->range->end, vma->vm_end,
+			 start + FERRY_BATCH_PAGES * PAGE_SIZE);
 	batch->ksm = ULONG_MAX;
 	if (must_avoid_ksm(batch)) {
+		args->end = min(args->end, table_end);
 		batch->ksm = ferry_snapshot_find_ksm(vma, start, args->end);
 		args->end = max(batch->ksm, start + PAGE_SIZE);
 	}

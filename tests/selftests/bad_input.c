@@ -87,10 +87,11 @@ SPOIL(target_node, target = DRM_FERRY_TARGET_NODE)
 SPOIL(target_other, target = DRM_FERRY_TARGET_OTHER_DEVICE)
 SPOIL(stray_id, target_id = 1)
 SPOIL(unknown_backend, backend = 99)
-SPOIL(own_backend, backend = DRM_FERRY_BACKEND_OWN)
 SPOIL(unknown_flush, flush = 99)
-SPOIL(per_table, flush = DRM_FERRY_FLUSH_PER_TABLE)
-SPOIL(per_call, flush = DRM_FERRY_FLUSH_PER_CALL)
+SPOIL(core_per_table, backend = DRM_FERRY_BACKEND_CORE;
+      request->flush = DRM_FERRY_FLUSH_PER_TABLE)
+SPOIL(core_per_call, backend = DRM_FERRY_BACKEND_CORE;
+      request->flush = DRM_FERRY_FLUSH_PER_CALL)
 SPOIL(unknown_flag, flags = 1u << 31)
 SPOIL(fault_in, flags = DRM_FERRY_MIGRATE_FAULT_IN)
 SPOIL(syncs, num_syncs = 1)
@@ -109,8 +110,8 @@ TEST_F(bad_input, migrate_fields)
 		{ unknown_backend, -EINVAL }, { unknown_flush, -EINVAL },
 		{ unknown_flag, -EINVAL }, { stray_syncs, -EINVAL },
 		{ reserved, -EINVAL }, { target_node, -EOPNOTSUPP },
-		{ target_other, -EOPNOTSUPP }, { own_backend, -EOPNOTSUPP },
-		{ per_table, -EOPNOTSUPP }, { per_call, -EOPNOTSUPP },
+		{ target_other, -EOPNOTSUPP },
+		{ core_per_table, -EOPNOTSUPP }, { core_per_call, -EOPNOTSUPP },
 		{ fault_in, -EOPNOTSUPP }, { syncs, -EOPNOTSUPP },
 		{ kernel_outcomes, -EFAULT },
 	};

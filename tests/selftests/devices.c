@@ -42,7 +42,8 @@ TEST(each_opens_by_index)
 		ASSERT_EQ(query.index, i);
 		ASSERT_EQ(query.memory_size, 16 * MIB);
 		ASSERT_EQ(query.memory_kind, DRM_FERRY_MEMORY_PRIVATE);
-		ASSERT_EQ(query.backends, 1u << DRM_FERRY_BACKEND_CORE);
+		ASSERT_EQ(query.backends, 1u << DRM_FERRY_BACKEND_CORE |
+					  1u << DRM_FERRY_BACKEND_OWN);
 		ferry_close(ferry);
 	}
 	ASSERT_EQ(ferry_open_index(NDEVICES, &ferry), -ENODEV);

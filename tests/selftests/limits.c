@@ -26,7 +26,7 @@ FIXTURE_TEARDOWN(limits)
 
 TEST_F_TIMEOUT(limits, device_full, 120)
 {
-	size_t page = page_size(), n = self->capacity + 600 * page, done;
+	size_t page = page_size(), n = self->capacity + 16 * MIB + page, done;
 	struct drm_ferry_migrate request = { 0 };
 	uint8_t *memory = test_map(n), *outcomes = test_map(n / page), byte;
 
@@ -340,20 +340,31 @@ TEST_F_TIMEOUT(limits, signals, 120)
 /* Pinned for I/O (vmsplice keeps the page in a pipe): it stays, and is told. */
 TEST_F(limits, extra_reference)
 {
+	static const struct {
+		uint32_t backend;
+		uint8_t outcome;
+	} cases[] = {
+		{ DRM_FERRY_BACKEND_CORE, DRM_FERRY_NOT_MOVED },
+		{ DRM_FERRY_BACKEND_OWN, DRM_FERRY_PINNED },
+	};
+	uint8_t *memory = test_map(page_size()), outcome;
+	struct drm_ferry_migrate request;
 	struct iovec iov;
-	struct ferry_counts counts;
-	uint8_t *memory = test_map(page_size()), outcome = 0;
-	int fds[2];
+	int fds[2], i;
 
 	memset(memory, 5, page_size());
 	ASSERT_EQ(pipe(fds), 0);
 	iov.iov_base = memory;
 	iov.iov_len = page_size();
 	ASSERT_EQ(vmsplice(fds[1], &iov, 1, 0), page_size());
-	ASSERT_EQ(_test_migrate(self->ferry, memory, page_size(), DRM_FERRY_TARGET_DEVICE,
-				&outcome, &counts), 0);
-	ASSERT_EQ(counts.failed, 1);
-	ASSERT_EQ(outcome, DRM_FERRY_NOT_MOVED);
+	for (i = 0; i < 2; i++) {
+		request = (struct drm_ferry_migrate) {
+			.addr = ptr(memory), .len = page_size(), .outcomes = ptr(&outcome),
+			.backend = cases[i].backend };
+		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+		ASSERT_EQ(request.failed, 1);
+		ASSERT_EQ(outcome, cases[i].outcome);
+	}
 	close(fds[0]);
 	close(fds[1]);
 	test_to_device(self->ferry, memory, page_size());

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * First phase: the pages of a range leave the page table.
+ *
+ * Each slot of src[] belongs to one address, found by arithmetic and not by counting
+ * what the walk shows, so whatever is skipped leaves its slot at 0 (I20). A pass looks
+ * at the slots that are marked AGAIN; the first one at all of them.
+ *
+ * For a page that may move, under the lock of its page table, in this order:
+ *
+ *  1. A reference. The entry names the page and cannot change, so it is not freed.
+ *  2. The page's lock, by trylock: we hold other pages' locks, in the order of
+ *     addresses, and somebody may hold this one and wait for one of ours (I16). From
+ *     here on reclaim, KSM, other migrations and swap-in through another mm keep off;
+ *     so what is asked about it now (KSM, writeback, on an LRU list) stays so, but for
+ *     isolation by others, which isolate.c checks again.
+ *  3. The entry is read and cleared in one atomic step (I1). A CPU that wrote through
+ *     a cached translation has set the dirty bit in what we read, or finds no entry
+ *     and faults onto the lock. Reading first and clearing later would lose a bit that
+ *     is set in between. GUP-fast that read the entry before sees it changed, and
+ *     drops its reference.
+ *  4. For an exclusive page, whether somebody has it pinned (I13). Only after 3: then
+ *     GUP-fast either took its pin before, and is seen here, or sees the entry gone
+ *     (the barriers are in folio_try_share_anon_rmap_pte()). A pinned page gets its
+ *     entry back as it was; nobody could look in between. AnonExclusive is cleared
+ *     before the migration entry can be seen: it must not stand on a page that is not
+ *     mapped.
+ *  5. The dirty bit goes to the folio before the lock drops. Whoever takes the lock
+ *     next (zap for DONTNEED, and after it reclaim in another process) sees an entry
+ *     without the bit, and must find it in the folio. The folio's lock, held, keeps
+ *     writeback from cleaning it.
+ *  6. The migration entry, in place of nothing. Faults from now on wait for the page's
+ *     lock; fork shares the entry as readable; zap drops it; mprotect and uffd
+ *     write-protect change it, and install.c obeys what it finds (I8).
+ *  7. rmap and the entry's reference. Last, for until then the page counted as mapped
+ *     once too often, which makes others refuse it, and never once too few. If nobody
+ *     else maps it, it is noted as KNOWN: the page is locked and in no other page
+ *     table, and an address space that does not map it can come to do so through the
+ *     swap cache (needs the lock) or by a copy of our entry alone. Those of our own mm
+ *     (fork, mremap) need mmap_lock for writing, UFFDIO_MOVE waits for migration
+ *     entries: so the entry is at its address at finalize, or nowhere (I23).
+ *
+ * The TLB is tlb_batch.c's. Everything is inside one section of the MMU notifiers,
+ * which ends before anything is copied (I15); it names the owner of the device, whose
+ * own mirror need not forget what it knows to be moving.
+ *
+ * A PMD is read once (I9). Huge pages are noted and split after the walk, outside the
+ * section and with no page-table lock; then they are looked at again. Whatever has
+ * changed by then (a THP that came or went, a page table freed by a collapse) is
+ * simply what the next pass sees; FERRY_MIGRATE_PASSES bounds it (I12).
+ */
+#include <linux/memremap.h>
+#include <linux/mmu_notifier.h>
+#include <linux/pagewalk.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/userfaultfd_k.h>
+
+#include "engine.h"
+#include "mm_internal.h"
+
+/**
+ * struct entry - one page-table entry that is looked at
+ * @slot: of its address
+ * @addr: its address
+ * @ptep: where it is, under its lock
+ * @pte: as it was read
+ * @page: the page it names
+ */
+struct entry {
+	unsigned long slot;
+	unsigned long addr;
+	pte_t *ptep;
+	pte_t pte;
+	struct page *page;
+};
+
+static unsigned long slot_of(const struct ferry_job *job, unsigned long addr)
+{
+	return (addr - job->start) >> PAGE_SHIFT;
+}
+
+static void mark_again(struct ferry_job *job, unsigned long slot)
+{
+	job->src[slot] = FERRY_PFN_AGAIN;
+}
+
+/* Nothing is there. It is offered for filling whatever is selected, as core does. */
+static void collect_hole(struct ferry_job *job, unsigned long slot)
+{
+	if (!vma_is_anonymous(job->vma)) {
+		ferry_job_skip(job, slot, FERRY_FILE);
+	} else if (userfaultfd_missing(job->vma)) {
+		ferry_job_skip(job, slot, FERRY_UFFD);
+	} else {
+		job->src[slot] = MIGRATE_PFN_MIGRATE;
+		ferry_job_tell(job, slot, FERRY_NOT_ATTEMPTED);
+	}
+}
+
+static void collect_zero(struct ferry_job *job, unsigned long slot)
+{
+	if (job->select & MIGRATE_VMA_SELECT_SYSTEM)
+		collect_hole(job, slot);
+	else
+		ferry_job_skip(job, slot, FERRY_ALREADY_THERE);
+}
+
+/* The entry that stands for the page while it moves. */
+static pte_t make_migration_pte(pte_t pte, struct page *page, bool exclusive)
+{
+	bool present = pte_present(pte), write;
+	swp_entry_t entry;
+	pte_t new;
+
+	write = present ? pte_write(pte) :
+			  is_writable_device_private_entry(pte_to_swp_entry(pte));
+	if (write)
+		entry = make_writable_migration_entry(page_to_pfn(page));
+	else if (exclusive)
+		entry = make_readable_exclusive_migration_entry(page_to_pfn(page));
+	else
+		entry = make_readable_migration_entry(page_to_pfn(page));
+
+	/* Young and dirty are known of present entries only. */
+	if (present && pte_young(pte))
+		entry = make_migration_entry_young(entry);
+	if (present && pte_dirty(pte))
+		entry = make_migration_entry_dirty(entry);
+
+	new = swp_entry_to_pte(entry);
+	if (present ? pte_soft_dirty(pte) : pte_swp_soft_dirty(pte))
+		new = pte_swp_mksoft_dirty(new);
+	if (present ? pte_uffd_wp(pte) : pte_swp_uffd_wp(pte))
+		new = pte_swp_mkuffd_wp(new);
+	return new;
+}
+
+static unsigned long make_source(const struct entry *entry, bool writable)
+{
+	return migrate_pfn(page_to_pfn(entry->page)) | MIGRATE_PFN_MIGRATE |
+	       (writable ? MIGRATE_PFN_WRITE : 0);
+}
+
+/* Steps 3 to 7 of the file header; the folio is locked and has our reference. */
+static u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
+{
+	struct vm_area_struct *vma = job->vma;
+	bool exclusive = PageAnonExclusive(entry->page), present;
+	pte_t new;
+
+	present = pte_present(entry->pte);
+	if (present)
+		flush_cache_page(vma, entry->addr, pte_pfn(entry->pte));
+	entry->pte = ferry_tlb_clear(&job->tlb, vma, entry->addr, entry->ptep, exclusive);
+
+	if (exclusive && folio_try_share_anon_rmap_pte(folio, entry->page)) {
+		set_pte_at(vma->vm_mm, entry->addr, entry->ptep, entry->pte);
+		return FERRY_PINNED;
+	}
+	ferry_control_delay(FERRY_DELAY_CLEAR_TO_DIRTY);
+	if (present && pte_dirty(entry->pte))
+		folio_mark_dirty(folio);
+
+	new = make_migration_pte(entry->pte, entry->page, exclusive);
+	set_pte_at(vma->vm_mm, entry->addr, entry->ptep, new);
+	folio_remove_rmap_pte(folio, entry->page, vma);
+	folio_put(folio);
+
+	job->src[entry->slot] = make_source(entry, is_writable_migration_entry(
+						   pte_to_swp_entry(new)));
+	if (!folio_mapped(folio))
+		job->src[entry->slot] |= FERRY_PFN_KNOWN;
+	if (!folio_is_zone_device(folio))
+		job->src[entry->slot] |= FERRY_PFN_ON_LRU;
+	ferry_job_tell(job, entry->slot, FERRY_NOT_ATTEMPTED);
+	return FERRY_NOT_ATTEMPTED;
+}
+
+/* What can be said of a folio for sure once it is locked. */
+static u8 refuse_locked(struct ferry_job *job, struct folio *folio)
+{
+	if (folio_test_ksm(folio))
+		return FERRY_KSM;
+	if (folio_test_hwpoison(folio))
+		return FERRY_HWPOISON;
+	if (folio_test_writeback(folio))
+		return FERRY_WRITEBACK;
+	if (!folio_is_zone_device(folio) && !folio_test_lru(folio)) {
+		job->want_drain |= !job->drained;
+		return FERRY_NOT_LRU;
+	}
+	return FERRY_NOT_ATTEMPTED;
+}
+
+/* By its kind alone: is it what the caller selected? */
+static u8 refuse_kind(const struct ferry_job *job, struct page *page)
+{
+	unsigned long wanted = MIGRATE_VMA_SELECT_SYSTEM;
+
+	if (is_device_private_page(page))
+		wanted = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	else if (is_device_coherent_page(page))
+		wanted = MIGRATE_VMA_SELECT_DEVICE_COHERENT;
+	else if (is_zone_device_page(page))
+		return FERRY_SPECIAL;
+
+	if (wanted != MIGRATE_VMA_SELECT_SYSTEM && page->pgmap->owner != job->owner)
+		return FERRY_FOREIGN_DEVICE;
+	return job->select & wanted ? FERRY_NOT_ATTEMPTED : FERRY_ALREADY_THERE;
+}
+
+/* Steps 1 and 2. */
+static u8 lock_and_take(struct ferry_job *job, struct entry *entry)
+{
+	struct folio *folio = page_folio(entry->page);
+	u8 why;
+
+	if (folio_test_ksm(folio))
+		return FERRY_KSM;
+	if (!folio_test_anon(folio))
+		return folio->mapping ? FERRY_FILE : FERRY_SPECIAL;
+	/* While an entry maps it under its lock it cannot be split. */
+	if (folio_test_large(folio)) {
+		job->want_split = true;
+		return FERRY_LARGE_SPLIT_FAILED;
+	}
+
+	folio_get(folio);
+	if (!folio_trylock(folio)) {
+		folio_put(folio);
+		return FERRY_LOCKED;
+	}
+	why = refuse_locked(job, folio);
+	if (!why)
+		why = take(job, entry, folio);
+	if (why) {
+		folio_unlock(folio);
+		folio_put(folio);
+	}
+	return why;
+}
+
+static void collect_page(struct ferry_job *job, struct entry *entry)
+{
+	u8 why = refuse_kind(job, entry->page);
+
+	if (!why)
+		why = lock_and_take(job, entry);
+	if (why)
+		ferry_job_skip(job, entry->slot, why);
+	if (why == FERRY_LARGE_SPLIT_FAILED || (why == FERRY_NOT_LRU && !job->drained))
+		mark_again(job, entry->slot);
+}
+
+static u8 nonpresent_outcome(swp_entry_t entry)
+{
+	if (!non_swap_entry(entry))
+		return FERRY_SWAPPED;
+	if (is_migration_entry(entry))
+		return FERRY_MIGRATING;
+	if (is_device_exclusive_entry(entry))
+		return FERRY_EXCLUSIVE;
+	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
+		return FERRY_HWPOISON;
+	if (is_pte_marker_entry(entry))
+		return FERRY_UFFD;
+	return FERRY_SPECIAL;
+}
+
+static void collect_entry(struct ferry_job *job, struct entry *entry)
+{
+	swp_entry_t swp;
+
+	entry->pte = ptep_get(entry->ptep);
+	if (pte_none(entry->pte)) {
+		collect_hole(job, entry->slot);
+		return;
+	}
+	if (!pte_present(entry->pte)) {
+		swp = pte_to_swp_entry(entry->pte);
+		if (!is_device_private_entry(swp)) {
+			ferry_job_skip(job, entry->slot, nonpresent_outcome(swp));
+			return;
+		}
+		entry->page = pfn_swap_entry_to_page(swp);
+		collect_page(job, entry);
+		return;
+	}
+	if (is_zero_pfn(pte_pfn(entry->pte))) {
+		collect_zero(job, entry->slot);
+		return;
+	}
+	entry->page = vm_normal_page(job->vma, entry->addr, entry->pte);
+	if (entry->page)
+		collect_page(job, entry);
+	else
+		ferry_job_skip(job, entry->slot, FERRY_SPECIAL);
+}
+
+static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long start,
+			  unsigned long end)
+{
+	struct entry entry = { .slot = slot_of(job, start), .addr = start };
+	struct mm_struct *mm = job->vma->vm_mm;
+	spinlock_t *ptl;
+	pte_t *table;
+
+	table = pte_offset_map_lock(mm, pmdp, start, &ptl);
+	if (!table) {
+		job->raced = true;
+		return;
+	}
+	arch_enter_lazy_mmu_mode();
+	entry.ptep = table;
+	for (; entry.addr < end; entry.addr += PAGE_SIZE, entry.ptep++, entry.slot++)
+		if (job->src[entry.slot] == FERRY_PFN_AGAIN)
+			collect_entry(job, &entry);
+	arch_leave_lazy_mmu_mode();
+	ferry_tlb_end_table(&job->tlb, job->vma, start, end);
+	pte_unmap_unlock(table, ptl);
+	/* What munlock on the way out put aside has a reference on its pages (I22). */
+	if (job->vma->vm_flags & VM_LOCKED)
+		mlock_drain_local();
+}
+
+static void skip_range(struct ferry_job *job, unsigned long start, unsigned long end,
+		       u8 outcome)
+{
+	unsigned long addr;
+
+	for (addr = start; addr < end; addr += PAGE_SIZE)
+		if (job->src[slot_of(job, addr)] == FERRY_PFN_AGAIN)
+			ferry_job_skip(job, slot_of(job, addr), outcome);
+}
+
+/* pte_hole of the walk; @depth is where the tables end. */
+static int walk_hole(unsigned long start, unsigned long end, int depth,
+		     struct mm_walk *walk)
+{
+	struct ferry_job *job = walk->private;
+	unsigned long addr;
+
+	for (addr = start; addr < end; addr += PAGE_SIZE)
+		if (job->src[slot_of(job, addr)] == FERRY_PFN_AGAIN)
+			collect_hole(job, slot_of(job, addr));
+	return 0;
+}
+
+static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
+		    struct mm_walk *walk)
+{
+	struct ferry_job *job = walk->private;
+	pmd_t pmd = pmdp_get_lockless(pmdp);
+
+	if (pmd_none(pmd))
+		return walk_hole(start, end, -1, walk);
+	if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
+		skip_range(job, start, end, FERRY_FILE);
+	else if (pmd_trans_huge(pmd))
+		job->want_split = true;
+	else if (is_pmd_migration_entry(pmd))
+		skip_range(job, start, end, FERRY_MIGRATING);
+	else if (pmd_devmap(pmd))
+		skip_range(job, start, end, FERRY_SPECIAL);
+	else
+		collect_table(job, pmdp, start, end);
+	cond_resched();
+	return 0;
+}
+
+static const struct mm_walk_ops walk_ops = {
+	.pmd_entry = walk_pmd,
+	.pte_hole = walk_hole,
+	.walk_lock = PGWALK_RDLOCK,
+};
+
+/**
+ * ferry_collect() - take the pages of a range out of the page table
+ * @job: slots marked FERRY_PFN_AGAIN are looked at
+ *
+ * Afterwards a slot holds its page, locked and with one reference; or
+ * MIGRATE_PFN_MIGRATE alone for what can be filled; or 0; or FERRY_PFN_AGAIN, if
+ * @job->want_drain, want_split or raced says that another pass may see more.
+ *
+ * Context: mmap_lock held; sleeps.
+ */
+void ferry_collect(struct ferry_job *job)
+{
+	unsigned long end = ferry_job_addr(job, job->npages);
+	struct mmu_notifier_range range;
+
+	mmap_assert_locked(job->vma->vm_mm);
+	job->want_drain = false;
+	job->want_split = false;
+	job->raced = false;
+
+	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_MIGRATE, 0, job->vma->vm_mm,
+				      job->start, end, job->owner);
+	mmu_notifier_invalidate_range_start(&range);
+	walk_page_range_vma(job->vma, job->start, end, &walk_ops, job);
+	mmu_notifier_invalidate_range_end(&range);
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A page for an address that had none: a hole, or the zero page.
+ *
+ * collect.c left the entry as it was, so between setup and here a CPU may have
+ * faulted a page in, which wins. What is needed is prepared without a lock: page
+ * tables, the anon_vma, the memcg charge. Then under the page-table lock, as
+ * do_anonymous_page() does (I19):
+ *
+ *  1. the entry is none or the zero page still;
+ *  2. the address space is stable: the OOM reaper must not meet new pages in an mm
+ *     whose memory it has taken away;
+ *  3. nobody waits with userfaultfd for a missing page here (they may have registered
+ *     since setup: that needs mmap_lock for writing, but drop-in callers are trusted
+ *     less than a check costs);
+ *  4. the zero page's entry is cleared and flushed before the new one is there, or
+ *     two CPUs could read two pages;
+ *  5. the page is uptodate, with a barrier, before its entry can be seen: the caller
+ *     has cleared it.
+ *
+ * The entry is soft-dirty, as after a first touch by the CPU: what the device is going
+ * to write would otherwise not be seen by whoever tracks changes. (core leaves the
+ * bit clear for private device pages.)
+ *
+ * If any of it fails the charge is given back before the caller gets the page (I5).
+ */
+#include <linux/memcontrol.h>
+#include <linux/memremap.h>
+#include <linux/mmu_notifier.h>
+#include <linux/oom.h>
+#include <linux/pgalloc.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/userfaultfd_k.h>
+
+#include <asm/tlbflush.h>
+
+#include "engine.h"
+
+/* The table of @addr, allocated where there is none; NULL: no memory, or huge. */
+static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
+{
+	pgd_t *pgdp = pgd_offset(mm, addr);
+	p4d_t *p4dp = p4d_alloc(mm, pgdp, addr);
+	pud_t *pudp = p4dp ? pud_alloc(mm, p4dp, addr) : NULL;
+	pmd_t *pmdp = pudp ? pmd_alloc(mm, pudp, addr) : NULL;
+
+	return pmdp && !pte_alloc(mm, pmdp) ? pmdp : NULL;
+}
+
+static pte_t make_pte(struct vm_area_struct *vma, struct folio *folio)
+{
+	unsigned long pfn = folio_pfn(folio);
+	pte_t pte;
+
+	if (folio_is_device_private(folio)) {
+		pte = swp_entry_to_pte(vma->vm_flags & VM_WRITE ?
+				       make_writable_device_private_entry(pfn) :
+				       make_readable_device_private_entry(pfn));
+		return pte_swp_mksoft_dirty(pte);
+	}
+	pte = pte_mksoft_dirty(mk_pte(folio_page(folio, 0), vma->vm_page_prot));
+	if (vma->vm_flags & VM_WRITE)
+		pte = pte_mkwrite(pte_mkdirty(pte), vma);
+	return pte;
+}
+
+/* What keeps the entry from being filled, under its lock. */
+static u8 refuse(struct vm_area_struct *vma, pte_t old)
+{
+	if (!pte_none(old) && !(pte_present(old) && is_zero_pfn(pte_pfn(old))))
+		return FERRY_RACED;
+	if (check_stable_address_space(vma->vm_mm))
+		return FERRY_RACED;
+	if (userfaultfd_missing(vma))
+		return FERRY_UFFD;
+	return FERRY_NOT_ATTEMPTED;
+}
+
+static u8 fill_locked(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
+		      struct folio *folio)
+{
+	pte_t old = ptep_get(ptep);
+	u8 why = refuse(vma, old);
+
+	if (why)
+		return why;
+	if (!pte_none(old)) {
+		flush_cache_page(vma, addr, pte_pfn(old));
+		ptep_clear_flush(vma, addr, ptep);
+	}
+	inc_mm_counter(vma->vm_mm, MM_ANONPAGES);
+	folio_add_new_anon_rmap(folio, vma, addr, RMAP_EXCLUSIVE);
+	if (!folio_is_zone_device(folio))
+		folio_add_lru_vma(folio, vma);
+	folio_get(folio);
+	set_pte_at(vma->vm_mm, addr, ptep, make_pte(vma, folio));
+	update_mmu_cache(vma, addr, ptep);
+	return FERRY_NOT_ATTEMPTED;
+}
+
+static u8 fill(struct vm_area_struct *vma, unsigned long addr, struct folio *folio)
+{
+	spinlock_t *ptl;
+	pmd_t *pmdp;
+	pte_t *ptep;
+	u8 why;
+
+	pmdp = prepare_table(vma->vm_mm, addr);
+	if (!pmdp)
+		return FERRY_NO_MEMORY;
+	/* The barrier in it orders the caller's clearing before the entry below. */
+	__folio_mark_uptodate(folio);
+
+	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
+	if (!ptep)
+		return FERRY_RACED;
+	why = fill_locked(vma, addr, ptep, folio);
+	pte_unmap_unlock(ptep, ptl);
+	return why;
+}
+
+static u8 charge_and_fill(struct vm_area_struct *vma, unsigned long addr,
+			  struct folio *folio)
+{
+	u8 why;
+
+	if (!vma_is_anonymous(vma))
+		return FERRY_FILE;
+	if (anon_vma_prepare(vma) || mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
+		return FERRY_NO_MEMORY;
+	why = fill(vma, addr, folio);
+	if (why) {
+		folio_clear_uptodate(folio);
+		mem_cgroup_uncharge(folio);
+	}
+	return why;
+}
+
+static bool is_hole_with_page(const struct ferry_job *job, unsigned long slot)
+{
+	return job->src[slot] == MIGRATE_PFN_MIGRATE &&
+	       job->dst[slot] & MIGRATE_PFN_VALID;
+}
+
+/**
+ * ferry_hole_fill() - map new pages where there were none
+ * @job: destinations of slots without a page are cleared, locked and fit; what does
+ *	not work out loses MIGRATE_PFN_MIGRATE, and is told
+ *
+ * Follows do_anonymous_page() and migrate_vma_insert_page().
+ *
+ * Context: mmap_lock held; sleeps.
+ */
+void ferry_hole_fill(struct ferry_job *job)
+{
+	unsigned long slot, first = 0;
+	struct mmu_notifier_range range;
+	u8 why;
+
+	while (first < job->npages && !is_hole_with_page(job, first))
+		first++;
+	if (first == job->npages)
+		return;
+
+	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_MIGRATE, 0, job->vma->vm_mm,
+				      ferry_job_addr(job, first),
+				      ferry_job_addr(job, job->npages), job->owner);
+	mmu_notifier_invalidate_range_start(&range);
+	for (slot = first; slot < job->npages; slot++) {
+		if (!is_hole_with_page(job, slot))
+			continue;
+		why = charge_and_fill(job->vma, ferry_job_addr(job, slot),
+				      page_folio(migrate_pfn_to_page(job->dst[slot])));
+		if (why)
+			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+		ferry_job_tell(job, slot, why ?: FERRY_ZERO_FILLED);
+	}
+	mmu_notifier_invalidate_range_end(&range);
+}

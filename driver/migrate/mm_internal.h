@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the engine uses of mm/ that is not for modules. All of it is reached through
+ * here, and this is why the engine is built into the kernel:
+ *
+ *	try_to_unmap_flush(), flush_tlb_batched_pending()	mm/internal.h
+ *	mm_find_pmd(), mlock_drain_local()			mm/internal.h
+ *	try_to_migrate(), remove_migration_ptes(), folio_get_anon_vma(),
+ *	vm_normal_page(), walk_page_range_vma(), lru_add_drain_all(), the rmap's
+ *	add and remove						not exported
+ *
+ * and one private layout, of mm->tlb_flush_batched, for which mm/rmap.c has a static
+ * function only. tlb_batch_test.c shows that flush_tlb_batched_pending() reads what
+ * ferry_tlb_set_pending() wrote.
+ */
+#ifndef FERRY_MIGRATE_MM_INTERNAL_H
+#define FERRY_MIGRATE_MM_INTERNAL_H
+
+#include <linux/mm.h>
+
+#include <../mm/internal.h>
+
+/*
+ * A deferred flush stands for the whole mm on x86 alone: arm64 and riscv send
+ * one per address in arch_tlbbatch_add_pending() and only wait in the flush.
+ */
+#if defined(CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH) && defined(CONFIG_X86)
+#define FERRY_CAN_DEFER_FLUSH	1
+#else
+#define FERRY_CAN_DEFER_FLUSH	0
+#endif
+
+#if FERRY_CAN_DEFER_FLUSH
+/* mm/rmap.c: generations, pending in the low half and flushed in the high one. */
+#define FERRY_TLB_FLUSHED_SHIFT	16
+#define FERRY_TLB_PENDING_MASK	((1 << (FERRY_TLB_FLUSHED_SHIFT - 1)) - 1)
+#define FERRY_TLB_PENDING_LARGE	(FERRY_TLB_PENDING_MASK / 2)
+
+static_assert(sizeof(((struct mm_struct *)0)->tlb_flush_batched) == sizeof(u32));
+#endif
+
+#endif

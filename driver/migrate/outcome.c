@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Words for outcomes, for the kernel's side: trace events and debugfs. libferry has
+ * the same ones for user programs; tests/selftests/engine.c compares the two.
+ */
+#include <linux/array_size.h>
+#include <linux/build_bug.h>
+#include <linux/export.h>
+
+#include "outcome.h"
+
+static const char *const names[] = {
+	[FERRY_NOT_ATTEMPTED] = "not attempted",
+	[FERRY_MOVED] = "moved",
+	[FERRY_NOT_MOVED] = "not moved",
+	[FERRY_ALREADY_THERE] = "already there",
+	[FERRY_HOLE] = "hole",
+	[FERRY_ZERO_FILLED] = "zero-filled",
+	[FERRY_PINNED] = "pinned",
+	[FERRY_SHARED_BUSY] = "shared and busy",
+	[FERRY_LOCKED] = "locked",
+	[FERRY_WRITEBACK] = "under writeback",
+	[FERRY_NOT_LRU] = "not on the LRU",
+	[FERRY_KSM] = "KSM",
+	[FERRY_FOREIGN_DEVICE] = "on another device",
+	[FERRY_NO_MEMORY] = "no memory",
+	[FERRY_NO_DESTINATION] = "no destination",
+	[FERRY_UFFD] = "userfaultfd",
+	[FERRY_FILE] = "of a file",
+	[FERRY_SWAPPED] = "swapped",
+	[FERRY_MIGRATING] = "migrating",
+	[FERRY_EXCLUSIVE] = "exclusive",
+	[FERRY_SPECIAL] = "special",
+	[FERRY_HWPOISON] = "broken memory",
+	[FERRY_LARGE_SPLIT_FAILED] = "part of a large folio",
+	[FERRY_RACED] = "raced",
+	[FERRY_COPY_FAILED] = "copy failed",
+};
+
+static_assert(ARRAY_SIZE(names) == FERRY_NOUTCOMES);
+
+/**
+ * ferry_outcome_name() - a word for an outcome
+ * @outcome: enum ferry_outcome
+ *
+ * Return: for example "moved"; "unknown" for any other value.
+ */
+const char *ferry_outcome_name(u8 outcome)
+{
+	return outcome < FERRY_NOUTCOMES ? names[outcome] : "unknown";
+}
+EXPORT_SYMBOL_GPL(ferry_outcome_name);

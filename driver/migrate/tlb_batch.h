@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_MIGRATE_TLB_BATCH_H
+#define FERRY_MIGRATE_TLB_BATCH_H
+
+#include <linux/mm_types.h>
+#include <linux/rmap.h>
+
+#include "migrate.h"
+
+/**
+ * struct ferry_tlb - the flushes that a migration owes
+ * @strategy: never FERRY_FLUSH_DEFAULT
+ * @cleared: present entries were cleared in the page table that is locked now
+ * @flushes: counts those that were done or recorded
+ */
+struct ferry_tlb {
+	enum ferry_flush strategy;
+	bool cleared;
+	unsigned long *flushes;
+};
+
+void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush,
+		    unsigned long *flushes);
+pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct *vma,
+		      unsigned long addr, pte_t *ptep, bool exclusive);
+void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end);
+enum ttu_flags ferry_tlb_ttu_flags(const struct ferry_tlb *tlb);
+void ferry_tlb_end_call(struct ferry_tlb *tlb);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Third phase: pages that are mapped elsewhere too, or that were found by pfn, leave
+ * those page tables; and every page is checked for references that we cannot explain.
+ *
+ * A page that nobody maps any more needs no rmap walk (I7): most pages, whose only
+ * entry collect.c has replaced. For the others the kernel's try_to_migrate() walks
+ * the anon_vma. It calls MMU notifiers for each address space (MMU_NOTIFY_CLEAR), so
+ * no lock that a driver's notifier takes may be held here (I15): we hold mmap_lock,
+ * or for the forms by pfn a reference on the anon_vma, and page locks. It clears each
+ * entry as collect.c does, dirty bit and pin check included; with a deferred flush
+ * all address spaces share the one at the end. One walk for each page: what is still
+ * mapped then (a temporary stack of exec(), a pin, an entry that somebody is just
+ * taking out) is put back and told. Nothing waits (I12, I16).
+ *
+ * References: with the page locked, unmapped and off its LRU list, all that may be left
+ * are ours, the swap cache's, and the caller's on a page that faulted. Any other
+ * (GUP, a pipe, a fault in another thread) may be about to access the page, and the
+ * page stays (I17). The same check, once more, is metadata.c's before the page
+ * changes its place: a reference can still be taken in between (a speculative one
+ * through a pfn, or swap-in's on a page of the swap cache).
+ *
+ * All flushes are done before this returns, and what is put back is put back after
+ * them: nothing was copied.
+ */
+#include <linux/rmap.h>
+
+#include "engine.h"
+
+static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flags)
+{
+	struct folio *folio = ferry_job_source(job, slot);
+
+	if (folio_mapped(folio))
+		try_to_migrate(folio, flags);
+	if (folio_mapped(folio)) {
+		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+		ferry_job_tell(job, slot, folio_maybe_dma_pinned(folio) ?
+			       FERRY_PINNED : FERRY_SHARED_BUSY);
+	} else if (!ferry_metadata_references_right(job, folio)) {
+		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+		ferry_job_tell(job, slot, FERRY_PINNED);
+	}
+}
+
+/**
+ * ferry_unmap() - make sure that nobody reaches the collected pages
+ * @job: what does not work out is put back where it was mapped, and told
+ *
+ * Afterwards each page in src[] is locked, isolated, mapped nowhere, in no TLB, and
+ * has MIGRATE_PFN_MIGRATE.
+ *
+ * Context: sleeps.
+ */
+void ferry_unmap(struct ferry_job *job)
+{
+	enum ttu_flags flags = ferry_tlb_ttu_flags(&job->tlb);
+	unsigned long slot, wanted = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+
+	for (slot = 0; slot < job->npages; slot++)
+		if ((job->src[slot] & wanted) == wanted)
+			unmap(job, slot, flags);
+	ferry_tlb_end_call(&job->tlb);
+	ferry_install_back(job);
+}
