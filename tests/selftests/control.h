@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Holding the engine up at given points (driver/migrate/control.c), to win a race on
+ * purpose. Each returns 0 or -errno. A test that uses them begins with control_on()
+ * and ends with control_off(), in its fixture.
+ */
+#ifndef FERRY_CONTROL_H
+#define FERRY_CONTROL_H
+
+#include "pages.h"
+
+#define CONTROL "/sys/kernel/debug/ferry_test/"
+
+/* Names of the points; see driver/migrate/control.c. */
+#define AFTER_SETUP "after_setup"
+#define BEFORE_FLUSH "before_flush"
+#define AFTER_COPY "after_copy"
+#define BEFORE_FINALIZE "before_finalize"
+#define CPU_FAULT "cpu_fault"
+#define CLEAR_TO_FLUSH "clear_to_flush_us"
+#define CLEAR_TO_DIRTY "clear_to_dirty_us"
+
+static inline int read_number(const char *path, long *value)
+{
+	FILE *file = fopen(path, "re");
+	int ret;
+
+	if (!file)
+		return -errno;
+	ret = fscanf(file, "%li", value) == 1 ? 0 : -EIO;
+	fclose(file);
+	return ret;
+}
+
+static inline int control_set(const char *name, long value)
+{
+	char path[128], text[24];
+
+	snprintf(path, sizeof(path), CONTROL "%s", name);
+	snprintf(text, sizeof(text), "%ld", value);
+	return put(path, text);
+}
+
+/* Only this process is held up. */
+static inline int control_on(void)
+{
+	return control_set("enabled", 1) ?: control_set("tgid", getpid());
+}
+
+static inline int control_off(void)
+{
+	return control_set("enabled", 0);
+}
+
+/* Hold the next to come at a point. */
+static inline int control_arm(const char *point)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s/arm", point);
+	return control_set(name, 1);
+}
+
+/* Until somebody is held there: 0, or -ETIMEDOUT after some seconds. */
+static inline int control_wait(const char *point)
+{
+	char path[128];
+	long waiting = 0;
+	int tries;
+
+	snprintf(path, sizeof(path), CONTROL "%s/waiting", point);
+	for (tries = 0; tries < 10000; tries++) {
+		if (read_number(path, &waiting))
+			return -EIO;
+		if (waiting)
+			return 0;
+		usleep(1000);
+	}
+	return -ETIMEDOUT;
+}
+
+static inline int control_release(const char *point)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s/release", point);
+	return control_set(name, 1);
+}
+
+/* A migration in a thread of its own, so that the test can act while it is held. */
+struct background {
+	struct ferry *ferry;
+	struct drm_ferry_migrate request;
+	int ret;
+	pthread_t thread;
+};
+
+static inline void *background_run(void *arg)
+{
+	struct background *background = arg;
+
+	background->ret = ferry_migrate_raw(background->ferry, &background->request);
+	return NULL;
+}
+
+static inline int background_start(struct background *background)
+{
+	return -pthread_create(&background->thread, NULL, background_run, background);
+}
+
+/* What the ioctl returned. */
+static inline int background_join(struct background *background)
+{
+	pthread_join(background->thread, NULL);
+	return background->ret;
+}
+
+#endif
