@@ -3,16 +3,20 @@
  * ferryctl demo: a real file goes to the device and back.
  *
  * The file is read into anonymous memory, piece by piece as the device has room,
- * and each piece makes the whole way: checksummed by the CPU, moved, checksummed
- * by the device and compared, changed by the device (ADD), touched by the CPU,
- * which brings it home page by page, changed back, and compared with the file
- * byte by byte. From a coherent device, whose pages the CPU changes where they are,
- * it is called home.
+ * and each piece makes the whole way once with each engine: checksummed by the CPU,
+ * moved, checksummed by the device and compared, changed by the device (ADD), home,
+ * changed back by the CPU, and compared with the file byte by byte.
+ *
+ * Home, with the first engine, is by touch: the CPU changes the pages back, and each
+ * comes home when it is first touched (with the engine that the module was loaded
+ * with: a fault cannot choose). With the second one it is by ioctl. From a coherent
+ * device, whose pages the CPU changes where they are, it is by ioctl always.
  */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <libsmartcols/libsmartcols.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,8 +30,6 @@
 #include "ferry.h"
 #include "ferryctl.h"
 
-#define MIB (1024.0 * 1024.0)
-
 /* What one ioctl is asked for, so that the bar moves. */
 #define STEP_SIZE (4u << 20)
 
@@ -36,10 +38,29 @@
 
 #define NOUTCOMES 256
 
+/* One engine, and what it did. */
+struct engine {
+	uint32_t backend;
+	const char *name;
+	bool by_touch;
+	uint64_t by_outcome[NOUTCOMES];
+	uint64_t moved;
+	double seconds_out;
+	double seconds_back;
+	struct tlb_counts tlb_out;
+	struct tlb_counts tlb_back;
+};
+
+#define MAX_ENGINES 2
+
 struct demo {
 	const char *path;
 	unsigned int device;
 	int coherent;
+	uint32_t backend;	/* the only one to use, or DEFAULT for all */
+
+	struct engine engines[MAX_ENGINES];
+	int nengines;
 
 	struct ferry *ferry;
 	int file;
@@ -51,13 +72,6 @@ struct demo {
 	uint8_t *outcomes;	/* a byte for each page of a piece */
 	size_t piece;
 
-	uint64_t pages;
-	uint64_t moved;
-	uint64_t by_outcome[NOUTCOMES];
-	double seconds_out;
-	double seconds_back;
-	struct tlb_counts tlb_out;
-	struct tlb_counts tlb_back;
 };
 
 static double now(void)
@@ -92,43 +106,39 @@ static int read_file(struct demo *demo, uint8_t *to, uint64_t offset, size_t n)
 	return FERRYCTL_OK;
 }
 
-static void count_outcomes(struct demo *demo, size_t npages)
-{
-	size_t i;
-
-	for (i = 0; i < npages; i++)
-		demo->by_outcome[demo->outcomes[i]]++;
-	demo->pages += npages;
-}
-
 /* One piece, a step at a time so that the bar moves; outcomes are of what goes out. */
-static int migrate(struct demo *demo, uint64_t offset, size_t length, int out)
+static int migrate(struct demo *demo, struct engine *engine, uint64_t offset,
+		   size_t length, bool out)
 {
-	uint32_t target = out ? DRM_FERRY_TARGET_DEVICE : DRM_FERRY_TARGET_SYSTEM;
-	double *seconds = out ? &demo->seconds_out : &demo->seconds_back;
+	double *seconds = out ? &engine->seconds_out : &engine->seconds_back, start = now();
 	const char *way = out ? "to the device" : "home";
 	struct tlb_counts before = tlb_read();
-	struct ferry_counts counts;
-	double start = now();
-	size_t done, n;
+	struct drm_ferry_migrate request;
+	size_t done, n, i;
 	int ret;
 
-	for (done = 0; done < length; done += n) {
+	for (done = 0; done < length; done += request.done) {
 		n = length - done < STEP_SIZE ? length - done : STEP_SIZE;
-		memset(demo->outcomes, 0, n / demo->page_size);
-		ret = ferry_migrate(demo->ferry, demo->memory + done, n, target,
-				    demo->outcomes, &counts);
+		request = (struct drm_ferry_migrate) {
+			.addr = (uintptr_t)demo->memory + done,
+			.len = n,
+			.target = out ? DRM_FERRY_TARGET_DEVICE : DRM_FERRY_TARGET_SYSTEM,
+			.backend = engine->backend,
+			.outcomes = (uintptr_t)demo->outcomes,
+		};
+		ret = ferry_migrate_raw(demo->ferry, &request);
 		if (ret)
-			return failed("moving %zu bytes %s, device %u: %s", n, way, demo->device,
-				      strerror(-ret));
-		if (out) {
-			demo->moved += counts.moved;
-			count_outcomes(demo, n / demo->page_size);
-		}
-		bar_show(way, offset + done + n, demo->size, *seconds + now() - start);
+			return failed("moving %zu bytes %s, device %u, engine %s: %s", n, way,
+				      demo->device, engine->name, strerror(-ret));
+		for (i = 0; out && i < request.done / demo->page_size; i++)
+			engine->by_outcome[demo->outcomes[i]]++;
+		if (out)
+			engine->moved += request.moved;
+		bar_show(way, offset + done + request.done, demo->size,
+			 *seconds + now() - start);
 	}
 	*seconds += now() - start;
-	tlb_add(out ? &demo->tlb_out : &demo->tlb_back, tlb_since(before));
+	tlb_add(out ? &engine->tlb_out : &engine->tlb_back, tlb_since(before));
 	return FERRYCTL_OK;
 }
 
@@ -154,8 +164,8 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 	return FERRYCTL_OK;
 }
 
-/* The first touch of each page brings it home, from a private device. */
-static void undo(struct demo *demo, uint64_t offset, size_t length)
+/* The first touch of each page that is on a private device brings it home. */
+static void undo(struct demo *demo, struct engine *engine, uint64_t offset, size_t length)
 {
 	struct tlb_counts before = tlb_read();
 	uint32_t *words = (uint32_t *)demo->memory;
@@ -166,10 +176,12 @@ static void undo(struct demo *demo, uint64_t offset, size_t length)
 		words[i] -= ADDEND;
 		if (i % (STEP_SIZE / demo->page_size * per_page) == 0)
 			bar_show("home", offset + i * sizeof(*words), demo->size,
-				 demo->seconds_back + now() - start);
+				 engine->seconds_back + now() - start);
 	}
-	demo->seconds_back += now() - start;
-	tlb_add(&demo->tlb_back, tlb_since(before));
+	if (!engine->by_touch)
+		return;
+	engine->seconds_back += now() - start;
+	tlb_add(&engine->tlb_back, tlb_since(before));
 }
 
 static int compare(struct demo *demo, uint64_t offset, size_t n)
@@ -186,7 +198,7 @@ static int compare(struct demo *demo, uint64_t offset, size_t n)
 		      demo->memory[i], demo->path, demo->compare[i]);
 }
 
-static int one_piece(struct demo *demo, uint64_t offset, size_t n)
+static int one_piece(struct demo *demo, struct engine *engine, uint64_t offset, size_t n)
 {
 	size_t length = round_up(n, demo->page_size);
 	uint32_t crc;
@@ -198,19 +210,17 @@ static int one_piece(struct demo *demo, uint64_t offset, size_t n)
 	memset(demo->memory + n, 0, length - n);
 	crc = crc32_z(0, demo->memory, n);
 
-	ret = migrate(demo, offset, length, 1);
+	ret = migrate(demo, engine, offset, length, true);
 	if (ret)
 		return ret;
 	ret = device_work(demo, offset, n, length, crc);
 	if (ret)
 		return ret;
-	undo(demo, offset, length);
-	/* Coherent pages stay where they are when the CPU touches them: call them. */
-	if (demo->coherent) {
-		ret = migrate(demo, offset, length, 0);
-		if (ret)
-			return ret;
-	}
+	if (!engine->by_touch)
+		ret = migrate(demo, engine, offset, length, false);
+	if (ret)
+		return ret;
+	undo(demo, engine, offset, length);
 	return compare(demo, offset, n);
 }
 
@@ -218,12 +228,13 @@ static int all_pieces(struct demo *demo)
 {
 	struct drm_ferry_stats stats;
 	uint64_t offset;
+	int ret = 0, i;
 	size_t n;
-	int ret;
 
 	for (offset = 0; offset < demo->size; offset += n) {
 		n = demo->size - offset < demo->piece ? demo->size - offset : demo->piece;
-		ret = one_piece(demo, offset, n);
+		for (i = 0; i < demo->nengines && !ret; i++)
+			ret = one_piece(demo, &demo->engines[i], offset, n);
 		if (ret)
 			return ret;
 	}
@@ -232,60 +243,123 @@ static int all_pieces(struct demo *demo)
 	if (ret)
 		return failed("device %u did not tell its counters: %s", demo->device,
 			      strerror(-ret));
-	if (!demo->moved)
-		return failed("no page moved to device %u", demo->device);
+	for (i = 0; i < demo->nengines; i++)
+		if (!demo->engines[i].moved)
+			return failed("engine %s moved no page to device %u",
+				      demo->engines[i].name, demo->device);
 	if (stats.pages_held)
 		return failed("%llu pages are still on device %u",
 			      (unsigned long long)stats.pages_held, demo->device);
 	return FERRYCTL_OK;
 }
 
-static void report_flushes(const char *way, struct tlb_counts tlb, uint64_t pages)
+static bool outcome_seen(const struct demo *demo, int outcome)
 {
-	printf("%-14s %.2f a page (%llu of one address, %llu of all, %llu sent to other CPUs)\n",
-	       way, (double)(tlb.local_one + tlb.local_all + tlb.remote) / pages,
-	       tlb.local_one, tlb.local_all, tlb.remote);
+	int i;
+
+	for (i = 0; i < demo->nengines; i++)
+		if (demo->engines[i].by_outcome[outcome])
+			return true;
+	return false;
 }
 
-static void report_outcomes(struct demo *demo)
+static void add_outcomes(const struct demo *demo, struct libscols_table *table)
 {
-	struct libscols_table *table = scols_new_table();
+	struct libscols_line *line;
+	char text[24];
+	int i, o;
+
+	for (o = 0; o < NOUTCOMES; o++) {
+		if (!outcome_seen(demo, o))
+			continue;
+		line = scols_table_new_line(table, NULL);
+		snprintf(text, sizeof(text), "pages %s", ferry_outcome_name(o));
+		scols_line_set_data(line, 0, text);
+		for (i = 0; i < demo->nengines; i++) {
+			snprintf(text, sizeof(text), "%" PRIu64,
+				 demo->engines[i].by_outcome[o]);
+			scols_line_set_data(line, i + 1, text);
+		}
+	}
+}
+
+static void add_flushes(const struct demo *demo, struct libscols_table *table, bool out)
+{
+	const struct tlb_counts *tlb;
 	struct libscols_line *line;
 	char text[24];
 	int i;
 
+	line = scols_table_new_line(table, NULL);
+	scols_line_set_data(line, 0, out ? "TLB flushes a page, to the device" :
+					   "TLB flushes a page, home");
+	for (i = 0; i < demo->nengines; i++) {
+		tlb = out ? &demo->engines[i].tlb_out : &demo->engines[i].tlb_back;
+		snprintf(text, sizeof(text), "%.4f",
+			 (double)(tlb->local_one + tlb->local_all + tlb->remote) /
+			 demo->engines[i].moved);
+		scols_line_set_data(line, i + 1, text);
+	}
+}
+
+static void add_ways_home(const struct demo *demo, struct libscols_table *table)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	int i;
+
+	scols_line_set_data(line, 0, "way home");
+	for (i = 0; i < demo->nengines; i++)
+		scols_line_set_data(line, i + 1, demo->engines[i].by_touch ? "touch" : "ioctl");
+}
+
+static void report_table(const struct demo *demo)
+{
+	struct libscols_table *table = scols_new_table();
+	int i;
+
 	if (!table)
 		return;
-	scols_table_new_column(table, "OUTCOME", 0, 0);
-	scols_table_new_column(table, "PAGES", 0, SCOLS_FL_RIGHT);
-	for (i = 0; i < NOUTCOMES; i++) {
-		if (!demo->by_outcome[i])
-			continue;
-		snprintf(text, sizeof(text), "%" PRIu64, demo->by_outcome[i]);
-		line = scols_table_new_line(table, NULL);
-		scols_line_set_data(line, 0, ferry_outcome_name(i));
-		scols_line_set_data(line, 1, text);
+	scols_table_new_column(table, "ENGINE", 0, 0);
+	for (i = 0; i < demo->nengines; i++)
+		scols_table_new_column(table, demo->engines[i].name, 0, SCOLS_FL_RIGHT);
+	add_outcomes(demo, table);
+	add_ways_home(demo, table);
+	if (demo->engines[0].tlb_out.known) {
+		add_flushes(demo, table, true);
+		add_flushes(demo, table, false);
 	}
 	scols_print_table(table);
 	scols_unref_table(table);
 }
 
-static void report(struct demo *demo)
+static void report(const struct demo *demo)
 {
 	printf("%s: %" PRIu64 " bytes\n", demo->path, demo->size);
-	report_outcomes(demo);
-	printf("to the device: %.1f MiB/s; home, %s: %.1f MiB/s (emulated: "
-	       "compare, do not quote)\n", demo->size / MIB / demo->seconds_out,
-	       demo->coherent ? "changed in place and called" : "one CPU fault a page",
-	       demo->size / MIB / demo->seconds_back);
-	if (demo->tlb_out.known) {
-		printf("TLB flushes (whole machine, by the kernel's counters):\n");
-		report_flushes("to the device", demo->tlb_out, demo->moved);
-		report_flushes("home", demo->tlb_back, demo->moved);
-	} else {
+	report_table(demo);
+	if (!demo->engines[0].tlb_out.known)
 		printf("TLB flushes: this kernel does not count them (CONFIG_DEBUG_TLBFLUSH)\n");
-	}
-	printf("ferry: %" PRIu64 " pages to the device and back, checksum OK\n", demo->moved);
+	printf("ferry: %" PRIu64 " pages to the device and back, checksum OK\n",
+	       demo->engines[0].moved);
+}
+
+/* Those that there are, or the one that was asked for. */
+static int choose_engines(struct demo *demo, uint32_t backends)
+{
+	static const struct engine known[MAX_ENGINES] = {
+		{ .backend = DRM_FERRY_BACKEND_OWN, .name = "own" },
+		{ .backend = DRM_FERRY_BACKEND_CORE, .name = "core" },
+	};
+	int i;
+
+	for (i = 0; i < MAX_ENGINES; i++)
+		if (backends & 1u << known[i].backend &&
+		    (!demo->backend || demo->backend == known[i].backend))
+			demo->engines[demo->nengines++] = known[i];
+	if (!demo->nengines)
+		return failed("device %u does not have that engine: see ferryctl info",
+			      demo->device);
+	demo->engines[0].by_touch = !demo->coherent;
+	return FERRYCTL_OK;
 }
 
 /* A piece is what the device has room for now, and no more than the file. */
@@ -306,7 +380,7 @@ static int choose_piece(struct demo *demo)
 			      (unsigned long long)query.memory_used,
 			      (unsigned long long)query.memory_size);
 	demo->piece = room < demo->size ? room : round_up(demo->size, demo->page_size);
-	return FERRYCTL_OK;
+	return choose_engines(demo, query.backends);
 }
 
 static int allocate(struct demo *demo)
@@ -345,6 +419,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (end == arg || *end)
 			argp_error(state, "'%s' is not the number of a device", arg);
 		return 0;
+	case 'b':
+		if (!strcmp(arg, "own"))
+			demo->backend = DRM_FERRY_BACKEND_OWN;
+		else if (!strcmp(arg, "core"))
+			demo->backend = DRM_FERRY_BACKEND_CORE;
+		else
+			argp_error(state, "'%s' is neither own nor core", arg);
+		return 0;
 	case ARGP_KEY_ARG:
 		if (demo->path)
 			argp_error(state, "one file at a time");
@@ -363,15 +445,19 @@ int cmd_demo(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
 		{ "device", 'd', "N", 0, "device number (0)", 0 },
+		{ "backend", 'b', "own|core", 0, "one engine (both, where there are two)", 0 },
 		{ 0 },
 	};
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
 		.args_doc = "FILE",
-		.doc = "Move FILE through a device and back, and check every byte.",
+		.doc = "Move FILE through a device and back with each engine, and check every byte.",
 	};
-	struct demo demo = { .page_size = sysconf(_SC_PAGESIZE) };
+	struct demo demo = {
+		.page_size = sysconf(_SC_PAGESIZE),
+		.backend = DRM_FERRY_BACKEND_DEFAULT,
+	};
 	int ret;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &demo);

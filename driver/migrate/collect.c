@@ -137,10 +137,10 @@ static pte_t make_migration_pte(pte_t pte, struct page *page, bool exclusive)
 	return new;
 }
 
-static unsigned long make_source(const struct entry *entry, bool writable)
+static unsigned long make_source(const struct entry *entry, swp_entry_t migration)
 {
 	return migrate_pfn(page_to_pfn(entry->page)) | MIGRATE_PFN_MIGRATE |
-	       (writable ? MIGRATE_PFN_WRITE : 0);
+	       (is_writable_migration_entry(migration) ? MIGRATE_PFN_WRITE : 0);
 }
 
 /* Steps 3 to 7 of the file header; the folio is locked and has our reference. */
@@ -168,8 +168,7 @@ static u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 	folio_remove_rmap_pte(folio, entry->page, vma);
 	folio_put(folio);
 
-	job->src[entry->slot] = make_source(entry, is_writable_migration_entry(
-						   pte_to_swp_entry(new)));
+	job->src[entry->slot] = make_source(entry, pte_to_swp_entry(new));
 	if (!folio_mapped(folio))
 		job->src[entry->slot] |= FERRY_PFN_KNOWN;
 	if (!folio_is_zone_device(folio))

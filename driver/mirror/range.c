@@ -19,15 +19,14 @@
  * Unused destinations are unlocked and put by the last step, and so go
  * back to the pool (or the system) by themselves.
  *
- * KSM and core (the own engine refuses merged pages one by one): migrate_vma_collect() puts a migration entry where it finds the
- * page, and takes it out again by a walk of the page's rmap, which does not reach
- * every mapping of a KSM page: not before ksmd has put it into its stable tree, nor
- * once the process that had it merged is gone. The entry then outlives the lock,
- * and the next to look at it meets a BUG. So core is not shown mergeable mappings,
- * and a range ends before a KSM page that another process's merging left in a
- * mapping that is not mergeable. What remains is a race that only the engine could
- * close: ksmd merging, for a process that shares the page, between our look and
- * core's.
+ * KSM: the own engine refuses merged pages one by one. core's migrate_vma_collect()
+ * puts a migration entry where it finds the page, and takes it out again by a walk of
+ * the page's rmap, which does not reach every mapping of a KSM page: not before ksmd
+ * has put it into its stable tree, nor once the process that had it merged is gone.
+ * The entry then outlives the lock, and the next to look at it meets a BUG. So core is
+ * not shown mergeable mappings, and a range ends before a KSM page that another
+ * process's merging left in a mapping that is not mergeable. What remains with core is
+ * ksmd merging, for a process that shares the page, between our look and core's.
  *
  * Device pages come from the pool and never from the page allocator, so the way
  * to the device allocates no memory with folios locked. The way home does, one

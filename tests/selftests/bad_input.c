@@ -74,6 +74,7 @@ static int migrate_with(struct ferry *ferry, void *addr, size_t n,
 	return _test_ioctl(ferry, DRM_IOCTL_FERRY_MIGRATE, &request);
 }
 
+#define CORE DRM_FERRY_BACKEND_CORE
 #define SPOIL(name, statement)						\
 	static void name(struct drm_ferry_migrate *request)		\
 	{								\
@@ -88,10 +89,8 @@ SPOIL(target_other, target = DRM_FERRY_TARGET_OTHER_DEVICE)
 SPOIL(stray_id, target_id = 1)
 SPOIL(unknown_backend, backend = 99)
 SPOIL(unknown_flush, flush = 99)
-SPOIL(core_per_table, backend = DRM_FERRY_BACKEND_CORE;
-      request->flush = DRM_FERRY_FLUSH_PER_TABLE)
-SPOIL(core_per_call, backend = DRM_FERRY_BACKEND_CORE;
-      request->flush = DRM_FERRY_FLUSH_PER_CALL)
+SPOIL(core_per_table, backend = CORE; request->flush = DRM_FERRY_FLUSH_PER_TABLE)
+SPOIL(core_per_call, backend = CORE; request->flush = DRM_FERRY_FLUSH_PER_CALL)
 SPOIL(unknown_flag, flags = 1u << 31)
 SPOIL(fault_in, flags = DRM_FERRY_MIGRATE_FAULT_IN)
 SPOIL(syncs, num_syncs = 1)
