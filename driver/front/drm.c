@@ -27,6 +27,7 @@
 #include "drm.h"
 #include "mirror/mirror.h"
 #include "request.h"
+#include "show.h"
 
 /**
  * struct ferry_drm - the render node of one device
@@ -114,6 +115,7 @@ static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	drm_printf(p, "ferry-device-faults:\t%llu\n", now.device_faults);
 	drm_printf(p, "ferry-bytes-read:\t%llu\n", now.bytes_read);
 	drm_printf(p, "ferry-bytes-written:\t%llu\n", now.bytes_written);
+	ferry_show_tally(p, &mirror->tally);
 }
 
 /* Is what the caller's struct has more than ours all zero? */
@@ -210,6 +212,7 @@ struct ferry_drm *ferry_drm_create(struct ferry_device *device)
 	}
 	front->device = device;
 	front->platform = platform;
+	ferry_show_register(&front->drm, device);
 	ret = drm_dev_register(&front->drm, 0);
 	if (ret)
 		goto err_release_group;

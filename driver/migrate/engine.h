@@ -4,6 +4,7 @@
 #define FERRY_MIGRATE_ENGINE_H
 
 #include <linux/mm.h>
+#include <linux/tracepoint-defs.h>
 
 #include "control.h"
 #include "migrate.h"
@@ -70,10 +71,15 @@ struct ferry_job {
 	bool raced;
 };
 
+DECLARE_TRACEPOINT(ferry_outcome);
+void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome);
+
 static inline void ferry_job_tell(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	if (job->outcome)
 		job->outcome[slot] = outcome;
+	if (outcome && tracepoint_enabled(ferry_outcome))
+		ferry_job_trace(job, slot, outcome);
 }
 
 /* Leave the page of a slot alone, for a reason. */

@@ -45,6 +45,14 @@
 #include "mm_internal.h"
 #include "split.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome)
+{
+	trace_ferry_outcome(job->vma ? ferry_job_addr(job, slot) : 0, slot, outcome);
+}
+
 /* Phase: setup -------------------------------------------------------------- */
 
 /* As the kernel's, so that drop-in callers meet the same -EINVAL (I11). */
@@ -141,16 +149,22 @@ static void collect_in_passes(struct ferry_job *job)
 	}
 }
 
-static unsigned long count_and_tidy(struct ferry_job *job)
+static unsigned long count_moving(const struct ferry_job *job)
 {
 	unsigned long slot, count = 0;
 
-	for (slot = 0; slot < job->npages; slot++) {
+	for (slot = 0; slot < job->npages; slot++)
+		count += !!(job->src[slot] & MIGRATE_PFN_MIGRATE);
+	return count;
+}
+
+static void tidy(struct ferry_job *job)
+{
+	unsigned long slot;
+
+	for (slot = 0; slot < job->npages; slot++)
 		if (job->src[slot] == FERRY_PFN_AGAIN)
 			ferry_job_skip(job, slot, FERRY_RACED);
-		count += !!(job->src[slot] & MIGRATE_PFN_MIGRATE);
-	}
-	return count;
 }
 
 static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
@@ -174,8 +188,11 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	collect_in_passes(&job);
 	ferry_isolate(&job);
 	ferry_unmap(&job);
-	args->cpages = count_and_tidy(&job);
+	tidy(&job);
+	args->cpages = count_moving(&job);
 	args->npages = job.npages;
+	trace_ferry_setup(job.start, job.npages, args->cpages, counts->passes,
+			  counts->drains, counts->flushes);
 	ferry_control_pause(FERRY_PAUSE_AFTER_SETUP);
 	return 0;
 }
@@ -191,6 +208,8 @@ static void pages(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	ferry_control_pause(FERRY_PAUSE_AFTER_COPY);
 	ferry_metadata_move(&job);
 	ferry_hole_fill(&job);
+	if (trace_ferry_pages_enabled())
+		trace_ferry_pages(job.start, job.npages, count_moving(&job));
 }
 
 static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *counts,
@@ -202,6 +221,7 @@ static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *coun
 	init_job(&job, args, counts, ext);
 	ferry_control_pause(FERRY_PAUSE_BEFORE_FINALIZE);
 	ferry_install(&job);
+	trace_ferry_finalize(job.start, job.npages, counts->known, counts->walked);
 }
 
 /* By address: the kernel's signatures --------------------------------------- */

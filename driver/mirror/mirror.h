@@ -8,7 +8,7 @@
 #include <linux/xarray.h>
 
 #include "device/memory.h"
-#include "migrate/migrate.h"
+#include "migrate/tally.h"
 
 struct ferry_backend;
 struct ferry_device;
@@ -42,6 +42,7 @@ struct ferry_mirror_stats {
  * @nwindows: how many there are; under the lock of @windows
  * @evict_hand: where to look for a window to give up; under the same
  * @stats: counters
+ * @tally: of this mirror's migrations
  */
 struct ferry_mirror {
 	struct ferry_device *device;
@@ -51,6 +52,7 @@ struct ferry_mirror {
 	unsigned long nwindows;
 	unsigned long evict_hand;
 	struct ferry_mirror_stats stats;
+	struct ferry_tally tally;
 };
 
 /* address_space.c */
@@ -101,6 +103,7 @@ struct ferry_range {
 };
 
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range);
+struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device);
 
 /* snapshot.c */
 

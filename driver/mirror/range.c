@@ -76,6 +76,19 @@ struct batch {
 	bool untold;
 };
 
+static struct ferry_tally device_tallies[FERRY_MAX_DEVICES];
+
+/**
+ * ferry_mirror_device_tally() - what all migrations by address of a device did
+ * @device: which
+ *
+ * Return: the sums since the module was loaded.
+ */
+struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
+{
+	return &device_tallies[device->index];
+}
+
 /* To the device ------------------------------------------------------------- */
 
 /* Holes and zero pages have no page in src. */
@@ -362,6 +375,8 @@ static void account(struct batch *batch)
 	}
 	failed = batch->npages - moved - zeroed - already;
 
+	ferry_tally_add(&batch->mirror->tally, &batch->migrate);
+	ferry_tally_add(ferry_mirror_device_tally(batch->mirror->device), &batch->migrate);
 	range->done += batch->npages * PAGE_SIZE;
 	range->moved += moved + zeroed;
 	range->already += already;

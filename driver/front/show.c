@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tally of migrations, for people: of one open file in its fdinfo (front/drm.c), of
+ * a device since it was made in debugfs, dri/N/ferry_migrations. The lines are the
+ * same, "ferry-KEY: VALUE"; what never happened has none.
+ */
+#include <linux/seq_file.h>
+
+#include <drm/drm_debugfs.h>
+#include <drm/drm_device.h>
+#include <drm/drm_print.h>
+
+#include "migrate/tally.h"
+#include "mirror/mirror.h"
+#include "show.h"
+
+static void show(struct drm_printer *p, const char *prefix, const char *name,
+		 atomic64_t *counter)
+{
+	s64 value = atomic64_read(counter);
+	char key[32];
+
+	if (!value)
+		return;
+	strscpy(key, name);
+	strreplace(key, ' ', '-');
+	drm_printf(p, "ferry-%s%s:\t%lld\n", prefix, key, value);
+}
+
+/**
+ * ferry_show_tally() - print what migrations did
+ * @p: where to
+ * @tally: what
+ */
+void ferry_show_tally(struct drm_printer *p, struct ferry_tally *tally)
+{
+	static const char *const flushes[FERRY_NFLUSHES] = {
+		[FERRY_FLUSH_PER_PAGE] = "per-page",
+		[FERRY_FLUSH_PER_TABLE] = "per-table",
+		[FERRY_FLUSH_PER_CALL] = "per-call",
+	};
+	unsigned int i;
+
+	for (i = FERRY_MOVED; i < FERRY_NOUTCOMES; i++)
+		show(p, "pages-", ferry_outcome_name(i), &tally->outcomes[i]);
+	for (i = FERRY_FLUSH_PER_PAGE; i < FERRY_NFLUSHES; i++)
+		show(p, "flushes-", flushes[i], &tally->flushes[i]);
+	show(p, "", "passes", &tally->passes);
+	show(p, "", "drains", &tally->drains);
+	show(p, "", "splits", &tally->splits);
+	show(p, "installed-", "known", &tally->known);
+	show(p, "installed-", "walked", &tally->walked);
+}
+
+#ifdef CONFIG_DEBUG_FS
+static int show_migrations(struct seq_file *m, void *data)
+{
+	struct drm_debugfs_entry *entry = m->private;
+	struct ferry_device *device = entry->file.data;
+	struct drm_printer p = drm_seq_file_printer(m);
+
+	ferry_show_tally(&p, ferry_mirror_device_tally(device));
+	return 0;
+}
+
+/**
+ * ferry_show_register() - make the files of a device in debugfs
+ * @drm: its node, not yet registered
+ * @device: outlives it
+ */
+void ferry_show_register(struct drm_device *drm, struct ferry_device *device)
+{
+	drm_debugfs_add_file(drm, "ferry_migrations", show_migrations, device);
+}
+#else
+void ferry_show_register(struct drm_device *drm, struct ferry_device *device)
+{
+}
+#endif

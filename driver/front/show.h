@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_FRONT_SHOW_H
+#define FERRY_FRONT_SHOW_H
+
+struct drm_device;
+struct drm_printer;
+struct ferry_device;
+struct ferry_tally;
+
+void ferry_show_tally(struct drm_printer *p, struct ferry_tally *tally);
+void ferry_show_register(struct drm_device *drm, struct ferry_device *device);
+
+#endif

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a person can see of a migration without asking for outcomes: trace events, the
+ * tally in fdinfo and in debugfs. Each is compared with what the ioctl said.
+ */
+#include <dirent.h>
+#include <sys/uio.h>
+
+#include "pages.h"
+
+#define PAGES 8
+#define TRACING "/sys/kernel/tracing/"
+
+FIXTURE(observe) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t outcomes[PAGES];
+	int pipe[2];
+};
+
+/* Page 3 is pinned, page 5 a hole, the others move. */
+FIXTURE_SETUP(observe)
+{
+	struct iovec iov;
+	int i;
+
+	self->ferry = test_open(0);
+	self->memory = test_map(PAGES * page_size());
+	for (i = 0; i < PAGES; i++)
+		if (i != 5)
+			self->memory[i * page_size()] = i;
+	iov.iov_base = self->memory + 3 * page_size();
+	iov.iov_len = page_size();
+	ASSERT_EQ(pipe(self->pipe), 0);
+	ASSERT_EQ(vmsplice(self->pipe[1], &iov, 1, 0), page_size());
+}
+
+FIXTURE_TEARDOWN(observe)
+{
+	put(TRACING "events/ferry/enable", "0");
+	ferry_close(self->ferry);
+}
+
+static int migrate(struct ferry *ferry, uint8_t *memory, uint8_t *outcomes)
+{
+	struct drm_ferry_migrate request = {
+		.addr = ptr(memory),
+		.len = PAGES * page_size(),
+		.backend = DRM_FERRY_BACKEND_OWN,
+		.flush = DRM_FERRY_FLUSH_PER_TABLE,
+		.outcomes = ptr(outcomes),
+	};
+
+	return ferry_migrate_raw(ferry, &request);
+}
+
+/* How many lines of a file hold @text. */
+static int count_lines(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "re");
+	char line[512];
+	int n = 0;
+
+	if (!file)
+		return -errno;
+	while (fgets(line, sizeof(line), file))
+		n += !!strstr(line, text);
+	fclose(file);
+	return n;
+}
+
+TEST_F(observe, trace)
+{
+	char expected[128];
+	int i;
+
+	system("mount -t tracefs none /sys/kernel/tracing 2>/dev/null");
+	ASSERT_EQ(put(TRACING "trace", "\n"), 0);
+	ASSERT_EQ(put(TRACING "events/ferry/enable", "1"), 0);
+	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
+	ASSERT_EQ(put(TRACING "events/ferry/enable", "0"), 0);
+
+	snprintf(expected, sizeof(expected), "ferry_setup: start=%#llx npages=%d cpages=%d",
+		 (unsigned long long)ptr(self->memory), PAGES, PAGES - 1);
+	ASSERT_EQ(count_lines(TRACING "trace", expected), 1);
+	snprintf(expected, sizeof(expected), "ferry_pages: start=%#llx npages=%d moved=%d",
+		 (unsigned long long)ptr(self->memory), PAGES, PAGES - 1);
+	ASSERT_EQ(count_lines(TRACING "trace", expected), 1);
+	snprintf(expected, sizeof(expected), "known=%d walked=0", PAGES - 1);
+	ASSERT_EQ(count_lines(TRACING "trace", expected), 1);
+	/* The last word on each page, in the words of libferry. */
+	for (i = 0; i < PAGES; i++) {
+		snprintf(expected, sizeof(expected), "ferry_outcome: addr=%#llx slot=%d %s",
+			 (unsigned long long)ptr(self->memory + i * page_size()), i,
+			 ferry_outcome_name(self->outcomes[i]));
+		ASSERT_EQ(count_lines(TRACING "trace", expected), 1);
+	}
+	ASSERT_EQ(self->outcomes[3], DRM_FERRY_PINNED);
+	ASSERT_EQ(self->outcomes[5], DRM_FERRY_ZERO_FILLED);
+}
+
+TEST_F(observe, fdinfo)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ferry_fd(self->ferry));
+	ASSERT_EQ(count_lines(path, "ferry-pages-"), 1);
+	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
+	ASSERT_EQ(count_lines(path, "ferry-pages-moved:\t6\n"), 1);
+	ASSERT_EQ(count_lines(path, "ferry-pages-zero-filled:\t1\n"), 1);
+	ASSERT_EQ(count_lines(path, "ferry-pages-pinned:\t1\n"), 1);
+	ASSERT_EQ(count_lines(path, "ferry-flushes-per-table:\t1\n"), 1);
+	ASSERT_EQ(count_lines(path, "ferry-installed-known:\t7\n"), 1);
+	ASSERT_EQ(count_lines(path, "ferry-installed-walked:"), 0);
+}
+
+/* The device's own file adds up what its open files did; it outlives them. */
+TEST_F(observe, debugfs)
+{
+	char path[300], line[128];
+	struct dirent *entry;
+	long before = -1, after = 0;
+	FILE *file;
+	DIR *dir;
+	int round;
+
+	for (round = 0; round < 2; round++) {
+		after = 0;
+		dir = opendir("/sys/kernel/debug/dri");
+		ASSERT_NE(dir, NULL);
+		while ((entry = readdir(dir))) {
+			snprintf(path, sizeof(path), "/sys/kernel/debug/dri/%s/ferry_migrations",
+				 entry->d_name);
+			file = fopen(path, "re");
+			while (file && fgets(line, sizeof(line), file))
+				if (!strncmp(line, "ferry-pages-pinned:", 19))
+					after += atol(line + 19);
+			if (file)
+				fclose(file);
+		}
+		closedir(dir);
+		if (!round) {
+			before = after;
+			ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
+		}
+	}
+	ASSERT_GT(after, before);
+}
+
+TEST_HARNESS_MAIN
