@@ -452,7 +452,7 @@ int cmd_demo(int argc, char **argv)
 		.options = options,
 		.parser = parse,
 		.args_doc = "FILE",
-		.doc = "Move FILE through a device and back with each engine, and check every byte.",
+		.doc = "Move FILE to a device and back with each engine, and check every byte.",
 	};
 	struct demo demo = {
 		.page_size = sysconf(_SC_PAGESIZE),

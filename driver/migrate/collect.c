@@ -318,10 +318,13 @@ static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long star
 			collect_entry(job, &entry);
 	arch_leave_lazy_mmu_mode();
 	ferry_tlb_end_table(&job->tlb, job->vma, start, end);
-	pte_unmap_unlock(table, ptl);
-	/* What munlock on the way out put aside has a reference on its pages (I22). */
+	/*
+	 * munlock, by the rmap, has put pages into this CPU's batch, with a reference
+	 * that would look like a pin (I22). Under the lock we are on this CPU still.
+	 */
 	if (job->vma->vm_flags & VM_LOCKED)
 		mlock_drain_local();
+	pte_unmap_unlock(table, ptl);
 }
 
 static void skip_range(struct ferry_job *job, unsigned long start, unsigned long end,

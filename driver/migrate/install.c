@@ -174,9 +174,10 @@ static void install_known(struct ferry_job *job, const struct span *span)
 	if (!table)
 		return;
 	arch_leave_lazy_mmu_mode();
-	pte_unmap_unlock(table, ptl);
+	/* What mlock has put aside, before this CPU may change. */
 	if (vma->vm_flags & VM_LOCKED)
 		mlock_drain_local();
+	pte_unmap_unlock(table, ptl);
 }
 
 static void install_by_rmap(struct ferry_job *job, unsigned long slot)

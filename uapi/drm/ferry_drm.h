@@ -63,8 +63,8 @@ extern "C" {
 /**
  * enum drm_ferry_outcome - what became of one page
  *
- * The values are fixed and will only be added to. With the core backend what
- * can be known for sure is told, else DRM_FERRY_NOT_MOVED.
+ * The values are fixed and will only be added to. The own backend knows why each page
+ * stayed; with core what can be known for sure is told, else DRM_FERRY_NOT_MOVED.
  *
  * @DRM_FERRY_NOT_ATTEMPTED: the call ended before this page
  * @DRM_FERRY_MOVED: its data is now where it was to go
@@ -77,8 +77,8 @@ extern "C" {
  * @DRM_FERRY_LOCKED: somebody else holds its lock
  * @DRM_FERRY_WRITEBACK: it is being written to its file or to swap
  * @DRM_FERRY_NOT_LRU: it is not on an LRU list (a balloon's page, for example)
- * @DRM_FERRY_KSM: it is merged, or in a mapping where the kernel's engine may
- *	meet merged pages (madvise MADV_MERGEABLE), which it does not survive
+ * @DRM_FERRY_KSM: it is merged; with core also: it is in a mapping where merged pages
+ *	may be met (madvise MADV_MERGEABLE), which core does not survive
  * @DRM_FERRY_FOREIGN_DEVICE: it is in another device's memory
  * @DRM_FERRY_NO_MEMORY: no memory left where it was to go
  * @DRM_FERRY_NO_DESTINATION: no page was offered for it
@@ -177,9 +177,13 @@ enum drm_ferry_target {
 	DRM_FERRY_TARGET_OTHER_DEVICE = 3,
 };
 
-/** enum drm_ferry_flush - when the TLB is flushed for pages that leave */
+/**
+ * enum drm_ferry_flush - when the TLB is flushed for pages that leave
+ *
+ * Those marked "own only" are EOPNOTSUPP with core.
+ */
 enum drm_ferry_flush {
-	/** @DRM_FERRY_FLUSH_DEFAULT: as the backend does by itself */
+	/** @DRM_FERRY_FLUSH_DEFAULT: own: the module's parameter flush=; core: per page */
 	DRM_FERRY_FLUSH_DEFAULT = 0,
 	/** @DRM_FERRY_FLUSH_PER_PAGE: for each exclusive page; all that core can */
 	DRM_FERRY_FLUSH_PER_PAGE = 1,
