@@ -19,7 +19,8 @@
 
 /**
  * ferry_anon_vma_get() - keep a folio's anon_vma
- * @folio: with a reference; it need not be locked
+ * @folio: with a reference. It should be locked where it is a coherent page: those can
+ *	change their anon_vma (folio_move_anon_rmap()), private ones cannot
  *
  * Follows folio_get_anon_vma().
  *

@@ -3,8 +3,8 @@
  * First phase: the pages of a range leave the page table.
  *
  * Each slot of src[] belongs to one address, found by arithmetic and not by counting
- * what the walk shows, so whatever is skipped leaves its slot at 0 (I20). A pass looks
- * at the slots that are marked AGAIN; the first one at all of them.
+ * what the walk shows, so whatever is skipped has its slot all the same (I20). A pass
+ * looks at the slots that are marked AGAIN; the first one at all of them.
  *
  * For a page that may move, under the lock of its page table, in this order:
  *
@@ -14,6 +14,10 @@
  *     here on reclaim, KSM, other migrations and swap-in through another mm keep off;
  *     so what is asked about it now (KSM, writeback, on an LRU list) stays so, but for
  *     isolation by others, which isolate.c checks again.
+ *     A page that is on no list may be in some CPU's LRU batch and asks for a drain of
+ *     those, once a call: see migrate.c. One in a batch for another list (activation,
+ *     lazy freeing) has a reference too many, as if somebody used it, and is told
+ *     PINNED: a drain for every such reference would cost more than it moves.
  *  3. The entry is read and cleared in one atomic step (I1). A CPU that wrote through
  *     a cached translation has set the dirty bit in what we read, or finds no entry
  *     and faults onto the lock. Reading first and clearing later would lose a bit that
@@ -40,7 +44,7 @@
  *     (fork, mremap) need mmap_lock for writing, UFFDIO_MOVE waits for migration
  *     entries: so the entry is at its address at finalize, or nowhere (I23).
  *
- * The TLB is tlb_batch.c's. Everything is inside one section of the MMU notifiers,
+ * The TLB is tlb_batch.c's. Each pass is inside a section of the MMU notifiers,
  * which ends before anything is copied (I15); it names the owner of the device, whose
  * own mirror need not forget what it knows to be moving.
  *
@@ -86,25 +90,32 @@ static void mark_again(struct ferry_job *job, unsigned long slot)
 	job->src[slot] = FERRY_PFN_AGAIN;
 }
 
+static bool wants_system(const struct ferry_job *job)
+{
+	return job->select & MIGRATE_VMA_SELECT_SYSTEM;
+}
+
 /* Nothing is there. It is offered for filling whatever is selected, as core does. */
 static void collect_hole(struct ferry_job *job, unsigned long slot)
 {
 	if (!vma_is_anonymous(job->vma)) {
-		ferry_job_skip(job, slot, FERRY_FILE);
+		ferry_job_skip(job, slot, wants_system(job) ? FERRY_FILE : FERRY_HOLE);
 	} else if (userfaultfd_missing(job->vma)) {
-		ferry_job_skip(job, slot, FERRY_UFFD);
+		ferry_job_skip(job, slot, wants_system(job) ? FERRY_UFFD : FERRY_HOLE);
 	} else {
 		job->src[slot] = MIGRATE_PFN_MIGRATE;
 		ferry_job_tell(job, slot, FERRY_NOT_ATTEMPTED);
 	}
 }
 
-static void collect_zero(struct ferry_job *job, unsigned long slot)
+static void collect_zero(struct ferry_job *job, const struct entry *entry)
 {
-	if (job->select & MIGRATE_VMA_SELECT_SYSTEM)
-		collect_hole(job, slot);
+	if (!wants_system(job))
+		ferry_job_skip(job, entry->slot, FERRY_ALREADY_THERE);
+	else if (pte_uffd_wp(entry->pte))
+		ferry_job_skip(job, entry->slot, FERRY_UFFD);
 	else
-		ferry_job_skip(job, slot, FERRY_ALREADY_THERE);
+		collect_hole(job, entry->slot);
 }
 
 /* The entry that stands for the page while it moves. */
@@ -114,8 +125,10 @@ static pte_t make_migration_pte(pte_t pte, struct page *page, bool exclusive)
 	swp_entry_t entry;
 	pte_t new;
 
+	/* PAGEMAP_SCAN protects device entries and leaves them writable. */
 	write = present ? pte_write(pte) :
-			  is_writable_device_private_entry(pte_to_swp_entry(pte));
+			  is_writable_device_private_entry(pte_to_swp_entry(pte)) &&
+			  !pte_swp_uffd_wp(pte);
 	if (write)
 		entry = make_writable_migration_entry(page_to_pfn(page));
 	else if (exclusive)
@@ -253,18 +266,18 @@ static void collect_page(struct ferry_job *job, struct entry *entry)
 		mark_again(job, entry->slot);
 }
 
-static u8 nonpresent_outcome(swp_entry_t entry)
+static u8 nonpresent_outcome(const struct ferry_job *job, swp_entry_t entry)
 {
 	if (!non_swap_entry(entry))
 		return FERRY_SWAPPED;
 	if (is_migration_entry(entry))
 		return FERRY_MIGRATING;
 	if (is_device_exclusive_entry(entry))
-		return FERRY_EXCLUSIVE;
+		return wants_system(job) ? FERRY_EXCLUSIVE : FERRY_ALREADY_THERE;
 	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
 		return FERRY_HWPOISON;
 	if (is_pte_marker_entry(entry))
-		return FERRY_UFFD;
+		return wants_system(job) ? FERRY_UFFD : FERRY_HOLE;
 	return FERRY_SPECIAL;
 }
 
@@ -280,7 +293,7 @@ static void collect_entry(struct ferry_job *job, struct entry *entry)
 	if (!pte_present(entry->pte)) {
 		swp = pte_to_swp_entry(entry->pte);
 		if (!is_device_private_entry(swp)) {
-			ferry_job_skip(job, entry->slot, nonpresent_outcome(swp));
+			ferry_job_skip(job, entry->slot, nonpresent_outcome(job, swp));
 			return;
 		}
 		entry->page = pfn_swap_entry_to_page(swp);
@@ -288,7 +301,7 @@ static void collect_entry(struct ferry_job *job, struct entry *entry)
 		return;
 	}
 	if (is_zero_pfn(pte_pfn(entry->pte))) {
-		collect_zero(job, entry->slot);
+		collect_zero(job, entry);
 		return;
 	}
 	entry->page = vm_normal_page(job->vma, entry->addr, entry->pte);
@@ -358,7 +371,10 @@ static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
 
 	if (pmd_none(pmd))
 		return walk_hole(start, end, -1, walk);
-	if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
+	/* There are no huge pages of devices. */
+	if (pmd_trans_huge(pmd) && !wants_system(job))
+		skip_range(job, start, end, FERRY_ALREADY_THERE);
+	else if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
 		skip_range(job, start, end, FERRY_FILE);
 	else if (pmd_trans_huge(pmd))
 		job->want_split = true;

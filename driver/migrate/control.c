@@ -2,7 +2,7 @@
 /*
  * Controls for tests, in debugfs (CONFIG_FERRY_TEST_CONTROL only):
  *
- *   ferry_test/enabled		Y turns the places below on; N turns them off and lets
+ *   ferry_test/enabled		1 turns the places below on; 0 turns them off and lets
  *				everybody go
  *   ferry_test/tgid		0, or the only process that is held up
  *   ferry_test/NAME/arm	how many of the next to come are held at this place

@@ -21,8 +21,12 @@
 #define FERRY_PFN_ON_LRU	FERRY_PFN_AGAIN
 #define FERRY_PFN_KNOWN	(1UL << 4)
 #define FERRY_PFN_HELD	(1UL << 5)
-/* In dst[]: it came unlocked, and there is no lock to drop. */
+/*
+ * In dst[]: it came unlocked, and there is no lock to drop; it took the place of its
+ * source, or of nothing.
+ */
 #define FERRY_PFN_UNLOCKED	FERRY_PFN_AGAIN
+#define FERRY_PFN_USED		FERRY_PFN_KNOWN
 #define FERRY_PFN_NOTES	(FERRY_PFN_AGAIN | FERRY_PFN_KNOWN | FERRY_PFN_HELD)
 
 static_assert(!(FERRY_PFN_NOTES & (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE |
@@ -93,6 +97,14 @@ static inline struct folio *ferry_job_source(const struct ferry_job *job,
 					     unsigned long slot)
 {
 	struct page *page = migrate_pfn_to_page(job->src[slot]);
+
+	return page ? page_folio(page) : NULL;
+}
+
+static inline struct folio *ferry_job_offered(const struct ferry_job *job,
+					      unsigned long slot)
+{
+	struct page *page = migrate_pfn_to_page(job->dst[slot]);
 
 	return page ? page_folio(page) : NULL;
 }

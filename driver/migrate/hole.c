@@ -7,7 +7,8 @@
  * tables, the anon_vma, the memcg charge. Then under the page-table lock, as
  * do_anonymous_page() does (I19):
  *
- *  1. the entry is none or the zero page still;
+ *  1. the entry is none or the zero page still, and not write-protected by
+ *     userfaultfd;
  *  2. the address space is stable: the OOM reaper must not meet new pages in an mm
  *     whose memory it has taken away;
  *  3. nobody waits with userfaultfd for a missing page here (they may have registered
@@ -23,7 +24,10 @@
  * bit clear for private device pages.)
  *
  * If any of it fails the charge is given back before the caller gets the page (I5).
+ * Charging may reclaim, with the other pages of the call locked. So the first that
+ * finds no memory ends it for the rest: a full memory cgroup is met once a call.
  */
+#include <linux/ksm.h>
 #include <linux/memcontrol.h>
 #include <linux/memremap.h>
 #include <linux/mmu_notifier.h>
@@ -71,6 +75,9 @@ static u8 refuse(struct vm_area_struct *vma, pte_t old)
 {
 	if (!pte_none(old) && !(pte_present(old) && is_zero_pfn(pte_pfn(old))))
 		return FERRY_RACED;
+	/* A zero page can be write-protected: a first write is to be told. */
+	if (pte_present(old) && pte_uffd_wp(old))
+		return FERRY_UFFD;
 	if (check_stable_address_space(vma->vm_mm))
 		return FERRY_RACED;
 	if (userfaultfd_missing(vma))
@@ -89,6 +96,7 @@ static u8 fill_locked(struct vm_area_struct *vma, unsigned long addr, pte_t *pte
 	if (!pte_none(old)) {
 		flush_cache_page(vma, addr, pte_pfn(old));
 		ptep_clear_flush(vma, addr, ptep);
+		ksm_might_unmap_zero_page(vma->vm_mm, old);
 	}
 	inc_mm_counter(vma->vm_mm, MM_ANONPAGES);
 	folio_add_new_anon_rmap(folio, vma, addr, RMAP_EXCLUSIVE);
@@ -157,7 +165,7 @@ void ferry_hole_fill(struct ferry_job *job)
 {
 	unsigned long slot, first = 0;
 	struct mmu_notifier_range range;
-	u8 why;
+	u8 why = FERRY_NOT_ATTEMPTED;
 
 	while (first < job->npages && !is_hole_with_page(job, first))
 		first++;
@@ -171,10 +179,13 @@ void ferry_hole_fill(struct ferry_job *job)
 	for (slot = first; slot < job->npages; slot++) {
 		if (!is_hole_with_page(job, slot))
 			continue;
-		why = charge_and_fill(job->vma, ferry_job_addr(job, slot),
-				      page_folio(migrate_pfn_to_page(job->dst[slot])));
+		if (why != FERRY_NO_MEMORY)
+			why = charge_and_fill(job->vma, ferry_job_addr(job, slot),
+					      ferry_job_offered(job, slot));
 		if (why)
 			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+		else
+			job->dst[slot] |= FERRY_PFN_USED;
 		ferry_job_tell(job, slot, why ?: FERRY_ZERO_FILLED);
 	}
 	mmu_notifier_invalidate_range_end(&range);

@@ -7,11 +7,13 @@
  * In this order:
  *
  *  1. A system page goes to its LRU list, by way of the CPU's batch, before it is
- *     mapped: so that mlock, which the rmap does on the way, finds a page that will be
- *     on one (I22).
+ *     mapped. If it may be mlocked the batch is drained first: mlock, which the rmap
+ *     does on the way, counts only on a page that is on its list, and a page that two
+ *     processes have mlocked must count two (I22).
  *  2. The entries. What the migration entry says now is what counts, not what setup
- *     found: mprotect and uffd write-protect may have changed it since (I8). If it is
- *     not there any more (DONTNEED, munmap of another mm) nothing is mapped.
+ *     found: mprotect, uffd write-protect and PAGEMAP_SCAN may have changed it since
+ *     (I8); the last leaves a protected entry writable, so protection decides. If it
+ *     is not there any more (DONTNEED, munmap of another mm) nothing is mapped.
  *       Young and dirty come back from the entry, dirty only if the folio is dirty
  *     still. Device entries have no room for them: there the folio's flag stands for
  *     dirty, from collect on.
@@ -41,13 +43,10 @@
 
 static struct folio *used_destination(const struct ferry_job *job, unsigned long slot)
 {
-	struct page *page;
-
 	/* In setup there are none yet. */
-	if (!job->dst || !(job->src[slot] & MIGRATE_PFN_MIGRATE))
+	if (!job->dst || !(job->dst[slot] & FERRY_PFN_USED))
 		return NULL;
-	page = migrate_pfn_to_page(job->dst[slot]);
-	return page ? page_folio(page) : NULL;
+	return ferry_job_offered(job, slot);
 }
 
 /* Where the data of a slot's page is now. */
@@ -81,8 +80,9 @@ static pte_t make_device_pte(struct folio *folio, pte_t old, bool write)
 }
 
 static pte_t make_present_pte(struct folio *folio, struct vm_area_struct *vma, pte_t old,
-			      swp_entry_t entry)
+			      bool write)
 {
+	swp_entry_t entry = pte_to_swp_entry(old);
 	pte_t pte = mk_pte(folio_page(folio, 0), READ_ONCE(vma->vm_page_prot));
 
 	if (!is_migration_entry_young(entry))
@@ -91,9 +91,9 @@ static pte_t make_present_pte(struct folio *folio, struct vm_area_struct *vma, p
 		pte = pte_mkdirty(pte);
 	pte = pte_swp_soft_dirty(old) ? pte_mksoft_dirty(pte) :
 					pte_clear_soft_dirty(pte);
-	if (is_writable_migration_entry(entry))
+	if (write)
 		pte = maybe_mkwrite(pte, vma);
-	else if (pte_swp_uffd_wp(old))
+	if (pte_swp_uffd_wp(old))
 		pte = pte_mkuffd_wp(pte);
 	return pte;
 }
@@ -105,6 +105,7 @@ static bool install_entry(struct vm_area_struct *vma, unsigned long addr, pte_t 
 	pte_t old = ptep_get(ptep), new;
 	rmap_t flags = RMAP_NONE;
 	swp_entry_t entry;
+	bool write;
 
 	if (!is_swap_pte(old))
 		return false;
@@ -114,10 +115,12 @@ static bool install_entry(struct vm_area_struct *vma, unsigned long addr, pte_t 
 
 	if (!is_readable_migration_entry(entry))
 		flags |= RMAP_EXCLUSIVE;
+	/* PAGEMAP_SCAN protects an entry and leaves it a writable one. */
+	write = is_writable_migration_entry(entry) && !pte_swp_uffd_wp(old);
 	if (folio_is_device_private(folio))
-		new = make_device_pte(folio, old, is_writable_migration_entry(entry));
+		new = make_device_pte(folio, old, write);
 	else
-		new = make_present_pte(folio, vma, old, entry);
+		new = make_present_pte(folio, vma, old, write);
 	folio_get(folio);
 	folio_add_anon_rmap_pte(folio, folio_page(folio, 0), vma, addr, flags);
 	set_pte_at(vma->vm_mm, addr, ptep, new);
@@ -189,7 +192,7 @@ static void install_by_rmap(struct ferry_job *job, unsigned long slot)
 /* An unused destination goes back to where it came from, exactly once (I5). */
 static void give_back(struct ferry_job *job, unsigned long slot, struct page *page)
 {
-	if (!(job->dst[slot] & FERRY_PFN_UNLOCKED))
+	if (!(job->dst[slot] & FERRY_PFN_UNLOCKED) && PageLocked(page))
 		folio_unlock(page_folio(page));
 	if (job->ext && job->ext->put_dst)
 		job->ext->put_dst(job->ext, page);
@@ -228,7 +231,7 @@ static void release_destination(struct ferry_job *job, unsigned long slot)
 
 static void install_span(struct ferry_job *job, const struct span *span)
 {
-	bool any_known = false;
+	bool any_known = false, any_mlocked = false;
 	unsigned long slot;
 
 	for (slot = span->first; slot < span->end; slot++) {
@@ -236,7 +239,10 @@ static void install_span(struct ferry_job *job, const struct span *span)
 			continue;
 		add_to_lru(job, slot);
 		any_known |= !!(job->src[slot] & FERRY_PFN_KNOWN);
+		any_mlocked |= folio_test_unevictable(holder(job, slot));
 	}
+	if (any_mlocked || (job->vma && job->vma->vm_flags & VM_LOCKED))
+		lru_add_drain();
 	if (any_known)
 		install_known(job, span);
 	for (slot = span->first; slot < span->end; slot++)

@@ -7,9 +7,10 @@
  *
  * In this order:
  *
- *  1. The destination: locked, of order 0, of a kind that can be mapped, and not in
- *     any use. The kernel's engine trusts its caller here; an unlocked page would be
- *     mapped while its lock is not ours, so it is refused for that page (I4).
+ *  1. The destination: locked, of order 0, of a kind that can be mapped, and not
+ *     mapped or in a mapping already (offered twice, say). The kernel's engine trusts
+ *     its caller here; an unlocked page would be mapped while its lock is not ours,
+ *     so it is refused for that page (I4), and finalize drops no lock of it.
  *  2. The swap cache. A device page is never in it (I21): do_swap_page() would find the
  *     device page by its swap entry and map it as memory. So the folio's swap space is
  *     given back, which marks it dirty, for the copy on the swap device is gone; if
@@ -50,14 +51,12 @@ bool ferry_metadata_references_right(const struct ferry_job *job, struct folio *
 	return folio_ref_count(folio) == expected;
 }
 
-static bool destination_fits(struct ferry_job *job, unsigned long slot,
+static bool destination_fits(const struct ferry_job *job, unsigned long slot,
 			     struct folio *dst)
 {
-	if (!folio_test_locked(dst)) {
-		job->dst[slot] |= FERRY_PFN_UNLOCKED;
+	if (job->dst[slot] & FERRY_PFN_UNLOCKED)
 		return false;
-	}
-	if (folio_test_large(dst))
+	if (folio_test_large(dst) || dst->mapping || folio_mapped(dst))
 		return false;
 	return !folio_is_zone_device(dst) || folio_is_device_private(dst) ||
 	       folio_is_device_coherent(dst);
@@ -102,10 +101,9 @@ static u8 move(struct ferry_job *job, unsigned long slot, struct folio *src,
 /* Why a page that could move was offered nothing, unless the caller has said so. */
 static void tell_no_destination(struct ferry_job *job, unsigned long slot)
 {
-	if (!job->outcome || job->outcome[slot] != FERRY_NOT_ATTEMPTED)
-		return;
-	job->outcome[slot] = job->src[slot] & MIGRATE_PFN_VALID ?
-			     FERRY_NO_DESTINATION : FERRY_HOLE;
+	if (!job->outcome || job->outcome[slot] == FERRY_NOT_ATTEMPTED)
+		ferry_job_tell(job, slot, job->src[slot] & MIGRATE_PFN_VALID ?
+			       FERRY_NO_DESTINATION : FERRY_HOLE);
 }
 
 static void refuse(struct ferry_job *job, unsigned long slot, u8 why)
@@ -116,21 +114,23 @@ static void refuse(struct ferry_job *job, unsigned long slot, u8 why)
 
 static void move_slot(struct ferry_job *job, unsigned long slot)
 {
-	struct page *dst = migrate_pfn_to_page(job->dst[slot]);
+	struct folio *dst = ferry_job_offered(job, slot);
 	struct folio *src = ferry_job_source(job, slot);
 	u8 why;
 
 	if (!dst) {
 		tell_no_destination(job, slot);
 		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
-	} else if (!destination_fits(job, slot, page_folio(dst))) {
+	} else if (!destination_fits(job, slot, dst)) {
 		refuse(job, slot, FERRY_NO_DESTINATION);
 	} else if (src) {
-		why = move(job, slot, src, page_folio(dst));
-		if (why)
+		why = move(job, slot, src, dst);
+		if (why) {
 			refuse(job, slot, why);
-		else
-			ferry_job_tell(job, slot, FERRY_MOVED);
+			return;
+		}
+		job->dst[slot] |= FERRY_PFN_USED;
+		ferry_job_tell(job, slot, FERRY_MOVED);
 	}
 }
 
@@ -145,8 +145,13 @@ static void move_slot(struct ferry_job *job, unsigned long slot)
 void ferry_metadata_move(struct ferry_job *job)
 {
 	unsigned long slot;
+	struct folio *dst;
 
-	for (slot = 0; slot < job->npages; slot++)
+	for (slot = 0; slot < job->npages; slot++) {
+		dst = ferry_job_offered(job, slot);
+		if (dst && !folio_test_locked(dst))
+			job->dst[slot] |= FERRY_PFN_UNLOCKED;
 		if (job->src[slot] & MIGRATE_PFN_MIGRATE)
 			move_slot(job, slot);
+	}
 }

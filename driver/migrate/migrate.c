@@ -20,10 +20,11 @@
  *
  * Lock order: mmap_lock, MMU notifier section, page-table lock, page locks by trylock
  * only; then, with page locks held, anon_vma (rmap walks, splits), page-table locks,
- * lruvec lock. Nothing waits for a page lock, for writeback or for other CPUs' LRU
- * batches while it holds a page lock (I16): when a page is met that a drain of those
- * batches would help, everything collected so far is put back, the batches are
- * drained once, and the range is collected anew. Splits of large folios are between
+ * lruvec lock. The engine waits for no page lock, for no writeback and for no other
+ * CPU's LRU batch while it holds a page lock (I16): when a page is met that a drain of
+ * those batches would help, everything collected so far is put back, the batches are
+ * drained once, and the range is collected anew. (Filling holes allocates and charges
+ * memory with page locks held, as a fault does for a page that it has locked.) Splits of large folios are between
  * passes as well, with page locks of others held, as mm/huge_memory.c takes them.
  *
  * A state of its own between the calls there is none: what is noted of a page is in
@@ -110,7 +111,7 @@ static void drain(struct ferry_job *job)
 		job->src[slot] = FERRY_PFN_AGAIN;
 }
 
-/* One try for each large folio; pages of one that stays large are given up. */
+/* One try for each mapping of a large folio; where it stays large it is given up. */
 static void split(struct ferry_job *job)
 {
 	unsigned long slot = 0, next, addr;
@@ -136,7 +137,9 @@ static void collect_in_passes(struct ferry_job *job)
 {
 	unsigned int pass;
 
-	for (pass = 0; pass < FERRY_MIGRATE_PASSES; pass++) {
+	for (pass = 1; pass <= FERRY_MIGRATE_PASSES; pass++) {
+		/* What the last pass collects, nobody would collect again. */
+		job->drained |= pass == FERRY_MIGRATE_PASSES;
 		lru_add_drain();
 		ferry_collect(job);
 		job->counts->passes++;
@@ -174,6 +177,9 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	unsigned long slot;
 	int ret;
 
+	/* Counted before they are rounded, as the caller counted its arrays. */
+	if ((long)(args->end - args->start) >> PAGE_SHIFT <= 0)
+		return -EINVAL;
 	args->start &= PAGE_MASK;
 	args->end &= PAGE_MASK;
 	ret = check_args(args);

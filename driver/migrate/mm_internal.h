@@ -11,7 +11,7 @@
  *
  * and one private layout, of mm->tlb_flush_batched, for which mm/rmap.c has a static
  * function only. tlb_batch_test.c shows that flush_tlb_batched_pending() reads what
- * ferry_tlb_set_pending() wrote.
+ * set_pending() wrote.
  */
 #ifndef FERRY_MIGRATE_MM_INTERNAL_H
 #define FERRY_MIGRATE_MM_INTERNAL_H

@@ -59,7 +59,7 @@ static struct folio *get_large(struct vm_area_struct *vma, unsigned long addr,
  *
  * Context: sleeps.
  * Return: 1 if one was split; 0 if there was none, or the zero page; -EBUSY for one that
- * somebody else has locked; what split_folio() returned.
+ * somebody else has locked; -EAGAIN for one that did not split.
  */
 int ferry_split_at(struct vm_area_struct *vma, unsigned long addr, unsigned long *next)
 {
@@ -77,10 +77,10 @@ int ferry_split_at(struct vm_area_struct *vma, unsigned long addr, unsigned long
 			split_huge_pmd(vma, pmdp, addr);
 		return 0;
 	}
-	ret = split_folio(folio);
+	ret = split_folio(folio) ? -EAGAIN : 1;
 	folio_unlock(folio);
 	folio_put(folio);
-	return ret ?: 1;
+	return ret;
 }
 
 /**

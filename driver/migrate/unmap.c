@@ -8,7 +8,8 @@
  * the anon_vma. It calls MMU notifiers for each address space (MMU_NOTIFY_CLEAR), so
  * no lock that a driver's notifier takes may be held here (I15): we hold mmap_lock,
  * or for the forms by pfn a reference on the anon_vma, and page locks. It clears each
- * entry as collect.c does, dirty bit and pin check included; with a deferred flush
+ * entry as collect.c does, dirty bit and pin check included (a device-private entry it
+ * takes for dirty, whatever the page is: docs/findings.md); with a deferred flush
  * all address spaces share the one at the end. One walk for each page: what is still
  * mapped then (a temporary stack of exec(), a pin, an entry that somebody is just
  * taking out) is put back and told. Nothing waits (I12, I16).

@@ -24,6 +24,7 @@
  * away has more: pages are on their way in other threads' calls when it begins.
  */
 #include <linux/delay.h>
+#include <linux/err.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
@@ -183,6 +184,19 @@ static void evict_passes(struct eviction *eviction, int passes)
 	}
 }
 
+/*
+ * Coherent pages can change their anon_vma while they are not locked, and core locks
+ * them after we took hold of it: there the own engine is used wherever there is one.
+ */
+static const struct ferry_backend *choose_backend(const struct ferry_device *device)
+{
+	const struct ferry_backend *own = ferry_backend_get(FERRY_BACKEND_OWN);
+
+	if (device->config.kind == FERRY_MEMORY_COHERENT && !IS_ERR(own))
+		return own;
+	return ferry_backend_get(FERRY_BACKEND_DEFAULT);
+}
+
 /* As far as pages can be held still: by their anon_vma, or by the mirror's mm. */
 static void evict(struct ferry_mirror *mirror, struct ferry_owner *owner, int passes)
 {
@@ -194,7 +208,7 @@ static void evict(struct ferry_mirror *mirror, struct ferry_owner *owner, int pa
 	eviction->memory = mirror->device->memory;
 	eviction->owner = owner;
 	eviction->killable = !owner;
-	eviction->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+	eviction->backend = choose_backend(mirror->device);
 
 	if (ferry_anon_vma_can_hold()) {
 		evict_passes(eviction, passes);
