@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the system tells of a process's memory is the same after a round trip as before
+ * it (I10, I3): rss and smaps; the LRU lists and nr_anon_pages; nothing has been
+ * dirtied or written back, for moving is not dirtying; pages come home to the node that
+ * their policy asks for.
+ *
+ * On the device pages go on counting: they are the process's anonymous memory, which
+ * smaps shows, on no LRU list.
+ */
+#include <numaif.h>
+
+#include "moves.h"
+
+#define PAGES 512
+#define MAX_NODES 16
+
+FIXTURE(accounts) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	size_t n;
+};
+
+FIXTURE_VARIANT(accounts) {
+	uint32_t engine;
+};
+
+FIXTURE_VARIANT_ADD(accounts, own) { .engine = OWN };
+FIXTURE_VARIANT_ADD(accounts, core) { .engine = CORE };
+
+FIXTURE_SETUP(accounts)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+}
+
+FIXTURE_TEARDOWN(accounts)
+{
+	ferry_close(self->ferry);
+}
+
+/* Home by the ioctl, by the CPU, by closing the file. */
+#define WAYS 3
+
+static void bring_home(struct __test_metadata *_metadata, struct _test_data_accounts *self,
+		       uint32_t engine, int way)
+{
+	if (way == 0) {
+		test_engine_moves(self->ferry, engine, self->memory, self->n, TO_SYSTEM);
+	} else if (way == 2) {
+		ferry_close(self->ferry);
+		self->ferry = test_open(0);
+	}
+	test_pattern(self->memory, self->n, 1);
+	test_used(self->ferry, 0);
+}
+
+static const char *const fields[] = {
+	"Rss", "Anonymous", "Swap", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean",
+	"Private_Dirty", "AnonHugePages", "Locked",
+};
+
+#define FIELDS (sizeof(fields) / sizeof(*fields))
+/* The first of them do not depend on who else has our programs' files mapped. */
+#define OF_ALL 3
+
+/* In KiB: of the mapping that @memory is in, then of the whole process. */
+struct resident {
+	long smaps[FIELDS];
+	long rollup[OF_ALL];
+	long status_rss;
+	long status_swap;
+	long statm;
+};
+
+static void read_smaps(const void *memory, long values[FIELDS])
+{
+	unsigned long start, end;
+	char line[256], name[32];
+	bool found = false;
+	long value;
+	FILE *file = fopen("/proc/self/smaps", "re");
+	size_t i;
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			found = ptr(memory) >= start && ptr(memory) < end;
+		if (!found || sscanf(line, "%31[^:]: %ld", name, &value) != 2)
+			continue;
+		for (i = 0; i < FIELDS; i++)
+			if (!strcmp(name, fields[i]))
+				values[i] = value;
+	}
+	if (file)
+		fclose(file);
+}
+
+static void read_resident(const void *memory, struct resident *now)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	size_t i;
+
+	memset(now, 0xff, sizeof(*now));
+	if (file && fscanf(file, "%*d %ld", &now->statm) != 1)
+		now->statm = -1;
+	if (file)
+		fclose(file);
+	read_smaps(memory, now->smaps);
+	for (i = 0; i < OF_ALL; i++)
+		now->rollup[i] = counter("/proc/self/smaps_rollup", fields[i]);
+	now->status_rss = counter("/proc/self/status", "VmRSS");
+	now->status_swap = counter("/proc/self/status", "VmSwap");
+}
+
+TEST_F(accounts, resident)
+{
+	struct resident before, now;
+	size_t i;
+	int way;
+
+	/* All of it takes some memory the first time. */
+	for (way = 0; way < WAYS; way++) {
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+		bring_home(_metadata, self, variant->engine, way);
+		read_resident(self->memory, &before);
+	}
+	read_resident(self->memory, &before);
+	ASSERT_GE(before.smaps[0], (long)self->n / 1024);
+	ASSERT_GT(before.statm, PAGES);
+	for (way = 0; way < WAYS; way++) {
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+		read_resident(self->memory, &now);
+		ASSERT_EQ(now.statm, before.statm);
+		ASSERT_EQ(now.status_rss, before.status_rss);
+		ASSERT_EQ(now.smaps[0], before.smaps[0]);
+		ASSERT_EQ(now.status_swap, 0);
+		bring_home(_metadata, self, variant->engine, way);
+		read_resident(self->memory, &now);
+		for (i = 0; i < FIELDS; i++) {
+			ASSERT_EQ(now.smaps[i], before.smaps[i])
+				TH_LOG("%s, way %d", fields[i], way);
+		}
+		ASSERT_EQ(memcmp(&now, &before, sizeof(now)), 0)
+			TH_LOG("Rss of all %ld and %ld, by statm %ld and %ld", now.rollup[0],
+			       before.rollup[0], now.statm, before.statm);
+	}
+}
+
+/* Of the whole system: it is quiet, but not quite. */
+struct machine {
+	long lists;
+	long anon;
+	long isolated;
+	long dirtied;
+	long written;
+	long dirty;
+};
+
+static struct machine machine(void)
+{
+	const char *path = "/proc/vmstat";
+	struct machine now = { 0 };
+
+	if (settle())
+		return now;
+	now.lists = counter(path, "nr_active_anon") + counter(path, "nr_inactive_anon") +
+		    counter(path, "nr_unevictable");
+	now.anon = counter(path, "nr_anon_pages");
+	now.isolated = counter(path, "nr_isolated_anon");
+	now.dirtied = counter(path, "nr_dirtied");
+	now.written = counter(path, "nr_written");
+	now.dirty = counter(path, "nr_dirty");
+	return now;
+}
+
+#define test_close(value, wanted)					\
+	ASSERT_LE(labs((long)(value) - (long)(wanted)), PAGES / 8)
+
+TEST_F_TIMEOUT(accounts, of_the_machine, 60)
+{
+	struct machine before = machine(), now;
+	int way, round;
+
+	ASSERT_GT(before.lists, PAGES);
+	for (way = 0; way < WAYS; way++) {
+		/* More than once: what is lost with each round adds up. */
+		for (round = 0; round < 4; round++) {
+			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+					  TO_DEVICE);
+			now = machine();
+			test_close(before.lists - now.lists, PAGES);
+			test_close(now.anon, before.anon);
+			bring_home(_metadata, self, variant->engine, way);
+		}
+		now = machine();
+		test_close(now.lists, before.lists);
+		test_close(now.anon, before.anon);
+		ASSERT_EQ(now.isolated, before.isolated);
+		ASSERT_LT(now.dirtied - before.dirtied, PAGES / 8);
+		ASSERT_LT(now.written - before.written, PAGES / 8);
+		test_close(now.dirty, before.dirty);
+	}
+	munmap(self->memory, self->n);
+	now = machine();
+	test_close(before.anon - now.anon, PAGES);
+	test_close(before.lists - now.lists, PAGES);
+	self->memory = test_map(self->n);
+}
+
+static int count_nodes(void)
+{
+	char path[64];
+	int node;
+
+	for (node = 0; node < MAX_NODES; node++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", node);
+		if (access(path, F_OK))
+			break;
+	}
+	return node;
+}
+
+static int bind_to(void *memory, size_t n, int node)
+{
+	unsigned long mask = 1ul << node;
+
+	return mbind(memory, n, MPOL_BIND, &mask, 8 * sizeof(mask), 0) ? -errno : 0;
+}
+
+static size_t count_on(uint8_t *memory, int node)
+{
+	static void *pages[PAGES];
+	static int status[PAGES];
+	size_t i, count = 0;
+
+	for (i = 0; i < PAGES; i++) {
+		pages[i] = memory + i * page_size();
+		status[i] = -1;
+	}
+	if (move_pages(0, PAGES, pages, NULL, status, 0))
+		return 0;
+	for (i = 0; i < PAGES; i++)
+		count += status[i] == node;
+	return count;
+}
+
+/*
+ * Bound to each node in turn while they are away, on whatever CPU we run. It takes
+ * --numa 2 to say much. (A file that is closed knows no mapping, nor its policy.)
+ */
+TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
+{
+	int nodes = count_nodes(), node, way, cpu;
+
+	ASSERT_GT(nodes, 0);
+	for (cpu = 0; cpu < cpus_online(); cpu += cpus_online() / nodes ?: 1) {
+		ASSERT_EQ(run_on(cpu), 0);
+		for (node = 0; node < nodes; node++) {
+			for (way = 0; way < 2; way++) {
+				test_engine_moves(self->ferry, variant->engine, self->memory,
+						  self->n, TO_DEVICE);
+				ASSERT_EQ(bind_to(self->memory, self->n, node), 0);
+				bring_home(_metadata, self, variant->engine, way);
+				ASSERT_EQ(count_on(self->memory, node), PAGES)
+					TH_LOG("node %d from CPU %d, way %d", node, cpu, way);
+				ASSERT_EQ(bind_to(self->memory, self->n,
+						  nodes - 1 - node), 0);
+			}
+		}
+	}
+}
+
+TEST_HARNESS_MAIN

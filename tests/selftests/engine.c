@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What is promised of every migration, and shows without a race.
+ *
+ * What these would catch: page-table changes that the MMU notifiers are not told of, so
+ * that another device reads what a page held once (I15), or told of for too long, so that
+ * it cannot read at all; pages that do not move because some CPU has them in a batch for
+ * the LRU lists (I16).
+ */
+#include <sched.h>
+
+#include "race.h"
+
+#define KPF_LRU (1ull << 5)
+
+/* I15: one device has read, another one takes the pages. */
+FIXTURE(notifier) {
+	struct ferry *watcher;
+	struct ferry *taker;
+	uint8_t *memory;
+	uint8_t *data;
+	uint8_t *seen;
+	size_t n;
+};
+
+FIXTURE_VARIANT(notifier) {
+	unsigned int taker;
+};
+
+FIXTURE_VARIANT_ADD(notifier, private) {
+	.taker = 1,
+};
+
+FIXTURE_VARIANT_ADD(notifier, coherent) {
+	.taker = 2,
+};
+
+FIXTURE_SETUP(notifier)
+{
+	self->n = PAGES * page_size();
+	self->watcher = test_open(0);
+	self->taker = test_open(variant->taker);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	self->seen = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	fill_pattern(self->data, self->n, 2);
+	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen), 0);
+	test_pattern(self->seen, self->n, 1);
+}
+
+FIXTURE_TEARDOWN(notifier)
+{
+	control_off();
+	ferry_close(self->watcher);
+	ferry_close(self->taker);
+}
+
+static void page_goes(struct __test_metadata *_metadata,
+		      struct _test_data_notifier *self, unsigned int backend)
+{
+	ASSERT_EQ(_test_moved(self->taker, backend, self->memory, self->n,
+			      DRM_FERRY_TARGET_DEVICE, NULL), PAGES);
+	ASSERT_EQ(ferry_write(self->taker, self->memory, self->n, self->data), 0);
+	test_used(self->taker, PAGES);
+	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen), 0);
+	test_pattern(self->seen, self->n, 2);
+}
+
+TEST_F(notifier, page_goes)
+{
+	page_goes(_metadata, self, DRM_FERRY_BACKEND_OWN);
+}
+
+TEST_F(notifier, page_goes_by_core)
+{
+	page_goes(_metadata, self, DRM_FERRY_BACKEND_CORE);
+}
+
+static void page_comes_back(struct __test_metadata *_metadata,
+			    struct _test_data_notifier *self, unsigned int backend)
+{
+	ASSERT_EQ(_test_moved(self->taker, backend, self->memory, self->n,
+			      DRM_FERRY_TARGET_DEVICE, NULL), PAGES);
+	ASSERT_EQ(ferry_read(self->taker, self->memory, self->n, self->seen), 0);
+	ASSERT_EQ(_test_moved(self->taker, backend, self->memory, self->n,
+			      DRM_FERRY_TARGET_SYSTEM, NULL), PAGES);
+	fill_pattern(self->memory, self->n, 3);
+	ASSERT_EQ(ferry_read(self->taker, self->memory, self->n, self->seen), 0);
+	test_pattern(self->seen, self->n, 3);
+	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen), 0);
+	test_pattern(self->seen, self->n, 3);
+}
+
+TEST_F(notifier, page_comes_back)
+{
+	page_comes_back(_metadata, self, DRM_FERRY_BACKEND_OWN);
+}
+
+TEST_F(notifier, page_comes_back_by_core)
+{
+	page_comes_back(_metadata, self, DRM_FERRY_BACKEND_CORE);
+}
+
+static int read_last(void *arg)
+{
+	struct _test_data_notifier *self = arg;
+	size_t at = self->n - page_size();
+
+	return ferry_read(self->watcher, self->memory + at, page_size(), self->seen + at);
+}
+
+/* Between setup and the copy nothing is open: a device fault next to it succeeds. */
+TEST_F(notifier, section_ends_before_the_copy)
+{
+	struct race race = { variant->taker, TO_DEVICE, AFTER_SETUP };
+	size_t n = self->n / 2;
+	struct helper helper;
+	struct held held;
+	int tries;
+
+	ASSERT_EQ(control_on(), 0);
+	/* What the watcher knows is forgotten, so that it has to fault. */
+	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
+	test_helper(&helper, read_last, self);
+	test_hold(&held, &race, self->taker, self->memory, n);
+	sem_post(&helper.go);
+	for (tries = 0; tries < 3000 && !helper_done(&helper); tries++)
+		usleep(1000);
+	ASSERT_TRUE(helper_done(&helper));
+	test_let_go(&held);
+	ASSERT_EQ(helper_join(&helper), 0);
+	ASSERT_TRUE(holds(self->seen, self->n - page_size(), self->n, 1));
+}
+
+/* I16 */
+FIXTURE(batched) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	size_t touched;
+};
+
+FIXTURE_VARIANT(batched) {
+	unsigned int backend;
+};
+
+FIXTURE_VARIANT_ADD(batched, own) {
+	.backend = DRM_FERRY_BACKEND_OWN,
+};
+
+FIXTURE_VARIANT_ADD(batched, core) {
+	.backend = DRM_FERRY_BACKEND_CORE,
+};
+
+FIXTURE_SETUP(batched)
+{
+	self->ferry = test_open(0);
+	self->memory = test_map(PAGES * page_size());
+}
+
+FIXTURE_TEARDOWN(batched)
+{
+	ferry_close(self->ferry);
+}
+
+static int run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* Some pages, until the last one sits in the batch of the last CPU. */
+static int touch_there(void *arg)
+{
+	struct _test_data_batched *self = arg;
+	uint8_t *page;
+
+	if (run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1))
+		return -errno;
+	while (self->touched < PAGES) {
+		page = self->memory + self->touched++ * page_size();
+		fill_pattern(page, page_size(), self->touched);
+		if (self->touched >= 4 && !(kpageflags(page) & KPF_LRU))
+			return 0;
+	}
+	return -ENOENT;
+}
+
+TEST_F(batched, pages_move)
+{
+	uint8_t outcomes[PAGES];
+	struct helper helper;
+	size_t i;
+
+	ASSERT_EQ(run_on(0), 0);
+	test_helper(&helper, touch_there, self);
+	sem_post(&helper.go);
+	ASSERT_EQ(helper_join(&helper), 0);
+	ASSERT_EQ(_test_moved(self->ferry, variant->backend, self->memory,
+			      self->touched * page_size(), DRM_FERRY_TARGET_DEVICE,
+			      outcomes), self->touched);
+	for (i = 0; i < self->touched; i++) {
+		ASSERT_EQ(outcomes[i], DRM_FERRY_MOVED);
+		test_pattern(self->memory + i * page_size(), page_size(), i + 1);
+	}
+}
+
+TEST_HARNESS_MAIN

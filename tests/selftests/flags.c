@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What a page-table entry says besides where the page is (soft-dirty, write-protected
+ * by userfaultfd, writable, young, dirty) and whether the page is exclusive to the
+ * process is the same after a migration that failed, and but for young after a round
+ * trip; on the device, too, as far as there is room for it. Each combination that the
+ * kernel can make, over both engines.
+ *
+ * An engine that forgets a bit on one of the ways in or out (the migration entry, the
+ * device's entry, the entry that is put back), that makes a page writable that was not,
+ * that shares one that was exclusive or claims one that is shared, fails for the
+ * combinations that have that bit. One that makes everything young or dirty fails for
+ * the others.
+ */
+#include "safety.h"
+#include "state.h"
+#include "wp.h"
+
+struct combination {
+	const char *name;
+	unsigned int state;
+	bool shared;
+	bool read_only;
+	bool clean;
+};
+
+static const struct combination combinations[] = {
+	{ .name = "written",
+	  .state = STATE_SOFT_DIRTY | STATE_WRITABLE | STATE_EXCLUSIVE },
+	{ .name = "not soft-dirty",
+	  .state = STATE_EXCLUSIVE },
+	{ .name = "read-only",
+	  .state = STATE_SOFT_DIRTY | STATE_EXCLUSIVE, .read_only = true },
+	{ .name = "read-only, not soft-dirty",
+	  .state = STATE_EXCLUSIVE, .read_only = true },
+	{ .name = "clean",
+	  .state = STATE_SOFT_DIRTY | STATE_WRITABLE | STATE_EXCLUSIVE, .clean = true },
+	{ .name = "shared",
+	  .state = STATE_SOFT_DIRTY, .shared = true },
+	{ .name = "shared, not soft-dirty",
+	  .state = 0, .shared = true },
+	{ .name = "uffd-wp",
+	  .state = STATE_SOFT_DIRTY | STATE_UFFD_WP | STATE_EXCLUSIVE },
+	{ .name = "uffd-wp, not soft-dirty",
+	  .state = STATE_UFFD_WP | STATE_EXCLUSIVE },
+	{ .name = "uffd-wp, shared",
+	  .state = STATE_SOFT_DIRTY | STATE_UFFD_WP, .shared = true },
+	{ .name = "uffd-wp, shared, not soft-dirty",
+	  .state = STATE_UFFD_WP, .shared = true },
+};
+
+#define NCOMBINATIONS (sizeof(combinations) / sizeof(*combinations))
+
+FIXTURE(flags) {
+	struct ferry *ferry;
+};
+
+FIXTURE_VARIANT(flags) {
+	uint32_t backend;
+	uint32_t flush;
+};
+
+FIXTURE_VARIANT_ADD(flags, own) {
+	.backend = DRM_FERRY_BACKEND_OWN,
+};
+
+FIXTURE_VARIANT_ADD(flags, core) {
+	.backend = DRM_FERRY_BACKEND_CORE,
+};
+
+FIXTURE_SETUP(flags)
+{
+	ASSERT_EQ(pin_to_cpu(0), 0);
+	self->ferry = test_open(0);
+}
+
+FIXTURE_TEARDOWN(flags)
+{
+	ferry_close(self->ferry);
+}
+
+/* A page in the state that a combination asks for. */
+struct made {
+	uint8_t *page;
+	pid_t child;
+	int alive[2];
+	int in_pipe[2];
+	int uffd;
+};
+
+/* Shares the page until it is told to go. */
+static pid_t fork_sharer(struct made *made)
+{
+	pid_t pid;
+
+	if (pipe(made->alive))
+		return -1;
+	pid = _test_fork();
+	if (!pid) {
+		close(made->alive[1]);
+		child_check(wait_told(made->alive[0]));
+		child_check(find_difference(made->page, page_size(), 1) == page_size());
+		_exit(0);
+	}
+	return pid;
+}
+
+/* Soft-dirty is a write after the bits were cleared, its absence none. */
+static void make(struct __test_metadata *_metadata, const struct combination *combination,
+		 bool young, bool hold, struct made *made)
+{
+	size_t page = page_size();
+
+	*made = (struct made){ .page = _test_map_alone(), .uffd = -1 };
+	ASSERT_NE((void *)made->page, MAP_FAILED);
+	fill_pattern(made->page, page, 1);
+	if (hold)
+		ASSERT_EQ(hold_in_pipe(made->page, page, made->in_pipe), 0);
+	ASSERT_EQ(clear_refs("4"), 0);
+	fill_pattern(made->page, page, 1);
+	if (combination->read_only)
+		ASSERT_EQ(mprotect(made->page, page, PROT_READ), 0);
+	if (combination->shared) {
+		made->child = fork_sharer(made);
+		ASSERT_GT(made->child, 0);
+	}
+	if (!(combination->state & STATE_SOFT_DIRTY))
+		ASSERT_EQ(clear_refs("4"), 0);
+	if (combination->state & STATE_UFFD_WP) {
+		made->uffd = wp_open(made->page, page, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+		ASSERT_GE(made->uffd, 0);
+		ASSERT_EQ(wp_set(made->uffd, made->page, page, true), 0);
+	}
+	if (combination->clean)
+		ASSERT_EQ(madvise(made->page, page, MADV_FREE), 0);
+	if (young)
+		*(volatile uint8_t *)made->page;
+	else
+		ASSERT_EQ(clear_refs("1"), 0);
+}
+
+static void unmake(struct __test_metadata *_metadata, struct made *made)
+{
+	ASSERT_EQ(find_difference(made->page, page_size(), 1), page_size());
+	if (made->child) {
+		close(made->alive[1]);
+		test_wait(made->child);
+		close(made->alive[0]);
+	}
+	if (made->uffd >= 0)
+		close(made->uffd);
+	munmap(made->page - page_size(), 3 * page_size());
+}
+
+/* Says which one it was, and goes on to the next. */
+#define expect_state(combination, young, where, seen, expected)		\
+	do {								\
+		EXPECT_EQ(seen, expected)				\
+			TH_LOG("%s%s, %s", (combination)->name,		\
+			       (young) ? ", young" : "", where);	\
+	} while (0)
+
+static void make_as_expected(struct __test_metadata *_metadata,
+			     struct _test_data_flags *self,
+			     const struct combination *combination, bool young, bool hold,
+			     struct made *made)
+{
+	unsigned int expected = combination->state | STATE_THERE;
+
+	make(_metadata, combination, young, hold, made);
+	expected |= young ? STATE_YOUNG : 0;
+	expected |= combination->clean ? 0 : STATE_DIRTY;
+	expect_state(combination, young, "before", page_state(self->ferry, made->page), expected);
+}
+
+enum failure { FOR_A_REFERENCE, FOR_A_FULL_DEVICE };
+
+static void fail(struct __test_metadata *_metadata, struct _test_data_flags *self,
+		 const struct _fixture_variant_flags *variant,
+		 const struct combination *combination, bool young, enum failure failure)
+{
+	bool hold = failure == FOR_A_REFERENCE;
+	struct drm_ferry_migrate request = { .backend = variant->backend };
+	unsigned int before;
+	struct made made;
+	uint64_t pfn;
+
+	make_as_expected(_metadata, self, combination, young, hold, &made);
+	before = page_state(self->ferry, made.page);
+	pfn = pagemap(made.page) & PAGEMAP_PFN;
+	ASSERT_EQ(_test_engine(self->ferry, &request, made.page, page_size(), NULL),
+		  hold ? 0 : -ENOSPC);
+	ASSERT_EQ(request.failed, 1);
+	expect_state(combination, young, "after a failure",
+		     page_state(self->ferry, made.page), before);
+	EXPECT_EQ(pagemap(made.page) & PAGEMAP_PFN, pfn);
+	if (hold)
+		let_go(made.in_pipe);
+	unmake(_metadata, &made);
+}
+
+static void fail_all(struct __test_metadata *_metadata, struct _test_data_flags *self,
+		     const struct _fixture_variant_flags *variant, enum failure failure)
+{
+	size_t i;
+
+	for (i = 0; i < NCOMBINATIONS; i++) {
+		fail(_metadata, self, variant, &combinations[i], false, failure);
+		fail(_metadata, self, variant, &combinations[i], true, failure);
+	}
+}
+
+TEST_F_TIMEOUT(flags, failed_for_a_reference, 60)
+{
+	fail_all(_metadata, self, variant, FOR_A_REFERENCE);
+}
+
+TEST_F_TIMEOUT(flags, failed_for_a_full_device, 60)
+{
+	ASSERT_NE(_test_fill_device(self->ferry), MAP_FAILED);
+	fail_all(_metadata, self, variant, FOR_A_FULL_DEVICE);
+}
+
+static void round_trip(struct __test_metadata *_metadata, struct _test_data_flags *self,
+		       const struct _fixture_variant_flags *variant,
+		       const struct combination *combination)
+{
+	unsigned int before;
+	struct made made;
+
+	make_as_expected(_metadata, self, combination, true, false, &made);
+	before = page_state(self->ferry, made.page) & ~STATE_YOUNG;
+	test_engine(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_DEVICE);
+	expect_state(combination, true, "on the device", page_state(self->ferry, made.page),
+		     before & STATE_OF_A_DEVICE_PAGE);
+	test_engine(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_SYSTEM);
+	expect_state(combination, true, "home again",
+		     page_state(self->ferry, made.page) & ~STATE_YOUNG, before);
+	unmake(_metadata, &made);
+}
+
+TEST_F_TIMEOUT(flags, round_trip, 60)
+{
+	size_t i;
+
+	for (i = 0; i < NCOMBINATIONS; i++)
+		round_trip(_metadata, self, variant, &combinations[i]);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What Ferry's own engine is for: how often the TLB is flushed to move 2,048 pages of
+ * four page tables to the device, by the kernel's own counters (CONFIG_DEBUG_TLBFLUSH).
+ *
+ * The counters are those of the whole machine. So each figure is the difference around
+ * the ioctl, less what an equally long idle time costs, and the median of seven rounds.
+ * Remote flushes need another CPU that runs in the address space: a round in which the
+ * sibling lost its CPU to somebody does not count. With one CPU there are no remote
+ * flushes, and the local ones tell.
+ *
+ * An engine that flushes for each page, or for each of the tables where one for the
+ * call is promised, or whose walks of the rmap do not share the flush, fails.
+ */
+#include "safety.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25	/* not in older C libraries */
+#endif
+
+#define TABLES 4
+#define TABLE_SIZE (2 * MIB)
+#define SIZE (TABLES * TABLE_SIZE)
+#define PAGES (SIZE / page_size())
+#define ROUNDS 7
+#define TRIES (20 * ROUNDS)
+
+struct flushes {
+	long remote;
+	long local;
+};
+
+struct strategy {
+	const char *name;
+	uint32_t backend;
+	uint32_t flush;
+};
+
+enum { CORE, PER_PAGE, PER_TABLE, PER_CALL, NSTRATEGIES };
+
+static const struct strategy strategies[NSTRATEGIES] = {
+	[CORE] = { "core", DRM_FERRY_BACKEND_CORE, DRM_FERRY_FLUSH_PER_PAGE },
+	[PER_PAGE] = { "per_page", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_PAGE },
+	[PER_TABLE] = { "per_table", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_TABLE },
+	[PER_CALL] = { "per_call", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_CALL },
+};
+
+/* Somebody on another CPU: touches all pages when asked, spins on the last one. */
+struct sibling {
+	volatile pid_t tid;
+	volatile uint64_t asked;
+	volatile uint64_t touched;
+	volatile uint64_t spins;
+	volatile bool is_thread;
+	volatile bool stop;
+};
+
+FIXTURE(flushes) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *reference;
+	uint8_t *copy;
+	struct sibling *sibling;
+	uint8_t *scratch;
+};
+
+FIXTURE_SETUP(flushes)
+{
+	uint8_t *map = test_map(SIZE + TABLE_SIZE);
+
+	ASSERT_EQ(pin_to_cpu(0), 0);
+	self->ferry = test_open(0);
+	/* Aligned to page tables, and in small pages. */
+	self->memory = (void *)(((uintptr_t)map + TABLE_SIZE - 1) & -TABLE_SIZE);
+	ASSERT_EQ(madvise(map, SIZE + TABLE_SIZE, MADV_NOHUGEPAGE), 0);
+	self->reference = test_map(SIZE);
+	self->copy = test_map(SIZE);
+	self->scratch = test_map(2 * TABLE_SIZE);
+	fill_pattern(self->reference, SIZE, 1);
+	memcpy(self->memory, self->reference, SIZE);
+	memset(self->copy, 0, SIZE);
+	self->sibling = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(self->sibling, MAP_FAILED);
+}
+
+FIXTURE_TEARDOWN(flushes)
+{
+	ferry_close(self->ferry);
+}
+
+static void touch_all(const volatile uint8_t *memory)
+{
+	size_t i;
+
+	for (i = 0; i < SIZE; i += page_size())
+		memory[i];
+}
+
+static void *be_sibling(void *arg)
+{
+	struct _test_data_flushes *self = arg;
+	struct sibling *sibling = self->sibling;
+	const volatile uint8_t *last = self->memory + SIZE - 1;
+
+	pin_to_cpu(1);
+	sibling->tid = gettid();
+	for (; !sibling->stop; sibling->spins++) {
+		if (sibling->touched != sibling->asked) {
+			touch_all(self->memory);
+			sibling->touched = sibling->asked;
+		}
+		/* A process of its own keeps its hands off what has left. */
+		if (sibling->is_thread)
+			*last;
+	}
+	return NULL;
+}
+
+/* A number in a small file of /proc, behind a name; -1 if it is not there. */
+static long read_named(const char *path, const char *name)
+{
+	char text[16384], *line;
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	line = strstr(text, name);
+	return line ? atol(line + strlen(name)) : -1;
+}
+
+static struct flushes read_flushes(void)
+{
+	return (struct flushes){
+		.remote = read_named("/proc/vmstat", "\nnr_tlb_remote_flush "),
+		.local = read_named("/proc/vmstat", "\nnr_tlb_local_flush_all ") +
+			 read_named("/proc/vmstat", "\nnr_tlb_local_flush_one "),
+	};
+}
+
+/* How often the sibling lost its CPU. */
+static long read_switches(const struct sibling *sibling)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", sibling->tid, sibling->tid);
+	return read_named(path, "\nnonvoluntary_ctxt_switches:");
+}
+
+static struct flushes difference(struct flushes a, struct flushes b)
+{
+	return (struct flushes){ a.remote - b.remote, a.local - b.local };
+}
+
+static int compare_long(const void *a, const void *b)
+{
+	return *(const long *)a < *(const long *)b ? -1 : *(const long *)a > *(const long *)b;
+}
+
+static long median(long *values)
+{
+	qsort(values, ROUNDS, sizeof(*values), compare_long);
+	return values[ROUNDS / 2];
+}
+
+/*
+ * What another CPU brought home waits there to be put on its LRU list. Ferry's own engine
+ * drains that and begins anew, core drains and goes on. This drains it beforehand.
+ */
+static void settle(struct _test_data_flushes *self)
+{
+	madvise(self->scratch, 2 * TABLE_SIZE, MADV_COLLAPSE);
+}
+
+static void wait_spinning(const struct sibling *sibling)
+{
+	uint64_t spins = sibling->spins;
+
+	while (sibling->spins < spins + 2)
+		usleep(100);
+}
+
+/* Everything is home and touched by all, then it goes to the device: did it count? */
+static bool one_round(struct __test_metadata *_metadata, struct _test_data_flushes *self,
+		      const struct strategy *strategy, long may_lose, struct flushes *flushes)
+{
+	struct flushes before, during, idle;
+	double start, took;
+	long switches;
+
+	touch_all(self->memory);
+	self->sibling->asked++;
+	while (self->sibling->touched != self->sibling->asked)
+		usleep(100);
+	if (!may_lose)
+		settle(self);
+	wait_spinning(self->sibling);
+
+	switches = read_switches(self->sibling);
+	start = seconds();
+	before = read_flushes();
+	test_engine(self->ferry, strategy, self->memory, SIZE, DRM_FERRY_TARGET_DEVICE);
+	during = difference(read_flushes(), before);
+	took = seconds() - start;
+	switches = read_switches(self->sibling) - switches;
+
+	before = read_flushes();
+	usleep(took * 1e6);
+	idle = difference(read_flushes(), before);
+	*flushes = difference(during, idle);
+	return switches <= may_lose || cpus() == 1;
+}
+
+static void bring_home(struct __test_metadata *_metadata, struct _test_data_flushes *self)
+{
+	ASSERT_EQ(ferry_migrate(self->ferry, self->memory, SIZE, DRM_FERRY_TARGET_SYSTEM, NULL,
+				NULL), 0);
+}
+
+static struct flushes measure(struct __test_metadata *_metadata, struct _test_data_flushes *self,
+			      const struct strategy *strategy, long may_lose, const char *what)
+{
+	long remote[ROUNDS], local[ROUNDS];
+	struct flushes flushes;
+	int tries, counted = 0;
+
+	for (tries = 0; tries < TRIES && counted < ROUNDS; tries++) {
+		if (one_round(_metadata, self, strategy, may_lose, &flushes)) {
+			remote[counted] = flushes.remote;
+			local[counted++] = flushes.local;
+		}
+		if (counted == ROUNDS) {
+			ASSERT_EQ(ferry_read(self->ferry, self->memory, SIZE, self->copy), 0);
+			ASSERT_EQ(memcmp(self->copy, self->reference, SIZE), 0);
+		}
+		bring_home(_metadata, self);
+	}
+	ASSERT_EQ(counted, ROUNDS);
+	flushes.remote = median(remote);
+	flushes.local = median(local);
+	printf("# %llu %s pages, %s: %ld remote flushes (%ld to %ld), %ld local (%ld to %ld), %d rounds\n",
+	       PAGES, what, strategy->name, flushes.remote, remote[0], remote[ROUNDS - 1],
+	       flushes.local, local[0], local[ROUNDS - 1], tries);
+	return flushes;
+}
+
+#define test_about(seen, expected)					\
+	do {								\
+		ASSERT_GE(seen, (expected) - (expected) / 10);		\
+		ASSERT_LE(seen, (expected) + (expected) / 10);		\
+	} while (0)
+
+static void measure_exclusive(struct __test_metadata *_metadata,
+			      struct _test_data_flushes *self, int first, long may_lose,
+			      const char *what, struct flushes *flushes)
+{
+	pthread_t thread;
+	int i;
+
+	self->sibling->is_thread = true;
+	ASSERT_EQ(pthread_create(&thread, NULL, be_sibling, self), 0);
+	for (i = first; i < NSTRATEGIES; i++)
+		flushes[i] = measure(_metadata, self, &strategies[i], may_lose, what);
+	self->sibling->stop = true;
+	pthread_join(thread, NULL);
+	ASSERT_EQ(memcmp(self->memory, self->reference, SIZE), 0);
+}
+
+TEST_F_TIMEOUT(flushes, exclusive, 250)
+{
+	struct flushes flushes[NSTRATEGIES];
+
+	measure_exclusive(_metadata, self, CORE, 0, "exclusive", flushes);
+	ASSERT_GE(flushes[CORE].local, 1900);
+	test_about(flushes[PER_PAGE].local, flushes[CORE].local);
+	ASSERT_LE(flushes[PER_TABLE].local, 2 * TABLES);
+	ASSERT_LE(flushes[PER_CALL].local, 2);
+	/* None is no success. */
+	ASSERT_GE(flushes[PER_TABLE].local, TABLES);
+	ASSERT_GE(flushes[PER_CALL].local, 1);
+	if (cpus() == 1)
+		return;
+	ASSERT_GE(flushes[CORE].remote, 1900);
+	test_about(flushes[PER_PAGE].remote, flushes[CORE].remote);
+	ASSERT_LE(flushes[PER_TABLE].remote, 2 * TABLES);
+	ASSERT_LE(flushes[PER_CALL].remote, 2);
+	ASSERT_GE(flushes[PER_TABLE].remote, TABLES);
+	ASSERT_GE(flushes[PER_CALL].remote, 1);
+}
+
+/* The last page is in another CPU's batch: the drain costs no more than is promised. */
+TEST_F_TIMEOUT(flushes, exclusive_and_a_drain, 250)
+{
+	struct flushes flushes[NSTRATEGIES];
+
+	measure_exclusive(_metadata, self, PER_TABLE, 1, "unsettled exclusive", flushes);
+	ASSERT_LE(flushes[PER_TABLE].local, 2 * TABLES);
+	ASSERT_LE(flushes[PER_CALL].local, 2);
+	ASSERT_LE(flushes[PER_TABLE].remote, 2 * TABLES);
+	ASSERT_LE(flushes[PER_CALL].remote, 2);
+}
+
+TEST_F_TIMEOUT(flushes, shared, 250)
+{
+	struct flushes flushes[NSTRATEGIES];
+	pid_t pid;
+	int i;
+
+	pid = test_fork();
+	if (!pid) {
+		be_sibling(self);
+		child_check(!memcmp(self->memory, self->reference, SIZE));
+		_exit(0);
+	}
+	for (i = PER_TABLE; i < NSTRATEGIES; i++)
+		flushes[i] = measure(_metadata, self, &strategies[i], 0, "shared");
+	self->sibling->stop = true;
+	test_wait(pid);
+	ASSERT_EQ(memcmp(self->memory, self->reference, SIZE), 0);
+
+	ASSERT_LE(flushes[PER_TABLE].local, 4 * TABLES);
+	ASSERT_LE(flushes[PER_CALL].local, 3);
+	ASSERT_LE(flushes[PER_TABLE].remote, 4 * TABLES);
+	ASSERT_LE(flushes[PER_CALL].remote, 3);
+	ASSERT_GE(flushes[PER_CALL].remote, cpus() > 1);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A memory cgroup (v2) for one test: what it is charged is this process's and nobody
+ * else's, and while one page is charged to it, it cannot quite go away.
+ */
+#ifndef FERRY_GROUP_H
+#define FERRY_GROUP_H
+
+#include "moves.h"
+
+#define GROUPS "/sys/fs/cgroup"
+#define GROUP GROUPS "/ferry_test"
+
+/**
+ * struct group - the one that we are in
+ * @former: cgroup.procs of the group that we were in
+ * @dying: groups that had gone before, but not quite
+ */
+struct group {
+	char former[64];
+	long dying;
+};
+
+/* Whoever enters brings nothing that others are charged for. */
+static inline void group_touch_stack(void)
+{
+	volatile uint8_t stack[64 * 1024];
+	size_t i;
+
+	for (i = 0; i < sizeof(stack); i += page_size())
+		stack[i] = 1;
+}
+
+/* 0 or -errno. */
+static inline int group_enter(struct group *group)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char name[32];
+	int ret = -EIO;
+
+	if (file && fscanf(file, "0::%31s", name) == 1)
+		ret = 0;
+	if (file)
+		fclose(file);
+	snprintf(group->former, sizeof(group->former), GROUPS "%s/cgroup.procs", name);
+	ret = ret ?: put(GROUPS "/cgroup.subtree_control", "+memory");
+	if (ret || mkdir(GROUP, 0700))
+		return ret ?: -errno;
+	group->dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
+	if (mlockall(MCL_CURRENT) || munlockall())
+		return -errno;
+	group_touch_stack();
+	return put(GROUP "/cgroup.procs", "0");
+}
+
+static inline int group_leave(const struct group *group)
+{
+	return put(group->former, "0");
+}
+
+static inline long group_stat(const char *name)
+{
+	return counter(GROUP "/memory.stat", name);
+}
+
+/* Counts are added up every two seconds, and when much has changed. */
+static inline long group_stat_after(const char *name, long wanted)
+{
+	double end = seconds() + 8;
+
+	while (group_stat(name) != wanted && seconds() < end)
+		usleep(20000);
+	return group_stat(name);
+}
+
+/* As long as it is still. */
+static inline long group_stat_settled(const char *name)
+{
+	long value;
+
+	do {
+		value = group_stat(name);
+		usleep(2500000);
+	} while (value != group_stat(name));
+	return value;
+}
+
+/* When we have left it and given back what we had: no charge is left behind. 0 or -1. */
+static inline int group_goes_away(const struct group *group)
+{
+	double end = seconds() + 10;
+	long dying;
+
+	if (settle())
+		return -1;
+	/* What reading files has left. */
+	put(GROUP "/memory.reclaim", "1G");
+	if (rmdir(GROUP))
+		return -1;
+	do {
+		usleep(20000);
+		dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
+	} while (dying > group->dying && seconds() < end);
+	return dying > group->dying ? -1 : 0;
+}
+
+#endif

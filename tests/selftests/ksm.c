@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+/*
+ * KSM and the own engine (I11). A merged page is mapped where its rmap does not lead:
+ * not before ksmd has put it into its stable tree, nor once the process that had it
+ * merged is gone. So merged pages stay, one by one, and are told; their neighbours
+ * move; and ksmd goes on as if there were no device.
+ *
+ * An engine that takes a merged page leaves migration entries behind that nobody
+ * finds (core ends in a BUG: it is never run here; limits.c has its refusal), or gives
+ * one mapping its own copy of what is shared. One that refuses whole mappings is of no
+ * use to a process that has all of its memory mergeable, by prctl().
+ */
+#include "moves.h"
+
+#define KSM "/sys/kernel/mm/ksm/"
+#define PAGES 64
+
+FIXTURE(ksm) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *copy;
+	uint8_t outcomes[PAGES];
+	size_t n;
+};
+
+FIXTURE_SETUP(ksm)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	self->copy = test_map(self->n);
+	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(put(KSM "smart_scan", "0"), 0);
+	ASSERT_EQ(put(KSM "pages_to_scan", "1000"), 0);
+	ASSERT_EQ(put(KSM "sleep_millisecs", "1"), 0);
+}
+
+FIXTURE_TEARDOWN(ksm)
+{
+	control_off();
+	put(KSM "run", "2");
+	put(KSM "run", "0");
+	put(KSM "use_zero_pages", "0");
+	ferry_close(self->ferry);
+}
+
+/* The pagemap of a process's range; our own for pid 0. */
+static int read_pagemap(pid_t pid, const uint8_t *memory, uint64_t entries[PAGES])
+{
+	size_t n = PAGES * sizeof(*entries);
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid ?: getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = pread(fd, entries, n, ptr(memory) / page_size() * sizeof(*entries));
+	close(fd);
+	return got == (ssize_t)n ? 0 : -1;
+}
+
+/*
+ * Pages that are at more than one address: merged. KPF_KSM does not tell: Linux 6.12
+ * sets it for every anonymous page (fs/proc/page.c tests one of its two bits). @pfn is
+ * where the first of them is, or 0.
+ */
+static size_t count_merged(pid_t pid, const uint8_t *memory, uint64_t *pfn)
+{
+	uint64_t entries[PAGES];
+	size_t i, j, count = 0;
+
+	*pfn = 0;
+	if (read_pagemap(pid, memory, entries))
+		return 0;
+	for (i = 0; i < PAGES; i++) {
+		for (j = 0; j < PAGES; j++)
+			if (i != j && entries[i] & PAGEMAP_PRESENT && entries[i] == entries[j])
+				break;
+		if (j < PAGES && !*pfn)
+			*pfn = entries[i] & PAGEMAP_PFN;
+		count += j < PAGES;
+	}
+	return count;
+}
+
+/* Every other page is like all others of these; the rest is of its own kind. */
+static void fill_alternating(uint8_t *memory)
+{
+	size_t page = page_size(), i;
+
+	fill_pattern(memory, PAGES * page, 1);
+	for (i = 0; i < PAGES; i += 2)
+		memset(memory + i * page, 7, page);
+}
+
+static bool is_alternating(const uint8_t *memory)
+{
+	static uint8_t expected[PAGES * 4096];
+
+	fill_alternating(expected);
+	return !memcmp(memory, expected, sizeof(expected));
+}
+
+static long scans(void)
+{
+	long count = -1;
+
+	return read_number(KSM "full_scans", &count) ? -1 : count;
+}
+
+/* Until ksmd has been through everything a few times more: 0, or -1 after 20 s. */
+static int wait_scans(void)
+{
+	double end = seconds() + 20;
+	long first = scans();
+
+	while (scans() < first + 3 && seconds() < end)
+		usleep(1000);
+	return scans() >= first + 3 ? 0 : -1;
+}
+
+/* All pages that are alike are merged, and ksmd is stopped. Their pfn, or 0. */
+static uint64_t merge(pid_t pid, const uint8_t *memory)
+{
+	double end = seconds() + 20;
+	uint64_t pfn;
+
+	if (put(KSM "run", "1"))
+		return 0;
+	while (count_merged(pid, memory, &pfn) < PAGES / 2 && seconds() < end)
+		usleep(1000);
+	if (wait_scans() || put(KSM "run", "0"))
+		return 0;
+	return count_merged(pid, memory, &pfn) == PAGES / 2 ? pfn : 0;
+}
+
+/* What is at @pfn is told and stays; each other page moves. How many stay. */
+static size_t test_told_one_by_one(struct __test_metadata *_metadata,
+				   struct _test_data_ksm *self, uint64_t pfn)
+{
+	uint64_t entries[PAGES];
+	size_t i, merged = 0;
+	bool is_merged;
+
+	ASSERT_EQ(read_pagemap(0, self->memory, entries), 0);
+	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, self->outcomes);
+	for (i = 0; i < PAGES; i++) {
+		is_merged = entries[i] & PAGEMAP_PRESENT && (entries[i] & PAGEMAP_PFN) == pfn;
+		merged += is_merged;
+		ASSERT_EQ(self->outcomes[i], is_merged ? DRM_FERRY_KSM : DRM_FERRY_MOVED)
+			TH_LOG("page %zu", i);
+	}
+	test_used(self->ferry, PAGES - merged);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy), 0);
+	ASSERT_TRUE(is_alternating(self->copy));
+	return merged;
+}
+
+TEST_F_TIMEOUT(ksm, told_one_by_one, 90)
+{
+	uint64_t pfn;
+
+	fill_alternating(self->memory);
+	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
+	pfn = merge(0, self->memory);
+	ASSERT_NE(pfn, 0);
+	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), PAGES / 2);
+	ASSERT_TRUE(is_alternating(self->memory));
+	ASSERT_EQ(count_merged(0, self->memory, &pfn), PAGES / 2);
+
+	/* A write makes a page of our own of it, and that one moves. */
+	self->memory[0] = 7;
+	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), PAGES / 2 - 1);
+	ASSERT_TRUE(is_alternating(self->memory));
+}
+
+/*
+ * A child has had the pages merged, one of them in place. Our own mapping of it is not
+ * mergeable, and once the child is gone no rmap leads to it.
+ */
+TEST_F_TIMEOUT(ksm, merged_by_a_child, 90)
+{
+	int ready[2], go[2];
+	uint64_t pfn;
+	pid_t pid;
+
+	fill_alternating(self->memory);
+	ASSERT_EQ(pipe(ready), 0);
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!madvise(self->memory, self->n, MADV_MERGEABLE));
+		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(is_alternating(self->memory));
+		_exit(0);
+	}
+	ASSERT_EQ(wait_told(ready[0]), 0);
+	pfn = merge(pid, self->memory);
+	ASSERT_NE(pfn, 0);
+	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), 1);
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+
+	ASSERT_TRUE(is_alternating(self->memory));
+	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), 1);
+	ASSERT_TRUE(is_alternating(self->memory));
+}
+
+/* What a page under ksmd's hands may come to. */
+static bool is_expected(uint8_t outcome)
+{
+	switch (outcome) {
+	case DRM_FERRY_MOVED:
+	case DRM_FERRY_ALREADY_THERE:
+	case DRM_FERRY_KSM:
+	case DRM_FERRY_LOCKED:
+	case DRM_FERRY_PINNED:
+	case DRM_FERRY_SHARED_BUSY:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Pages go there and come home, by all ways, while ksmd merges and writes unmerge. */
+TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
+{
+	size_t page = page_size(), moved = 0, merged = 0, i;
+	double end = seconds() + 4;
+	uint8_t *shadow = test_map(self->n);
+	unsigned int round = 0;
+	long first = scans();
+	uint64_t pfn;
+
+	memset(self->memory, 3, self->n);
+	memset(shadow, 3, self->n);
+	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
+	ASSERT_EQ(put(KSM "run", "1"), 0);
+	while (seconds() < end || round < 20 || scans() < first + 5 || !merged) {
+		ASSERT_LT(seconds(), end + 60);
+		for (i = round % 5; i < PAGES; i += 5) {
+			memset(self->memory + i * page, round % 3, page);
+			memset(shadow + i * page, round % 3, page);
+		}
+		test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE,
+			    self->outcomes);
+		for (i = 0; i < PAGES; i++) {
+			ASSERT_TRUE(is_expected(self->outcomes[i]))
+				TH_LOG("%s", ferry_outcome_name(self->outcomes[i]));
+		}
+		moved += count_outcome(self->outcomes, PAGES, DRM_FERRY_MOVED);
+		merged += count_outcome(self->outcomes, PAGES, DRM_FERRY_KSM);
+		ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy), 0);
+		ASSERT_EQ(memcmp(self->copy, shadow, self->n), 0);
+		if (++round % 3) {
+			test_engine(self->ferry, OWN, self->memory, self->n, TO_SYSTEM, NULL);
+		}
+		if (round % 2) {
+			ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
+		} else {
+			usleep(1000);
+		}
+	}
+	ASSERT_GT(moved, PAGES);
+	TH_LOG("%u rounds, %ld scans: %zu moved, %zu merged", round, scans() - first,
+	       moved, merged);
+
+	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
+	ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
+}
+
+/* Between its phases a migration holds ksmd up no more than any reader of the mm does. */
+TEST_F_TIMEOUT(ksm, scans_while_a_migration_is_held, 90)
+{
+	struct background background = {
+		.ferry = self->ferry,
+		.request = { .addr = ptr(self->memory), .len = self->n,
+			     .outcomes = ptr(self->outcomes), .backend = OWN },
+	};
+	uint64_t pfn;
+
+	fill_alternating(self->memory);
+	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
+	ASSERT_NE(merge(0, self->memory), 0);
+	ASSERT_EQ(control_on(), 0);
+	ASSERT_EQ(control_arm(AFTER_COPY), 0);
+	ASSERT_EQ(background_start(&background), 0);
+	ASSERT_EQ(control_wait(AFTER_COPY), 0);
+	ASSERT_EQ(put(KSM "run", "1"), 0);
+	ASSERT_EQ(wait_scans(), 0);
+	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
+	ASSERT_EQ(control_release(AFTER_COPY), 0);
+	ASSERT_EQ(background_join(&background), 0);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_KSM), PAGES / 2);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_MOVED), PAGES / 2);
+	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, NULL);
+	test_used(self->ferry, PAGES);
+	ASSERT_TRUE(is_alternating(self->memory));
+}
+
+/* The zero page that ksmd maps is counted, until something else is mapped there. */
+TEST_F_TIMEOUT(ksm, zero_pages_are_uncounted, 90)
+{
+	double end = seconds() + 20;
+
+	ASSERT_EQ(put(KSM "use_zero_pages", "1"), 0);
+	memset(self->memory, 0, self->n);
+	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
+	ASSERT_EQ(put(KSM "run", "1"), 0);
+	while (counter("/proc/self/ksm_stat", "ksm_zero_pages") < PAGES && seconds() < end)
+		usleep(1000);
+	ASSERT_EQ(put(KSM "run", "0"), 0);
+	ASSERT_EQ(counter("/proc/self/ksm_stat", "ksm_zero_pages"), PAGES);
+	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, self->outcomes);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_ZERO_FILLED), PAGES);
+	ASSERT_EQ(counter("/proc/self/ksm_stat", "ksm_zero_pages"), 0);
+	ASSERT_EQ(find_nonzero(self->memory, self->n), self->n);
+}
+
+TEST_HARNESS_MAIN

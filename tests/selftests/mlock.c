@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Locked memory (I22). The device is out of mlock()'s reach, so pages may go there, but
+ * the counts and what a page is when it is home stay right: locked pages are
+ * unevictable, others are not, and Mlocked counts each once.
+ *
+ * An engine that forgets the mlock side of the rmap leaves Mlocked too high (source
+ * never unlocked) or pages that reclaim may take though they are locked. One that leaves
+ * its pages in the CPU's batch for mlock leaves a reference on each, and from another
+ * CPU they cannot be moved: not there, and not home.
+ */
+#include "moves.h"
+
+/* More than a batch has room for. */
+#define PAGES 64
+#define ONFAULT 1
+
+#define LOCKED (KPF_MLOCKED | KPF_UNEVICTABLE)
+
+struct locked {
+	long mlocked;
+	long unevictable;
+	long own;
+};
+
+/* In KiB, with all batches worked off. */
+static struct locked locked(void)
+{
+	struct locked now = { -1, -1, -1 };
+
+	if (settle())
+		return now;
+	now.mlocked = counter("/proc/meminfo", "Mlocked");
+	now.unevictable = counter("/proc/meminfo", "Unevictable");
+	now.own = counter("/proc/self/status", "VmLck");
+	return now;
+}
+
+FIXTURE(mlock) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	size_t n;
+	struct locked before;
+};
+
+FIXTURE_VARIANT(mlock) {
+	uint32_t engine;
+};
+
+FIXTURE_VARIANT_ADD(mlock, own) { .engine = OWN };
+FIXTURE_VARIANT_ADD(mlock, core) { .engine = CORE };
+
+FIXTURE_SETUP(mlock)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	self->before = locked();
+	ASSERT_GE(self->before.mlocked, 0);
+}
+
+FIXTURE_TEARDOWN(mlock)
+{
+	ferry_close(self->ferry);
+}
+
+/*
+ * @own pages of this process are in locked mappings; @pages of these are there, @away
+ * of them on the device, which has no LRU list.
+ */
+static void test_locked(struct __test_metadata *_metadata,
+			const struct _test_data_mlock *self, long own, long pages,
+			long away)
+{
+	long kib = page_size() / 1024;
+	struct locked now = locked();
+
+	ASSERT_EQ(now.own - self->before.own, own * kib);
+	ASSERT_EQ(now.mlocked - self->before.mlocked, pages * kib);
+	ASSERT_EQ(now.unevictable - self->before.unevictable, (pages - away) * kib);
+}
+
+/* Each page is locked and unevictable, or neither. */
+static void test_pages(struct __test_metadata *_metadata,
+		       const struct _test_data_mlock *self, uint64_t flags)
+{
+	size_t i;
+
+	for (i = 0; i < PAGES; i++) {
+		uint64_t page = kpageflags(self->memory + i * page_size());
+
+		ASSERT_EQ(page & (LOCKED | KPF_LRU), flags | KPF_LRU)
+			TH_LOG("page %zu: %llx", i, (unsigned long long)page);
+	}
+}
+
+static void test_home_and_locked(struct __test_metadata *_metadata,
+				 const struct _test_data_mlock *self)
+{
+	test_pattern(self->memory, self->n, 1);
+	test_locked(_metadata, self, PAGES, PAGES, 0);
+	test_pages(_metadata, self, LOCKED);
+}
+
+static void lock_all(struct __test_metadata *_metadata, const struct _test_data_mlock *self)
+{
+	fill_pattern(self->memory, self->n, 1);
+	ASSERT_EQ(mlock(self->memory, self->n), 0);
+	test_locked(_metadata, self, PAGES, PAGES, 0);
+	test_pages(_metadata, self, LOCKED);
+}
+
+TEST_F(mlock, round_trips)
+{
+	int round;
+
+	lock_all(_metadata, self);
+	for (round = 0; round < 2; round++) {
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_DEVICE);
+		ASSERT_EQ(counter("/proc/self/status", "VmLck") - self->before.own,
+			  (long)self->n / 1024);
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_SYSTEM);
+		test_home_and_locked(_metadata, self);
+	}
+	/* By touches of the CPU, which are in test_pattern(). */
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	test_home_and_locked(_metadata, self);
+	/* By pfn. */
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ferry_close(self->ferry);
+	self->ferry = test_open(0);
+	test_used(self->ferry, 0);
+	test_home_and_locked(_metadata, self);
+
+	ASSERT_EQ(munlock(self->memory, self->n), 0);
+	test_locked(_metadata, self, 0, 0, 0);
+	test_pages(_metadata, self, 0);
+}
+
+/* In a pipe they have references; a full device has no room: put back as they were. */
+TEST_F_TIMEOUT(mlock, failed_migrations, 120)
+{
+	struct iovec iov = { self->memory, self->n };
+	struct drm_ferry_query query;
+	uint8_t *filler;
+	int in_pipe[2];
+
+	lock_all(_metadata, self);
+	ASSERT_EQ(pipe(in_pipe), 0);
+	ASSERT_GE(fcntl(in_pipe[1], F_SETPIPE_SZ, (int)self->n), 0);
+	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)self->n);
+	ASSERT_EQ(test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
+			      NULL).failed, PAGES);
+	test_home_and_locked(_metadata, self);
+	close(in_pipe[0]);
+	close(in_pipe[1]);
+
+	ASSERT_EQ(ferry_query(self->ferry, &query), 0);
+	filler = test_map(query.memory_size);
+	test_engine_moves(self->ferry, OWN, filler, query.memory_size, TO_DEVICE);
+	ASSERT_EQ(_test_migrate(self->ferry, self->memory, self->n, TO_DEVICE, NULL, NULL),
+		  -ENOSPC);
+	test_home_and_locked(_metadata, self);
+	munmap(filler, query.memory_size);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	test_home_and_locked(_metadata, self);
+}
+
+/* Pages are locked as they come: those that the device made, when they are home. */
+TEST_F(mlock, on_fault)
+{
+	ASSERT_EQ(mlock2(self->memory, self->n, ONFAULT), 0);
+	test_locked(_metadata, self, PAGES, 0, 0);
+	fill_pattern(self->memory, self->n / 2, 1);
+	test_locked(_metadata, self, PAGES, PAGES / 2, 0);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_SYSTEM);
+	test_locked(_metadata, self, PAGES, PAGES, 0);
+	test_pages(_metadata, self, LOCKED);
+	test_pattern(self->memory, self->n / 2, 1);
+	ASSERT_EQ(find_nonzero(self->memory + self->n / 2, self->n / 2), self->n / 2);
+}
+
+/* munlock() passes over what is on the device. */
+TEST_F(mlock, munlock_on_the_device)
+{
+	size_t half = self->n / 2;
+
+	lock_all(_metadata, self);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(munlock(self->memory, self->n), 0);
+	test_engine_moves(self->ferry, variant->engine, self->memory, half, TO_SYSTEM);
+	test_pattern(self->memory, self->n, 1);
+	test_locked(_metadata, self, 0, 0, 0);
+	test_pages(_metadata, self, 0);
+}
+
+/* And so does mlock2(MLOCK_ONFAULT); mlock() itself fetches them. */
+TEST_F(mlock, mlock_on_the_device)
+{
+	size_t half = self->n / 2;
+
+	fill_pattern(self->memory, self->n, 1);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(mlock2(self->memory, half, ONFAULT), 0);
+	test_used(self->ferry, PAGES);
+	ASSERT_EQ(mlock(self->memory + half, half), 0);
+	test_used(self->ferry, PAGES / 2);
+	test_engine_moves(self->ferry, variant->engine, self->memory, half, TO_SYSTEM);
+	test_home_and_locked(_metadata, self);
+}
+
+/* Only our mapping is locked; the child's goes with it, and alone. */
+TEST_F(mlock, shared_with_a_child)
+{
+	int go[2], round;
+	pid_t pid;
+
+	lock_all(_metadata, self);
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_told(go[0]));
+		child_check(find_difference(self->memory, self->n, 1) == self->n);
+		child_check(counter("/proc/self/status", "VmLck") == 0);
+		_exit(0);
+	}
+	for (round = 0; round < 2; round++) {
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_DEVICE);
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_SYSTEM);
+		test_home_and_locked(_metadata, self);
+	}
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(munmap(self->memory, self->n), 0);
+	ASSERT_EQ(settle(), 0);
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+	test_wait_unused(self->ferry, 2);
+	test_locked(_metadata, self, 0, 0, 0);
+}
+
+/* Dropped, unmapped, or gone with the process, while on the device. */
+TEST_F(mlock, dropped_on_the_device)
+{
+	size_t half = self->n / 2;
+	pid_t pid;
+
+	lock_all(_metadata, self);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(munmap(self->memory, half), 0);
+	test_locked(_metadata, self, PAGES / 2, PAGES / 2, PAGES / 2);
+	ASSERT_EQ(munmap(self->memory + half, half), 0);
+	test_locked(_metadata, self, 0, 0, 0);
+
+	pid = test_fork();
+	if (!pid) {
+		struct ferry *own;
+
+		child_check((self->memory = _test_map(self->n)) != MAP_FAILED);
+		child_check(!mlock(self->memory, self->n));
+		child_check(!ferry_open_index(0, &own));
+		child_check(!_test_migrate(own, self->memory, self->n, TO_DEVICE, NULL, NULL));
+		child_check(_test_used(own) == self->n);
+		_exit(0);
+	}
+	test_wait(pid);
+	test_wait_unused(self->ferry, 2);
+	test_locked(_metadata, self, 0, 0, 0);
+}
+
+/* Nothing may wait in another CPU's batch, with a reference on a page. */
+TEST_F(mlock, from_cpu_to_cpu)
+{
+	int last = cpus_online() - 1, round;
+
+	lock_all(_metadata, self);
+	for (round = 0; round < 4; round++) {
+		ASSERT_EQ(run_on(0), 0);
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_DEVICE);
+		ASSERT_EQ(run_on(last), 0);
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_SYSTEM);
+	}
+	test_home_and_locked(_metadata, self);
+}
+
+/* Whether the child ended well, within some seconds; it is killed if it did not. */
+static bool ends_well(pid_t pid)
+{
+	double end = seconds() + 10;
+	int status = -1;
+	pid_t done;
+
+	while (!(done = waitpid(pid, &status, WNOHANG)) && seconds() < end)
+		usleep(1000);
+	if (!done) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+	}
+	return done == pid && WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
+/*
+ * Our locked mapping of what we share with a child goes, and leaves the pages in this
+ * CPU's batch for munlock. The child, on another CPU, touches them: it must not wait
+ * for this CPU to have more to do.
+ */
+TEST_F(mlock, unmapped_on_another_cpu)
+{
+	int go[2];
+	pid_t pid;
+
+	lock_all(_metadata, self);
+	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!run_on(cpus_online() - 1));
+		child_check(!wait_told(go[0]));
+		child_check(find_difference(self->memory, self->n, 1) == self->n);
+		_exit(0);
+	}
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(munmap(self->memory, self->n), 0);
+	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_TRUE(ends_well(pid));
+	test_wait_unused(self->ferry, 2);
+	test_locked(_metadata, self, 0, 0, 0);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Migrations by a named engine, and the kernel's own counters of pages. A counter is
+ * read after settle(): what CPUs have put aside is worked off and added up.
+ */
+#ifndef FERRY_MOVES_H
+#define FERRY_MOVES_H
+
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include "control.h"
+
+#define TO_DEVICE DRM_FERRY_TARGET_DEVICE
+#define TO_SYSTEM DRM_FERRY_TARGET_SYSTEM
+#define OWN DRM_FERRY_BACKEND_OWN
+#define CORE DRM_FERRY_BACKEND_CORE
+
+#define KPF_LRU (1ull << 5)
+#define KPF_ACTIVE (1ull << 6)
+#define KPF_WRITEBACK (1ull << 8)
+#define KPF_UNEVICTABLE (1ull << 18)
+#define KPF_MLOCKED (1ull << 33)
+
+/* One ioctl over the whole range; @outcomes may be NULL. Its counts. */
+#define test_engine(ferry, engine, memory, n, where, outcomes_)		\
+	({								\
+		struct drm_ferry_migrate __request = {			\
+			.addr = ptr(memory), .len = n, .target = where,	\
+			.backend = engine, .outcomes = ptr(outcomes_) };	\
+		ASSERT_EQ(ferry_migrate_raw(ferry, &__request), 0);	\
+		ASSERT_EQ(__request.done, (uint64_t)(n));		\
+		__request;						\
+	})
+
+/* Every page must move. */
+#define test_engine_moves(ferry, engine, memory, n, where)		\
+	do {								\
+		struct drm_ferry_migrate __moved =			\
+			test_engine(ferry, engine, memory, n, where, NULL); \
+		ASSERT_EQ(__moved.moved, (n) / page_size());		\
+		ASSERT_EQ(__moved.failed, 0);				\
+	} while (0)
+
+static inline size_t count_outcome(const uint8_t *outcomes, size_t n, uint8_t outcome)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < n; i++)
+		count += outcomes[i] == outcome;
+	return count;
+}
+
+/* A number behind a word in a file such as /proc/meminfo or /proc/vmstat, or -1. */
+static inline long counter(const char *path, const char *name)
+{
+	size_t length = strlen(name);
+	char line[256];
+	long value = -1;
+	FILE *file = fopen(path, "re");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, name, length) || !strchr(": \t", line[length]))
+			continue;
+		value = strtol(line + length + 1, NULL, 10);
+		break;
+	}
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/*
+ * Pages that wait in some CPU's batch go to their lists (move_pages() sees to that
+ * before it begins), and counts that CPUs keep for themselves are added up. 0 or -errno.
+ */
+static inline int settle(void)
+{
+	void *page = _test_map(page_size());
+	int node = 0, status = -1, ret;
+
+	if (page == MAP_FAILED)
+		return -ENOMEM;
+	*(volatile uint8_t *)page = 1;
+	ret = syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 1 << 1) ? -errno : 0;
+	munmap(page, page_size());
+	return ret ?: put("/proc/sys/vm/stat_refresh", "1");
+}
+
+static inline int cpus_online(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+/* This thread to one CPU: 0 or -errno. */
+static inline int run_on(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+#endif

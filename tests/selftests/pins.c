@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Somebody who is not the page table has the page: long-term pins as for RDMA, reads
+ * from a disk that are under way, pages in a pipe. It stays where it is, is told, and
+ * what comes through that reference is seen by the process; afterwards it moves.
+ *
+ * An engine that moves such a page leaves the other one with the old copy: the disk
+ * writes where nobody reads, the pipe gives what was there before.
+ */
+#include <linux/aio_abi.h>
+#include <sys/uio.h>
+
+#include <mm/gup_test.h>
+
+#include "moves.h"
+#include "slow_disk.h"
+
+#define PAGES 16
+
+FIXTURE(pins) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *data;
+	uint8_t outcomes[PAGES];
+	size_t n;
+};
+
+FIXTURE_VARIANT(pins) {
+	uint32_t engine;
+	uint8_t pinned;
+	uint8_t referenced;
+};
+
+/* Core says nothing: an ordinary reference does not show afterwards, a pin does. */
+FIXTURE_VARIANT_ADD(pins, own) {
+	.engine = OWN,
+	.pinned = DRM_FERRY_PINNED,
+	.referenced = DRM_FERRY_PINNED,
+};
+
+FIXTURE_VARIANT_ADD(pins, core) {
+	.engine = CORE,
+	.pinned = DRM_FERRY_PINNED,
+	.referenced = DRM_FERRY_NOT_MOVED,
+};
+
+FIXTURE_SETUP(pins)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+}
+
+FIXTURE_TEARDOWN(pins)
+{
+	slow_disk_destroy();
+	ferry_close(self->ferry);
+}
+
+/* The first half stays for a reason, the rest moves, and comes home. */
+static void test_half_stays(struct __test_metadata *_metadata, struct _test_data_pins *self,
+			    uint32_t engine, uint8_t why)
+{
+	size_t half = self->n / 2;
+
+	test_engine(self->ferry, engine, self->memory, self->n, TO_DEVICE, self->outcomes);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES / 2, why), PAGES / 2)
+		TH_LOG("the first is %s", ferry_outcome_name(self->outcomes[0]));
+	ASSERT_EQ(count_outcome(self->outcomes + PAGES / 2, PAGES / 2, DRM_FERRY_MOVED),
+		  PAGES / 2);
+	test_used(self->ferry, PAGES / 2);
+	test_engine_moves(self->ferry, engine, self->memory + half, half, TO_SYSTEM);
+}
+
+static void test_all_move(struct __test_metadata *_metadata, struct _test_data_pins *self,
+			  uint32_t engine, unsigned int seed)
+{
+	test_engine_moves(self->ferry, engine, self->memory, self->n, TO_DEVICE);
+	test_pattern(self->memory, self->n, seed);
+	test_used(self->ferry, 0);
+}
+
+static void test_longterm(struct __test_metadata *_metadata, struct _test_data_pins *self,
+			  const struct _fixture_variant_pins *variant, uint32_t flags)
+{
+	int gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	struct pin_longterm_test pin = {
+		.addr = ptr(self->memory), .size = self->n / 2, .flags = flags };
+	uint64_t to = ptr(self->data);
+
+	ASSERT_GE(gup, 0);
+	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_START, &pin), 0);
+	test_half_stays(_metadata, self, variant->engine, variant->pinned);
+
+	/* By the CPU and by the device; seen through the pin. */
+	fill_pattern(self->memory, self->n, 2);
+	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	test_pattern(self->data, self->n / 2, 2);
+	fill_pattern(self->data, self->n, 3);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	memset(self->data, 0, self->n);
+	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	test_pattern(self->data, self->n / 2, 3);
+
+	test_half_stays(_metadata, self, variant->engine, variant->pinned);
+	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_STOP), 0);
+	test_all_move(_metadata, self, variant->engine, 3);
+	close(gup);
+}
+
+TEST_F(pins, longterm)
+{
+	test_longterm(_metadata, self, variant, PIN_LONGTERM_TEST_FLAG_USE_WRITE);
+}
+
+TEST_F(pins, longterm_fast)
+{
+	test_longterm(_metadata, self, variant, PIN_LONGTERM_TEST_FLAG_USE_WRITE |
+		      PIN_LONGTERM_TEST_FLAG_USE_FAST);
+}
+
+/* For reading only, which does not make the page exclusive to anybody. */
+TEST_F(pins, longterm_read_only)
+{
+	test_longterm(_metadata, self, variant, 0);
+}
+
+/* The pipe has the page itself: it gives what was written after it got it. */
+TEST_F(pins, in_a_pipe)
+{
+	struct iovec iov = { self->memory, self->n / 2 };
+	int in_pipe[2];
+
+	ASSERT_EQ(pipe(in_pipe), 0);
+	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)iov.iov_len);
+	test_half_stays(_metadata, self, variant->engine, variant->referenced);
+	fill_pattern(self->memory, self->n, 2);
+	test_half_stays(_metadata, self, variant->engine, variant->referenced);
+	ASSERT_EQ(read(in_pipe[0], self->data, iov.iov_len), (ssize_t)iov.iov_len);
+	test_pattern(self->data, iov.iov_len, 2);
+	test_all_move(_metadata, self, variant->engine, 2);
+	close(in_pipe[0]);
+	close(in_pipe[1]);
+}
+
+static int in_flight(aio_context_t context, bool wait)
+{
+	struct timespec at_once = { 0 };
+	struct io_event event;
+	int got;
+
+	got = syscall(SYS_io_getevents, context, wait ? 1l : 0l, 1l, &event,
+		      wait ? NULL : &at_once);
+	if (!got)
+		return 1;
+	return got == 1 && event.res > 0 ? 0 : -EIO;
+}
+
+/* Whether it was under way before and after a try to move the pages. */
+static bool read_and_migrate(struct __test_metadata *_metadata, struct _test_data_pins *self,
+			     const struct _fixture_variant_pins *variant, int disk)
+{
+	struct iocb iocb = {
+		.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = disk,
+		.aio_buf = ptr(self->memory), .aio_nbytes = self->n / 2 };
+	struct iocb *iocbs = &iocb;
+	aio_context_t context = 0;
+	int after;
+
+	ASSERT_EQ(syscall(SYS_io_setup, 1, &context), 0);
+	ASSERT_EQ(syscall(SYS_io_submit, context, 1l, &iocbs), 1);
+	test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
+		    self->outcomes);
+	after = in_flight(context, false);
+	ASSERT_GE(after, 0);
+	if (after) {
+		ASSERT_EQ(in_flight(context, true), 0);
+	}
+	ASSERT_EQ(syscall(SYS_io_destroy, context), 0);
+	return after;
+}
+
+/* O_DIRECT: the disk writes into the page itself. */
+TEST_F_TIMEOUT(pins, read_from_a_disk, 120)
+{
+	bool met = false;
+	int disk, tries;
+
+	ASSERT_EQ(slow_disk_create(), 0);
+	disk = open(SLOW_DISK, O_RDWR | O_DIRECT | O_CLOEXEC);
+	ASSERT_GE(disk, 0);
+	fill_pattern(self->data, self->n, 4);
+	ASSERT_EQ(pwrite(disk, self->data, self->n, 0), (ssize_t)self->n);
+
+	for (tries = 0; tries < 5 && !met; tries++) {
+		fill_pattern(self->memory, self->n, 1);
+		met = read_and_migrate(_metadata, self, variant, disk);
+		test_pattern(self->memory, self->n / 2, 4);
+	}
+	ASSERT_TRUE(met);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES / 2, variant->pinned), PAGES / 2);
+	ASSERT_EQ(count_outcome(self->outcomes + PAGES / 2, PAGES / 2, DRM_FERRY_MOVED),
+		  PAGES / 2);
+	test_used(self->ferry, PAGES / 2);
+	memcpy(self->memory + self->n / 2, self->data + self->n / 2, self->n / 2);
+	test_all_move(_metadata, self, variant->engine, 4);
+	close(disk);
+}
+
+static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
+			 uint32_t engine, const void *memory, size_t n)
+{
+	int target;
+
+	for (target = TO_DEVICE; target <= TO_SYSTEM; target++) {
+		struct drm_ferry_migrate request = {
+			.addr = ptr(memory), .len = n, .target = target,
+			.backend = engine };
+
+		ASSERT_EQ(ferry_migrate_raw(ferry, &request), -EINVAL);
+		ASSERT_EQ(request.done, 0);
+	}
+}
+
+/* hugetlb, and a special mapping that has normal pages: the ring of AIO. */
+TEST_F(pins, refused_mappings)
+{
+	size_t huge = 2 * MIB;
+	aio_context_t context = 0;
+	uint8_t *memory;
+
+	ASSERT_EQ(put("/proc/sys/vm/nr_hugepages", "1"), 0);
+	memory = mmap(NULL, huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
+		      MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
+	ASSERT_NE(memory, MAP_FAILED);
+	fill_pattern(memory, huge, 1);
+	test_refused(_metadata, self->ferry, variant->engine, memory, huge);
+	test_pattern(memory, huge, 1);
+	munmap(memory, huge);
+	ASSERT_EQ(put("/proc/sys/vm/nr_hugepages", "0"), 0);
+
+	ASSERT_EQ(syscall(SYS_io_setup, 1, &context), 0);
+	test_refused(_metadata, self->ferry, variant->engine, (void *)context, page_size());
+	ASSERT_EQ(syscall(SYS_io_destroy, context), 0);
+}
+
+TEST_HARNESS_MAIN

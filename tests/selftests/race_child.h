@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What another process does to pages that it shares with the test, while the test
+ * holds their migration. It has an mmap_lock of its own, so nothing makes it wait but
+ * the pages themselves.
+ */
+#ifndef FERRY_RACE_CHILD_H
+#define FERRY_RACE_CHILD_H
+
+#include "race.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* An area of its own, so that there is something to collapse. */
+#define AREA (2 * MIB)
+
+struct child;
+
+/**
+ * struct child_op - something that a child does
+ * @during: while the migration is held; 0 if it did
+ * @after: when it is over; 0 if all is as it should be
+ * @may_wait: for the pages
+ * @leaves: it does not come back from @during
+ */
+struct child_op {
+	int (*during)(struct child *child);
+	int (*after)(struct child *child);
+	bool may_wait;
+	bool leaves;
+};
+
+/**
+ * struct child - the other process
+ * @op: what it does
+ * @memory: PAGES pages that were filled with pattern 1, in AREA bytes
+ * @spare: AREA bytes to move to
+ * @device: number of a device to which it may try to move them
+ * @ferry: that device, as the child has opened it
+ * @grandchild: that it has forked, which waits for @check
+ * @pid: of the child
+ * @go: told what to begin with
+ * @told: what is done; at its end when the child is gone
+ */
+struct child {
+	const struct child_op *op;
+	uint8_t *memory;
+	uint8_t *spare;
+	unsigned int device;
+	struct ferry *ferry;
+	pid_t grandchild;
+	int check[2];
+	pid_t pid;
+	int go[2];
+	int told[2];
+};
+
+static inline uint8_t *_test_map_area(void)
+{
+	uint8_t *all = _test_map(2 * AREA), *area;
+
+	if (all == MAP_FAILED)
+		return MAP_FAILED;
+	area = (uint8_t *)((ptr(all) + AREA - 1) & ~(AREA - 1));
+	munmap(all, area - all);
+	munmap(area + AREA, all + AREA - area);
+	return area;
+}
+
+/* The data is as it was, and can be written; nothing else is in the area. */
+static inline int check_and_write(uint8_t *memory)
+{
+	size_t n = PAGES * page_size();
+
+	if (!holds(memory, 0, n, 1))
+		return -EIO;
+	fill_pattern(memory, n, 2);
+	return holds(memory, 0, n, 2) ? 0 : -EIO;
+}
+
+static inline int child_check_all(struct child *child)
+{
+	return check_and_write(child->memory);
+}
+
+static inline int child_nothing(struct child *child)
+{
+	return 0;
+}
+
+static inline int child_mprotect(struct child *child)
+{
+	return mprotect(child->memory, AREA, PROT_READ);
+}
+
+/* It can still not be written, until that is allowed. */
+static inline int child_after_mprotect(struct child *child)
+{
+	size_t n = PAGES * page_size();
+	int in_pipe[2];
+
+	if (!holds(child->memory, 0, n, 1) || pipe(in_pipe) || tell(in_pipe[1]))
+		return -EIO;
+	if (read(in_pipe[0], child->memory, 1) >= 0 || errno != EFAULT)
+		return -EIO;
+	return mprotect(child->memory, AREA, PROT_READ | PROT_WRITE) ?:
+	       check_and_write(child->memory);
+}
+
+static inline int child_munmap(struct child *child)
+{
+	return munmap(child->memory, AREA);
+}
+
+static inline int child_exit(struct child *child)
+{
+	_exit(0);
+}
+
+static inline int child_fork(struct child *child)
+{
+	if (pipe(child->check))
+		return -errno;
+	child->grandchild = _test_fork();
+	if (!child->grandchild) {
+		wait_told(child->check[0]);
+		_exit(check_and_write(child->memory) ? 1 : 0);
+	}
+	return child->grandchild > 0 ? 0 : -errno;
+}
+
+static inline int child_after_fork(struct child *child)
+{
+	int status, ret = check_and_write(child->memory);
+
+	if (ret || tell(child->check[1]))
+		return -EIO;
+	if (waitpid(child->grandchild, &status, 0) != child->grandchild || status)
+		return -EIO;
+	return 0;
+}
+
+static inline int child_mremap(struct child *child)
+{
+	void *moved = mremap(child->memory, AREA, AREA, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     child->spare);
+
+	return moved == child->spare ? 0 : -1;
+}
+
+static inline int child_after_mremap(struct child *child)
+{
+	return check_and_write(child->spare);
+}
+
+static inline int child_dontneed(struct child *child)
+{
+	return madvise(child->memory, PAGES / 2 * page_size(), MADV_DONTNEED);
+}
+
+static inline int child_after_dontneed(struct child *child)
+{
+	size_t half = PAGES / 2 * page_size();
+
+	if (find_nonzero(child->memory, half) != half ||
+	    !holds(child->memory, half, 2 * half, 1))
+		return -EIO;
+	fill_part(child->memory, 0, half, 1);
+	return check_and_write(child->memory);
+}
+
+/* Whether it can is not for us to say. */
+static inline int child_collapse(struct child *child)
+{
+	madvise(child->memory, AREA, MADV_COLLAPSE);
+	return 0;
+}
+
+static inline int child_write(struct child *child)
+{
+	return check_and_write(child->memory);
+}
+
+static inline int child_after_write(struct child *child)
+{
+	return holds(child->memory, 0, PAGES * page_size(), 2) ? 0 : -EIO;
+}
+
+/* It is told at once that it gets none. */
+static inline int child_migrate(struct child *child)
+{
+	struct ferry_counts counts;
+	int ret = ferry_migrate(child->ferry, child->memory, PAGES * page_size(),
+				DRM_FERRY_TARGET_DEVICE, NULL, &counts);
+
+	return ret ?: counts.moved ? -EIO : 0;
+}
+
+static const struct child_op op_mprotect = {
+	.during = child_mprotect, .after = child_after_mprotect,
+};
+
+static const struct child_op op_munmap = {
+	.during = child_munmap, .after = child_nothing,
+};
+
+static const struct child_op op_exit = {
+	.during = child_exit, .after = child_nothing, .leaves = true
+};
+
+static const struct child_op op_fork = {
+	.during = child_fork, .after = child_after_fork,
+};
+
+static const struct child_op op_mremap = {
+	.during = child_mremap, .after = child_after_mremap,
+};
+
+static const struct child_op op_dontneed = {
+	.during = child_dontneed, .after = child_after_dontneed,
+};
+
+static const struct child_op op_migrate = {
+	.during = child_migrate, .after = child_check_all,
+};
+
+static const struct child_op op_collapse = {
+	.during = child_collapse, .after = child_check_all, .may_wait = true
+};
+
+static const struct child_op op_write = {
+	.during = child_write, .after = child_after_write, .may_wait = true
+};
+
+static inline void child_main(struct child *child)
+{
+	close(child->told[0]);
+	if (ferry_open_index(child->device, &child->ferry))
+		_exit(1);
+	child_check(!tell(child->told[1]));
+	child_check(!wait_told(child->go[0]));
+	child_check(!tell(child->told[1]));
+	child_check(!child->op->during(child));
+	child_check(!tell(child->told[1]));
+	child_check(!wait_told(child->go[0]));
+	child_check(!child->op->after(child));
+	_exit(0);
+}
+
+/* Ready when this returns: 0 or -errno. @before runs in the child first of all. */
+static inline int _test_child(struct child *child, const struct child_op *op,
+			      void (*before)(void *arg), void *arg)
+{
+	child->op = op;
+	if (pipe(child->go) || pipe(child->told))
+		return -errno;
+	child->pid = _test_fork();
+	if (child->pid < 0)
+		return -errno;
+	if (!child->pid) {
+		if (before)
+			before(arg);
+		child_main(child);
+	}
+	close(child->told[1]);
+	return wait_told(child->told[0]) ? -EIO : 0;
+}
+
+/* Let it do while the migration is held at @point: 0, or what went wrong. */
+static inline int _test_child_during(struct child *child, const char *point)
+{
+	char path[128];
+	long held = 0;
+	int tries;
+
+	if (tell(child->go[1]) || wait_told(child->told[0]))
+		return -EIO;
+	snprintf(path, sizeof(path), "/proc/%d/stat", child->pid);
+	for (tries = 0; child->op->may_wait && tries < 20; tries++) {
+		usleep(1000);
+		if (state_of(path) == 'D')
+			return 0;
+	}
+	if (child->op->may_wait)
+		return 0;
+	if (child->op->leaves) {
+		if (waitpid(child->pid, NULL, 0) != child->pid)
+			return -ECHILD;
+	} else if (wait_told(child->told[0])) {
+		return -EIO;
+	}
+	/* It did not have to wait for the end of the migration. */
+	snprintf(path, sizeof(path), CONTROL "%s/waiting", point);
+	return read_number(path, &held) ?: held == 1 ? 0 : -ETIMEDOUT;
+}
+
+/* What it says of its memory, now that the migration is over: 0 if all is well. */
+static inline int _test_child_after(struct child *child)
+{
+	int status;
+
+	if (child->op->leaves)
+		return 0;
+	if (child->op->may_wait && wait_told(child->told[0]))
+		return -EIO;
+	if (tell(child->go[1]) || waitpid(child->pid, &status, 0) != child->pid)
+		return -ECHILD;
+	return status;
+}
+
+#endif

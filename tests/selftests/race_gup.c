@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Somebody takes references on pages (GUP-fast: a pipe, a long-term pin) while their
+ * migration is held. It waits, and what it gets then is the page that is mapped: what
+ * the CPU writes afterwards is seen through the reference.
+ *
+ * What these would catch: GUP-fast that still finds a page which is being copied (an
+ * entry that was not cleared, I2), and a page that moves away from under a reference
+ * that was taken meanwhile (I17).
+ */
+#include <mm/gup_test.h>
+#include <sys/uio.h>
+
+#include "race.h"
+
+FIXTURE(gup) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *data;
+	struct held held;
+	size_t n;
+	int pipe[2];
+	int gup_test;
+};
+
+FIXTURE_VARIANT(gup) {
+	struct race race;
+};
+
+RACE_VARIANT(gup, private_out_before_flush, 0, TO_DEVICE, BEFORE_FLUSH);
+RACE_VARIANT(gup, private_out_after_setup, 0, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(gup, private_out_after_copy, 0, TO_DEVICE, AFTER_COPY);
+RACE_VARIANT(gup, private_out_before_finalize, 0, TO_DEVICE, BEFORE_FINALIZE);
+RACE_VARIANT(gup, private_home_after_setup, 0, TO_SYSTEM, AFTER_SETUP);
+RACE_VARIANT(gup, private_home_after_copy, 0, TO_SYSTEM, AFTER_COPY);
+RACE_VARIANT(gup, private_home_before_finalize, 0, TO_SYSTEM, BEFORE_FINALIZE);
+RACE_VARIANT(gup, touch_cpu_fault, 0, TOUCH, CPU_FAULT);
+RACE_VARIANT(gup, touch_after_setup, 0, TOUCH, AFTER_SETUP);
+RACE_VARIANT(gup, touch_after_copy, 0, TOUCH, AFTER_COPY);
+RACE_VARIANT(gup, touch_before_finalize, 0, TOUCH, BEFORE_FINALIZE);
+RACE_VARIANT(gup, coherent_out_before_flush, 2, TO_DEVICE, BEFORE_FLUSH);
+RACE_VARIANT(gup, coherent_out_after_setup, 2, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(gup, coherent_out_after_copy, 2, TO_DEVICE, AFTER_COPY);
+RACE_VARIANT(gup, coherent_out_before_finalize, 2, TO_DEVICE, BEFORE_FINALIZE);
+RACE_VARIANT(gup, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
+RACE_VARIANT(gup, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
+RACE_VARIANT(gup, coherent_home_after_copy, 2, TO_SYSTEM, AFTER_COPY);
+RACE_VARIANT(gup, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
+
+FIXTURE_SETUP(gup)
+{
+	if (variant->race.how == TOUCH && !default_is_own())
+		SKIP(return, "backend=core cannot be held");
+	self->n = PAGES * page_size();
+	ASSERT_EQ(control_on(), 0);
+	ASSERT_EQ(pipe(self->pipe), 0);
+	self->gup_test = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->gup_test, 0);
+	self->ferry = test_open(variant->race.device);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	fill_pattern(self->data, self->n, 2);
+	if (variant->race.how != TO_DEVICE)
+		test_to_device(self->ferry, self->memory, self->n);
+}
+
+FIXTURE_TEARDOWN(gup)
+{
+	control_off();
+	close(self->pipe[0]);
+	close(self->pipe[1]);
+	close(self->gup_test);
+	ferry_close(self->ferry);
+}
+
+static int into_pipe(void *arg)
+{
+	struct _test_data_gup *self = arg;
+	struct iovec iov = { self->memory, self->n };
+
+	return vmsplice(self->pipe[1], &iov, 1, 0) == (ssize_t)self->n ? 0 : -EIO;
+}
+
+static int pin(void *arg)
+{
+	struct _test_data_gup *self = arg;
+	struct pin_longterm_test request = {
+		.addr = ptr(self->memory),
+		.size = self->n,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
+	};
+
+	return ioctl(self->gup_test, PIN_LONGTERM_TEST_START, &request) ? -errno : 0;
+}
+
+/* The references are taken while it is held; no page moves once they are. */
+#define test_take(take)							\
+	do {								\
+		struct helper helper;					\
+		struct ferry_counts counts;				\
+									\
+		test_helper(&helper, take, self);			\
+		test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n); \
+		helper_go(&helper);					\
+		ASSERT_FALSE(helper_done(&helper));			\
+		test_let_go(&self->held);				\
+		ASSERT_EQ(helper_join(&helper), 0);			\
+		test_all_moved(&self->held);				\
+									\
+		test_pattern(self->memory, self->n, 1);			\
+		ASSERT_EQ(_test_migrate(self->ferry, self->memory, self->n, \
+					self->held.request.target, NULL, &counts), 0); \
+		ASSERT_EQ(counts.moved, 0);				\
+		fill_pattern(self->memory, self->n, 2);			\
+	} while (0)
+
+TEST_F(gup, pipe)
+{
+	uint8_t *seen = test_map(self->n);
+
+	test_take(into_pipe);
+	ASSERT_EQ(read(self->pipe[0], seen, self->n), (ssize_t)self->n);
+	test_pattern(seen, self->n, 2);
+	test_pattern(self->memory, self->n, 2);
+}
+
+TEST_F(gup, longterm_pin)
+{
+	uint64_t seen = ptr(test_map(self->n));
+
+	test_take(pin);
+	test_used(self->ferry, 0);
+	ASSERT_EQ(ioctl(self->gup_test, PIN_LONGTERM_TEST_READ, &seen), 0);
+	test_pattern((void *)seen, self->n, 2);
+	ASSERT_EQ(ioctl(self->gup_test, PIN_LONGTERM_TEST_STOP), 0);
+	test_pattern(self->memory, self->n, 2);
+	test_to_device(self->ferry, self->memory, self->n);
+	test_pattern(self->memory, self->n, 2);
+}
+
+TEST_HARNESS_MAIN

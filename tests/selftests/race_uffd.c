@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Write protection that is put on or taken off while a migration is held: by
+ * UFFDIO_WRITEPROTECT, whose writes must be told, and by PAGEMAP_SCAN, which must find
+ * every page that was written after it had protected it, by the CPU or by the device.
+ *
+ * What these would catch: an entry that is made from what setup saw and not from what
+ * the migration entry says now (I8: a write that userfaultfd is not told of, or one that
+ * nobody waits for and hangs); a device entry that is writable and yet counts as
+ * protected (what the device writes is never reported).
+ */
+#include <poll.h>
+#include <include/uapi/linux/fs.h>
+#include <include/uapi/linux/userfaultfd.h>
+
+#include "race.h"
+
+FIXTURE(protect) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *data;
+	struct held held;
+	size_t half;
+	size_t n;
+	int uffd;
+	int pagemap;
+};
+
+FIXTURE_VARIANT(protect) {
+	struct race race;
+};
+
+RACE_VARIANT(protect, private_out_before_flush, 0, TO_DEVICE, BEFORE_FLUSH);
+RACE_VARIANT(protect, private_out_after_setup, 0, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(protect, private_out_after_copy, 0, TO_DEVICE, AFTER_COPY);
+RACE_VARIANT(protect, private_out_before_finalize, 0, TO_DEVICE, BEFORE_FINALIZE);
+RACE_VARIANT(protect, private_home_after_setup, 0, TO_SYSTEM, AFTER_SETUP);
+RACE_VARIANT(protect, private_home_before_finalize, 0, TO_SYSTEM, BEFORE_FINALIZE);
+RACE_VARIANT(protect, touch_cpu_fault, 0, TOUCH, CPU_FAULT);
+RACE_VARIANT(protect, touch_after_setup, 0, TOUCH, AFTER_SETUP);
+RACE_VARIANT(protect, touch_before_finalize, 0, TOUCH, BEFORE_FINALIZE);
+RACE_VARIANT(protect, coherent_out_before_flush, 2, TO_DEVICE, BEFORE_FLUSH);
+RACE_VARIANT(protect, coherent_out_after_setup, 2, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(protect, coherent_out_before_finalize, 2, TO_DEVICE, BEFORE_FINALIZE);
+RACE_VARIANT(protect, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
+RACE_VARIANT(protect, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
+RACE_VARIANT(protect, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
+
+/* A userfaultfd that is asked about writes to the range: fd or -errno. */
+static int open_uffd(uint64_t features, void *memory, size_t n)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+	struct uffdio_register range = {
+		.range = { ptr(memory), n },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
+		return -errno;
+	return fd;
+}
+
+static int set_protection(int uffd, void *memory, size_t n, bool on)
+{
+	struct uffdio_writeprotect request = {
+		.range = { ptr(memory), n },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &request) ? -errno : 0;
+}
+
+FIXTURE_SETUP(protect)
+{
+	if (variant->race.how == TOUCH && !default_is_own())
+		SKIP(return, "backend=core cannot be held");
+	self->n = PAGES * page_size();
+	self->half = self->n / 2;
+	ASSERT_EQ(control_on(), 0);
+	self->ferry = test_open(variant->race.device);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	fill_pattern(self->data, self->n, 3);
+	self->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(self->pagemap, 0);
+}
+
+FIXTURE_TEARDOWN(protect)
+{
+	control_off();
+	close(self->uffd);
+	close(self->pagemap);
+	ferry_close(self->ferry);
+}
+
+#define hold()								\
+	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
+
+static int write_byte(void *arg)
+{
+	*(volatile uint8_t *)arg = 0xa5;
+	return 0;
+}
+
+/* A message within some seconds, about a write to a protected page: its address. */
+static uint64_t next_write(int uffd)
+{
+	struct pollfd poll_uffd = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg message;
+
+	if (poll(&poll_uffd, 1, 5000) != 1 ||
+	    read(uffd, &message, sizeof(message)) != sizeof(message) ||
+	    message.event != UFFD_EVENT_PAGEFAULT ||
+	    !(message.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP))
+		return 0;
+	return message.arg.pagefault.address & ~(page_size() - 1);
+}
+
+TEST_F(protect, by_userfaultfd)
+{
+	uint8_t *first = self->memory, *second = self->memory + self->half;
+	struct helper told, untold;
+	size_t i;
+
+	self->uffd = open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP, first, self->n);
+	ASSERT_GE(self->uffd, 0);
+	if (variant->race.how != TO_DEVICE)
+		test_to_device(self->ferry, self->memory, self->n);
+	test_helper(&told, write_byte, first);
+	test_helper(&untold, write_byte, second);
+	ASSERT_EQ(set_protection(self->uffd, second, self->half, true), 0);
+
+	hold();
+	ASSERT_EQ(set_protection(self->uffd, first, self->half, true), 0);
+	ASSERT_EQ(set_protection(self->uffd, second, self->half, false), 0);
+	test_let_go(&self->held);
+	test_all_moved(&self->held);
+	for (i = 0; i < PAGES; i++) {
+		ASSERT_EQ(!!(pagemap(first + i * page_size()) & PAGEMAP_UFFD_WP),
+			  i < PAGES / 2);
+	}
+
+	/* A write to the one half is told and waits; one to the other is not. */
+	sem_post(&told.go);
+	ASSERT_EQ(next_write(self->uffd), ptr(first));
+	ASSERT_FALSE(helper_done(&told));
+	ASSERT_EQ(find_difference(first, self->half, 1), self->half);
+	ASSERT_EQ(set_protection(self->uffd, first, page_size(), false), 0);
+	ASSERT_EQ(helper_join(&told), 0);
+	sem_post(&untold.go);
+	ASSERT_EQ(helper_join(&untold), 0);
+
+	ASSERT_EQ(first[0], 0xa5);
+	ASSERT_EQ(second[0], 0xa5);
+	ASSERT_TRUE(holds(self->memory, 1, self->half, 1));
+	ASSERT_TRUE(holds(self->memory, self->half + 1, self->n, 1));
+}
+
+/* Pages written since they were last asked about, bit by bit; they are protected anew. */
+static int scan(int fd, uint8_t *memory, uint32_t *written)
+{
+	struct page_region found[PAGES];
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.flags = PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC,
+		.start = ptr(memory),
+		.end = ptr(memory) + PAGES * page_size(),
+		.vec = ptr(found),
+		.vec_len = PAGES,
+		.category_mask = PAGE_IS_WRITTEN,
+		.return_mask = PAGE_IS_WRITTEN,
+	};
+	int n = ioctl(fd, PAGEMAP_SCAN, &arg), i;
+	uint64_t addr;
+
+	*written = 0;
+	for (i = 0; i < n; i++)
+		for (addr = found[i].start; addr < found[i].end; addr += page_size())
+			*written |= 1u << (addr - ptr(memory)) / page_size();
+	return n < 0 ? -errno : 0;
+}
+
+/* Parts of the range, as bits of a scan. */
+#define BY_CPU 0x000fu
+#define BY_DEVICE 0x00f0u
+#define BY_BOTH 0x0f00u
+
+/*
+ * The kernel's scan marks a writable entry of a private device as protected and leaves
+ * it writable; so no page is scanned while it is there, other than while it moves.
+ */
+TEST_F(protect, by_pagemap_scan)
+{
+	size_t at = 8 * page_size(), n = 4 * page_size();
+	uint32_t written;
+	size_t i;
+
+	self->uffd = open_uffd(UFFD_FEATURE_WP_ASYNC, self->memory, self->n);
+	ASSERT_GE(self->uffd, 0);
+	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
+	ASSERT_EQ(written, (1u << PAGES) - 1);
+	fill_part(self->memory, at, at + n, 2);
+	if (variant->race.how != TO_DEVICE)
+		test_to_device(self->ferry, self->memory, self->n);
+
+	/* What was written before is told now, and protected while it moves. */
+	hold();
+	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
+	test_let_go(&self->held);
+	test_all_moved(&self->held);
+	ASSERT_EQ(written, BY_BOTH);
+
+	for (i = 0; i < 4; i++)
+		self->memory[i * page_size()] ^= 0xff;
+	ASSERT_EQ(ferry_write(self->ferry, self->memory + at - n, n, self->data + at - n), 0);
+	if (variant->race.how == TOUCH)
+		fill_part(self->memory, at, at + n, 3);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory + at, n, self->data + at), 0);
+	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
+	ASSERT_EQ(written & (BY_CPU | BY_DEVICE | BY_BOTH), BY_CPU | BY_DEVICE | BY_BOTH);
+	ASSERT_TRUE(holds(self->memory, at - n, at + n, 3));
+	ASSERT_TRUE(holds(self->memory, at + n, self->n, 1));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A disk whose requests take their time: what is under I/O can be met there. Each also
+ * needs that time, so there should be few.
+ */
+#ifndef FERRY_SLOW_DISK_H
+#define FERRY_SLOW_DISK_H
+
+#include "pages.h"
+
+#define SLOW_DISK "/dev/ferry_slow"
+#define SLOW_NULLB "/sys/kernel/config/nullb/ferry_slow"
+#define SLOW_NS "1000000000"
+
+/* 0 or -errno. */
+static inline int slow_disk_create(void)
+{
+	int ret;
+
+	/* It may be mounted. */
+	ret = system("mount -t configfs none /sys/kernel/config 2>/dev/null");
+	if (mkdir(SLOW_NULLB, 0700))
+		return -errno;
+	ret = put(SLOW_NULLB "/size", "16");
+	ret = ret ?: put(SLOW_NULLB "/memory_backed", "1");
+	ret = ret ?: put(SLOW_NULLB "/irqmode", "2");
+	ret = ret ?: put(SLOW_NULLB "/completion_nsec", SLOW_NS);
+	return ret ?: put(SLOW_NULLB "/power", "1");
+}
+
+static inline void slow_disk_destroy(void)
+{
+	put(SLOW_NULLB "/power", "0");
+	rmdir(SLOW_NULLB);
+}
+
+#endif

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages in the swap cache (I21, I11): mapped, and found by their swap entry as well.
+ *
+ * A device page must not be in it: whoever swaps in by the entry would map the device
+ * page as if it were memory. So the page leaves the cache as it leaves for the device;
+ * an engine that forgets to look at its mapping again after that finds one reference
+ * too few, and the page stays for no reason. Where a child still has the entry the page
+ * cannot leave the cache, and stays. Under writeback it stays too: the disk is reading
+ * it (core has a BUG_ON() for that in its second phase and is not run here).
+ */
+#include "moves.h"
+#include "slow_disk.h"
+
+#define PAGES 4
+
+FIXTURE(swap_cache) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t outcomes[PAGES];
+	size_t n;
+};
+
+FIXTURE_VARIANT(swap_cache) {
+	uint32_t engine;
+	uint8_t shared;
+};
+
+FIXTURE_VARIANT_ADD(swap_cache, own) {
+	.engine = OWN,
+	.shared = DRM_FERRY_SHARED_BUSY,
+};
+
+FIXTURE_VARIANT_ADD(swap_cache, core) {
+	.engine = CORE,
+	.shared = DRM_FERRY_NOT_MOVED,
+};
+
+FIXTURE_SETUP(swap_cache)
+{
+	ASSERT_EQ(swap_on(), 0);
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+}
+
+FIXTURE_TEARDOWN(swap_cache)
+{
+	ferry_close(self->ferry);
+}
+
+static bool all_have(const uint8_t *memory, uint64_t (*read)(const void *), uint64_t flag)
+{
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		if (!(read(memory + i * page_size()) & flag))
+			return false;
+	return true;
+}
+
+static int all_out(uint8_t *memory)
+{
+	double end = seconds() + 20;
+
+	while (!all_have(memory, pagemap, PAGEMAP_SWAPPED) && seconds() < end) {
+		madvise(memory, PAGES * page_size(), MADV_PAGEOUT);
+		usleep(1000);
+	}
+	return all_have(memory, pagemap, PAGEMAP_SWAPPED) ? 0 : -1;
+}
+
+/* Reading maps them. */
+static bool is_right(const uint8_t *memory, unsigned int seed)
+{
+	return find_difference(memory, PAGES * page_size(), seed) == PAGES * page_size();
+}
+
+static long swap_cached(void)
+{
+	return settle() ? -1 : counter("/proc/meminfo", "SwapCached");
+}
+
+TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)
+{
+	long kib = PAGES * page_size() / 1024, left;
+	unsigned int seed = 1;
+
+	for (; seed < 4; seed++) {
+		fill_pattern(self->memory, self->n, seed);
+		ASSERT_EQ(all_out(self->memory), 0);
+		ASSERT_TRUE(is_right(self->memory, seed));
+		ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
+		left = swap_cached();
+		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+				  TO_DEVICE);
+		left -= swap_cached();
+		if (seed == 2) {
+			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+					  TO_SYSTEM);
+		}
+		/* Home, before anything can fail: see tests/mutants. */
+		ASSERT_TRUE(is_right(self->memory, seed));
+		ASSERT_EQ(left, kib);
+		/* Its only copy now: dirty, and not in the cache. */
+		ASSERT_FALSE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
+		ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_DIRTY));
+	}
+	ASSERT_EQ(all_out(self->memory), 0);
+	ASSERT_TRUE(is_right(self->memory, seed - 1));
+}
+
+/* The child has the entry, we have the page. */
+TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
+{
+	int go[2];
+	pid_t pid;
+
+	ASSERT_EQ(all_out(self->memory), 0);
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_told(go[0]));
+		child_check(all_have(self->memory, pagemap, PAGEMAP_SWAPPED));
+		child_check(is_right(self->memory, 1));
+		fill_pattern(self->memory, self->n, 3);
+		child_check(is_right(self->memory, 3));
+		_exit(0);
+	}
+	ASSERT_TRUE(is_right(self->memory, 1));
+	ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
+	test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
+		    self->outcomes);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, variant->shared), PAGES)
+		TH_LOG("the first is %s", ferry_outcome_name(self->outcomes[0]));
+	test_used(self->ferry, 0);
+	ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+	ASSERT_TRUE(is_right(self->memory, 1));
+
+	/* Nobody has the entry any more. */
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_TRUE(is_right(self->memory, 1));
+	fill_pattern(self->memory, self->n, 2);
+	ASSERT_EQ(all_out(self->memory), 0);
+	ASSERT_TRUE(is_right(self->memory, 2));
+}
+
+/* The other way round: the page is home again when the child asks for its entry. */
+TEST_F_TIMEOUT(swap_cache, child_reads_its_entry_later, 60)
+{
+	int go[2];
+	pid_t pid;
+
+	ASSERT_EQ(all_out(self->memory), 0);
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_told(go[0]));
+		child_check(is_right(self->memory, 1));
+		_exit(0);
+	}
+	/* A write gives us a page of our own; the child's stays where it is. */
+	fill_pattern(self->memory, self->n, 2);
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+	ASSERT_TRUE(is_right(self->memory, 2));
+}
+
+FIXTURE(writeback) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t outcomes[PAGES];
+	size_t n;
+};
+
+FIXTURE_SETUP(writeback)
+{
+	/* CPUs keep slots of the other device for a while. */
+	swapoff(swap_device());
+	ASSERT_EQ(slow_disk_create(), 0);
+	ASSERT_EQ(system("/run/busybox mkswap " SLOW_DISK " >/dev/null"), 0);
+	ASSERT_EQ(swapon(SLOW_DISK, 0), 0);
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+}
+
+FIXTURE_TEARDOWN(writeback)
+{
+	munmap(self->memory, self->n);
+	swapoff(SLOW_DISK);
+	slow_disk_destroy();
+	swapon(swap_device(), 0);
+	ferry_close(self->ferry);
+}
+
+static bool all_under_writeback(const uint8_t *memory)
+{
+	return all_have(memory, pagemap, PAGEMAP_PRESENT) &&
+	       all_have(memory, kpageflags, KPF_WRITEBACK);
+}
+
+/* The disk takes its time, but a slow machine may take more: then again. */
+TEST_F_TIMEOUT(writeback, stays_and_moves_later, 120)
+{
+	bool met = false;
+	unsigned int seed;
+
+	for (seed = 1; seed < 6 && !met; seed++) {
+		fill_pattern(self->memory, self->n, seed);
+		ASSERT_EQ(all_out(self->memory), 0);
+		ASSERT_TRUE(is_right(self->memory, seed));
+		met = all_under_writeback(self->memory);
+		test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE,
+			    self->outcomes);
+		met = met && all_under_writeback(self->memory);
+		ASSERT_TRUE(is_right(self->memory, seed));
+	}
+	ASSERT_TRUE(met);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_WRITEBACK), PAGES)
+		TH_LOG("the first is %s", ferry_outcome_name(self->outcomes[0]));
+	test_used(self->ferry, 0);
+
+	ASSERT_EQ(wait_clean_in_swap_cache(self->memory + self->n - page_size()), 0);
+	while (kpageflags(self->memory) & KPF_WRITEBACK)
+		usleep(1000);
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	ASSERT_TRUE(is_right(self->memory, seed - 1));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that use a few pages without end, while a test does something to them. */
+#ifndef FERRY_USERS_H
+#define FERRY_USERS_H
+
+#include "safety.h"
+
+#define USER_PAGES 8
+
+struct user {
+	pthread_t thread;
+	void *(*use)(void *user);
+	int cpu;
+	uint8_t *memory;
+	volatile uint64_t gone;
+	volatile uint64_t stale;
+	volatile uint64_t rounds;
+	volatile uint64_t truth[USER_PAGES];
+	volatile bool stop;
+	volatile bool stopped;
+};
+
+static inline volatile uint64_t *words_of(const struct user *user, int page)
+{
+	return (void *)(user->memory + page * page_size());
+}
+
+static inline void *start(void *arg)
+{
+	struct user *user = arg;
+
+	pin_to_cpu(user->cpu);
+	user->use(user);
+	user->stopped = true;
+	return NULL;
+}
+
+/* Returns when it has been at it for a while. */
+static inline int start_user(struct user *user)
+{
+	int ret = -pthread_create(&user->thread, NULL, start, user);
+
+	while (!ret && user->rounds < 100)
+		usleep(100);
+	return ret;
+}
+
+/* Let it go on for a while, then stop; one that waits for a page stops later. */
+static inline void stop_user(struct user *user)
+{
+	int tries;
+
+	usleep(20000);
+	user->stop = true;
+	for (tries = 0; tries < 50 && !user->stopped; tries++)
+		usleep(1000);
+}
+
+/* Sees what is there and, once that is gone, writes. */
+static inline void *look(void *arg)
+{
+	struct user *user = arg;
+	uint64_t gone, seen;
+	bool last;
+	int i;
+
+	do {
+		last = user->stop;
+		for (i = 0; i < USER_PAGES; i++) {
+			gone = user->gone;
+			seen = words_of(user, i)[0];
+			user->stale += seen && seen <= gone;
+			if (gone)
+				words_of(user, i)[1] = gone;
+		}
+		user->rounds++;
+	} while (!last);
+	return NULL;
+}
+
+static inline void *count(void *arg)
+{
+	struct user *user = arg;
+	int i;
+
+	while (!user->stop) {
+		for (i = 0; i < USER_PAGES; i++) {
+			++*words_of(user, i);
+			user->truth[i]++;
+		}
+		user->rounds++;
+	}
+	return NULL;
+}
+
+static inline uint64_t total(const struct user *user)
+{
+	uint64_t sum = 0;
+	int i;
+
+	for (i = 0; i < USER_PAGES; i++)
+		sum += user->truth[i];
+	return sum;
+}
+
+/* Is anything written within a moment? The count comes after the write: one may be due. */
+static inline bool writes(const struct user *user)
+{
+	uint64_t before = total(user);
+
+	usleep(10000);
+	return total(user) > before + 1;
+}
+
+#endif
