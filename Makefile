@@ -40,10 +40,10 @@ test:	## all tests
 test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always
 	@tests/run-full
 
-hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug
+hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug BACKEND=core
 	@$(STEP) 1/2 'tools' -- vm/deps
 	@$(STEP) 2/2 'kernel $(or $(KERNEL),lean)' -- vm/kernel $(or $(KERNEL),lean)
-	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' tests/hmm/run $(or $(MODULE),ferry)
+	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' BACKEND='$(BACKEND)' tests/hmm/run $(or $(MODULE),ferry)
 
 mutants:	## break Ferry in known ways; the tests must notice each
 	@tests/mutants/run

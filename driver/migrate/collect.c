@@ -190,6 +190,16 @@ static u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 	return FERRY_NOT_ATTEMPTED;
 }
 
+/*
+ * mlock and munlock put device pages into a CPU's batch too, with a reference, and a
+ * CPU that touches the page would fault until that CPU has more to do.
+ */
+static bool is_in_mlock_batch(const struct ferry_job *job, struct folio *folio)
+{
+	return folio_test_mlocked(folio) && job->fault_page &&
+	       folio_ref_count(folio) > folio_expected_ref_count(folio) + 2;
+}
+
 /* What can be said of a folio for sure once it is locked. */
 static u8 refuse_locked(struct ferry_job *job, struct folio *folio)
 {
@@ -199,7 +209,13 @@ static u8 refuse_locked(struct ferry_job *job, struct folio *folio)
 		return FERRY_HWPOISON;
 	if (folio_test_writeback(folio))
 		return FERRY_WRITEBACK;
-	if (!folio_is_zone_device(folio) && !folio_test_lru(folio)) {
+	if (folio_is_zone_device(folio)) {
+		if (job->drained || !is_in_mlock_batch(job, folio))
+			return FERRY_NOT_ATTEMPTED;
+		job->want_drain = true;
+		return FERRY_NOT_LRU;
+	}
+	if (!folio_test_lru(folio)) {
 		job->want_drain |= !job->drained;
 		return FERRY_NOT_LRU;
 	}
@@ -350,6 +366,17 @@ static void skip_range(struct ferry_job *job, unsigned long start, unsigned long
 			ferry_job_skip(job, slot_of(job, addr), outcome);
 }
 
+/* What was given up in an earlier pass must not ask for another one. */
+static bool any_again(const struct ferry_job *job, unsigned long start, unsigned long end)
+{
+	unsigned long slot = slot_of(job, start);
+
+	for (; slot < slot_of(job, end); slot++)
+		if (job->src[slot] == FERRY_PFN_AGAIN)
+			return true;
+	return false;
+}
+
 /* pte_hole of the walk; @depth is where the tables end. */
 static int walk_hole(unsigned long start, unsigned long end, int depth,
 		     struct mm_walk *walk)
@@ -369,6 +396,8 @@ static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
 	struct ferry_job *job = walk->private;
 	pmd_t pmd = pmdp_get_lockless(pmdp);
 
+	if (!any_again(job, start, end))
+		return 0;
 	if (pmd_none(pmd))
 		return walk_hole(start, end, -1, walk);
 	/* There are no huge pages of devices. */

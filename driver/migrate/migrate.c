@@ -18,14 +18,15 @@
  * held for reading all the way, in the forms by address. In the forms by pfn the
  * engine holds a reference on each page's anon_vma instead (I18).
  *
- * Lock order: mmap_lock, MMU notifier section, page-table lock, page locks by trylock
- * only; then, with page locks held, anon_vma (rmap walks, splits), page-table locks,
- * lruvec lock. The engine waits for no page lock, for no writeback and for no other
- * CPU's LRU batch while it holds a page lock (I16): when a page is met that a drain of
- * those batches would help, everything collected so far is put back, the batches are
- * drained once, and the range is collected anew. (Filling holes allocates and charges
- * memory with page locks held, as a fault does for a page that it has locked.) Splits of large folios are between
- * passes as well, with page locks of others held, as mm/huge_memory.c takes them.
+ * Lock order: mmap_lock, MMU notifier section, page-table lock, page locks by
+ * trylock only; then, with page locks held, anon_vma (rmap walks, splits), page-
+ * table locks, lruvec lock. The engine waits for no page lock, for no writeback and
+ * for no other CPU's LRU batch while it holds a page lock (I16): when a page is met
+ * that a drain of those batches would help, everything collected so far is put back,
+ * the batches are drained once, and the range is collected anew. (Filling holes
+ * allocates and charges memory with page locks held, as a fault does for a page that
+ * it has locked.) Splits of large folios are between passes as well, with page locks
+ * of others held, as mm/huge_memory.c takes them.
  *
  * A state of its own between the calls there is none: what is noted of a page is in
  * spare bits of its slot (engine.h), so the drop-in calls need nothing but the

@@ -20,8 +20,9 @@
  *		try_to_unmap_one() with TTU_BATCH_FLUSH.
  *
  * With per_call a lock may drop over an entry that some CPU still has. In between
- * the page stays locked and referenced, and is not copied; so reclaim, should it find
- * it on its list, leaves it alone. The entry is a migration entry. Who can meet it, and why each is right (6.12):
+ * the page stays locked and referenced, and is not copied; so reclaim, should it
+ * find it on its list, leaves it alone. The entry is a migration entry. Who can meet
+ * it, and why each is right (6.12):
  *
  *   zap_pte_range		(munmap, exit, DONTNEED) flush_tlb_batched_pending()
  *				under the lock, before it looks: what was recorded is

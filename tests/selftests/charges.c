@@ -85,9 +85,8 @@ TEST_F_TIMEOUT(charges, follow_the_data, 120)
 	total = current();
 	for (way = 0; way < 4; way++) {
 		/* From now on somebody else's memory is moved. */
-		if (way == 3) {
+		if (way == 3)
 			ASSERT_EQ(group_leave(&self->group), 0);
-		}
 		test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY, TO_DEVICE);
 		test_anon(charged);
 		test_near(current(), total);
@@ -166,10 +165,9 @@ TEST_F_TIMEOUT(charges, holes_over_the_limit, 90)
 	ASSERT_GT(failed, 0);
 	ASSERT_LE(current(), total + filled);
 	test_near((long)done, filled);
-	if (variant->engine == OWN) {
+	if (variant->engine == OWN)
 		ASSERT_EQ(count_outcome(outcomes, sizeof(outcomes), DRM_FERRY_NO_MEMORY),
 			  failed);
-	}
 	ASSERT_EQ(_test_used(self->ferry), done - failed * page_size());
 	ASSERT_GT(counter(GROUP "/memory.events", "oom"), 0);
 	ASSERT_EQ(counter(GROUP "/memory.events", "oom_kill"), 0);

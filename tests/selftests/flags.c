@@ -81,6 +81,8 @@ FIXTURE_TEARDOWN(flags)
 
 /* A page in the state that a combination asks for. */
 struct made {
+	const struct combination *combination;
+	bool young;
 	uint8_t *page;
 	pid_t child;
 	int alive[2];
@@ -111,7 +113,12 @@ static void make(struct __test_metadata *_metadata, const struct combination *co
 {
 	size_t page = page_size();
 
-	*made = (struct made){ .page = _test_map_alone(), .uffd = -1 };
+	*made = (struct made) {
+		.combination = combination,
+		.young = young,
+		.page = _test_map_alone(),
+		.uffd = -1,
+	};
 	ASSERT_NE((void *)made->page, MAP_FAILED);
 	fill_pattern(made->page, page, 1);
 	if (hold)
@@ -153,12 +160,13 @@ static void unmake(struct __test_metadata *_metadata, struct made *made)
 }
 
 /* Says which one it was, and goes on to the next. */
-#define expect_state(combination, young, where, seen, expected)		\
-	do {								\
-		EXPECT_EQ(seen, expected)				\
-			TH_LOG("%s%s, %s", (combination)->name,		\
-			       (young) ? ", young" : "", where);	\
-	} while (0)
+static void expect_state(struct __test_metadata *_metadata, struct _test_data_flags *self,
+			 const struct made *made, unsigned int but, unsigned int expected,
+			 const char *when)
+{
+	EXPECT_EQ(page_state(self->ferry, made->page) & ~but, expected)
+		TH_LOG("%s%s, %s", made->combination->name, made->young ? ", young" : "", when);
+}
 
 static void make_as_expected(struct __test_metadata *_metadata,
 			     struct _test_data_flags *self,
@@ -170,7 +178,7 @@ static void make_as_expected(struct __test_metadata *_metadata,
 	make(_metadata, combination, young, hold, made);
 	expected |= young ? STATE_YOUNG : 0;
 	expected |= combination->clean ? 0 : STATE_DIRTY;
-	expect_state(combination, young, "before", page_state(self->ferry, made->page), expected);
+	expect_state(_metadata, self, made, 0, expected, "before");
 }
 
 enum failure { FOR_A_REFERENCE, FOR_A_FULL_DEVICE };
@@ -191,8 +199,7 @@ static void fail(struct __test_metadata *_metadata, struct _test_data_flags *sel
 	ASSERT_EQ(_test_engine(self->ferry, &request, made.page, page_size(), NULL),
 		  hold ? 0 : -ENOSPC);
 	ASSERT_EQ(request.failed, 1);
-	expect_state(combination, young, "after a failure",
-		     page_state(self->ferry, made.page), before);
+	expect_state(_metadata, self, &made, 0, before, "after a failure");
 	EXPECT_EQ(pagemap(made.page) & PAGEMAP_PFN, pfn);
 	if (hold)
 		let_go(made.in_pipe);
@@ -231,11 +238,9 @@ static void round_trip(struct __test_metadata *_metadata, struct _test_data_flag
 	make_as_expected(_metadata, self, combination, true, false, &made);
 	before = page_state(self->ferry, made.page) & ~STATE_YOUNG;
 	test_engine(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_DEVICE);
-	expect_state(combination, true, "on the device", page_state(self->ferry, made.page),
-		     before & STATE_OF_A_DEVICE_PAGE);
+	expect_state(_metadata, self, &made, 0, before & STATE_OF_A_DEVICE_PAGE, "on the device");
 	test_engine(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_SYSTEM);
-	expect_state(combination, true, "home again",
-		     page_state(self->ferry, made.page) & ~STATE_YOUNG, before);
+	expect_state(_metadata, self, &made, STATE_YOUNG, before, "home again");
 	unmake(_metadata, &made);
 }
 

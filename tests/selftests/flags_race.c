@@ -106,7 +106,7 @@ static void expect_protected(struct __test_metadata *_metadata,
 	size_t i;
 
 	for (i = 0; i < self->n; i += page_size())
-		EXPECT_EQ(entry_state(self->ferry, self->memory + i) & mask, STATE_UFFD_WP);
+		ASSERT_EQ(entry_state(self->ferry, self->memory + i) & mask, STATE_UFFD_WP);
 }
 
 static void *write_all(void *arg)

@@ -241,9 +241,10 @@ static struct flushes measure(struct __test_metadata *_metadata, struct _test_da
 	ASSERT_EQ(counted, ROUNDS);
 	flushes.remote = median(remote);
 	flushes.local = median(local);
-	printf("# %llu %s pages, %s: %ld remote flushes (%ld to %ld), %ld local (%ld to %ld), %d rounds\n",
-	       PAGES, what, strategy->name, flushes.remote, remote[0], remote[ROUNDS - 1],
-	       flushes.local, local[0], local[ROUNDS - 1], tries);
+	printf("# %llu %s pages, %s: %ld remote flushes (%ld to %ld), ", PAGES, what,
+	       strategy->name, flushes.remote, remote[0], remote[ROUNDS - 1]);
+	printf("%ld local (%ld to %ld), %d rounds\n", flushes.local, local[0],
+	       local[ROUNDS - 1], tries);
 	return flushes;
 }
 

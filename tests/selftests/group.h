@@ -69,7 +69,7 @@ static inline long group_stat_after(const char *name, long wanted)
 	double end = seconds() + 8;
 
 	while (group_stat(name) != wanted && seconds() < end)
-		usleep(20000);
+		usleep(100000);
 	return group_stat(name);
 }
 
@@ -98,7 +98,7 @@ static inline int group_goes_away(const struct group *group)
 	if (rmdir(GROUP))
 		return -1;
 	do {
-		usleep(20000);
+		usleep(100000);
 		dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
 	} while (dying > group->dying && seconds() < end);
 	return dying > group->dying ? -1 : 0;

@@ -40,7 +40,6 @@ FIXTURE_TEARDOWN(ksm)
 	control_off();
 	put(KSM "run", "2");
 	put(KSM "run", "0");
-	put(KSM "use_zero_pages", "0");
 	ferry_close(self->ferry);
 }
 
@@ -252,14 +251,11 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 		merged += count_outcome(self->outcomes, PAGES, DRM_FERRY_KSM);
 		ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy), 0);
 		ASSERT_EQ(memcmp(self->copy, shadow, self->n), 0);
-		if (++round % 3) {
+		if (++round % 3)
 			test_engine(self->ferry, OWN, self->memory, self->n, TO_SYSTEM, NULL);
-		}
-		if (round % 2) {
+		if (round % 2)
 			ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
-		} else {
-			usleep(1000);
-		}
+		usleep(round % 2 * 1000);
 	}
 	ASSERT_GT(moved, PAGES);
 	TH_LOG("%u rounds, %ld scans: %zu moved, %zu merged", round, scans() - first,
@@ -300,25 +296,6 @@ TEST_F_TIMEOUT(ksm, scans_while_a_migration_is_held, 90)
 	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, NULL);
 	test_used(self->ferry, PAGES);
 	ASSERT_TRUE(is_alternating(self->memory));
-}
-
-/* The zero page that ksmd maps is counted, until something else is mapped there. */
-TEST_F_TIMEOUT(ksm, zero_pages_are_uncounted, 90)
-{
-	double end = seconds() + 20;
-
-	ASSERT_EQ(put(KSM "use_zero_pages", "1"), 0);
-	memset(self->memory, 0, self->n);
-	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
-	ASSERT_EQ(put(KSM "run", "1"), 0);
-	while (counter("/proc/self/ksm_stat", "ksm_zero_pages") < PAGES && seconds() < end)
-		usleep(1000);
-	ASSERT_EQ(put(KSM "run", "0"), 0);
-	ASSERT_EQ(counter("/proc/self/ksm_stat", "ksm_zero_pages"), PAGES);
-	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, self->outcomes);
-	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_ZERO_FILLED), PAGES);
-	ASSERT_EQ(counter("/proc/self/ksm_stat", "ksm_zero_pages"), 0);
-	ASSERT_EQ(find_nonzero(self->memory, self->n), self->n);
 }
 
 TEST_HARNESS_MAIN

@@ -289,48 +289,4 @@ TEST_F(mlock, from_cpu_to_cpu)
 	test_home_and_locked(_metadata, self);
 }
 
-/* Whether the child ended well, within some seconds; it is killed if it did not. */
-static bool ends_well(pid_t pid)
-{
-	double end = seconds() + 10;
-	int status = -1;
-	pid_t done;
-
-	while (!(done = waitpid(pid, &status, WNOHANG)) && seconds() < end)
-		usleep(1000);
-	if (!done) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-	}
-	return done == pid && WIFEXITED(status) && !WEXITSTATUS(status);
-}
-
-/*
- * Our locked mapping of what we share with a child goes, and leaves the pages in this
- * CPU's batch for munlock. The child, on another CPU, touches them: it must not wait
- * for this CPU to have more to do.
- */
-TEST_F(mlock, unmapped_on_another_cpu)
-{
-	int go[2];
-	pid_t pid;
-
-	lock_all(_metadata, self);
-	ASSERT_EQ(run_on(0), 0);
-	ASSERT_EQ(pipe(go), 0);
-	pid = test_fork();
-	if (!pid) {
-		child_check(!run_on(cpus_online() - 1));
-		child_check(!wait_told(go[0]));
-		child_check(find_difference(self->memory, self->n, 1) == self->n);
-		_exit(0);
-	}
-	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(tell(go[1]), 0);
-	ASSERT_TRUE(ends_well(pid));
-	test_wait_unused(self->ferry, 2);
-	test_locked(_metadata, self, 0, 0, 0);
-}
-
 TEST_HARNESS_MAIN

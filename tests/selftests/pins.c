@@ -175,9 +175,8 @@ static bool read_and_migrate(struct __test_metadata *_metadata, struct _test_dat
 		    self->outcomes);
 	after = in_flight(context, false);
 	ASSERT_GE(after, 0);
-	if (after) {
+	if (after)
 		ASSERT_EQ(in_flight(context, true), 0);
-	}
 	ASSERT_EQ(syscall(SYS_io_destroy, context), 0);
 	return after;
 }

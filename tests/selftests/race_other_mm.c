@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A child shares the pages whose migration, or touch by the CPU, the parent has held
- * at each of its points, and does to them whatever it likes: its mmap_lock is another.
+ * at its points, and does to them whatever it likes: its mmap_lock is another.
  *
  * What these would catch: an rmap walk that misses an entry which was copied or moved
  * meanwhile (the child meets an entry of a page that is gone), or that finds one which
@@ -28,19 +28,14 @@ RACE_VARIANT(other_mm, private_out_after_setup, 0, TO_DEVICE, AFTER_SETUP);
 RACE_VARIANT(other_mm, private_out_after_copy, 0, TO_DEVICE, AFTER_COPY);
 RACE_VARIANT(other_mm, private_out_before_finalize, 0, TO_DEVICE, BEFORE_FINALIZE);
 RACE_VARIANT(other_mm, private_home_after_setup, 0, TO_SYSTEM, AFTER_SETUP);
-RACE_VARIANT(other_mm, private_home_after_copy, 0, TO_SYSTEM, AFTER_COPY);
 RACE_VARIANT(other_mm, private_home_before_finalize, 0, TO_SYSTEM, BEFORE_FINALIZE);
 RACE_VARIANT(other_mm, touch_cpu_fault, 0, TOUCH, CPU_FAULT);
 RACE_VARIANT(other_mm, touch_after_setup, 0, TOUCH, AFTER_SETUP);
-RACE_VARIANT(other_mm, touch_after_copy, 0, TOUCH, AFTER_COPY);
 RACE_VARIANT(other_mm, touch_before_finalize, 0, TOUCH, BEFORE_FINALIZE);
 RACE_VARIANT(other_mm, coherent_out_before_flush, 2, TO_DEVICE, BEFORE_FLUSH);
-RACE_VARIANT(other_mm, coherent_out_after_setup, 2, TO_DEVICE, AFTER_SETUP);
-RACE_VARIANT(other_mm, coherent_out_after_copy, 2, TO_DEVICE, AFTER_COPY);
 RACE_VARIANT(other_mm, coherent_out_before_finalize, 2, TO_DEVICE, BEFORE_FINALIZE);
 RACE_VARIANT(other_mm, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
 RACE_VARIANT(other_mm, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
-RACE_VARIANT(other_mm, coherent_home_after_copy, 2, TO_SYSTEM, AFTER_COPY);
 RACE_VARIANT(other_mm, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
 
 FIXTURE_SETUP(other_mm)

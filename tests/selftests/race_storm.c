@@ -10,7 +10,7 @@
  *
  * FERRY_RACE_SECONDS says for how long (5), FERRY_RACE_SEED where chance begins.
  */
-#include "race_storm.h"
+#include "race_storm_child.h"
 
 static unsigned long setting(const char *name, unsigned long fallback)
 {
@@ -20,91 +20,6 @@ static unsigned long setting(const char *name, unsigned long fallback)
 }
 
 /* Owners -------------------------------------------------------------------- */
-
-static void write_page(struct worker *worker, uint32_t page)
-{
-	worker->count[page] = ++worker->written[page];
-	stamp_write(&worker->storm->memory[page], page, worker->count[page]);
-	storm_count(worker->storm->writes);
-}
-
-static void drop_page(struct worker *worker, uint32_t page)
-{
-	madvise(&worker->storm->memory[page], page_size(), MADV_DONTNEED);
-	worker->count[page] = 0;
-	storm_count(worker->storm->drops);
-}
-
-/* What is free may become zero at any time until it is written. */
-static void free_page(struct worker *worker, uint32_t page)
-{
-	volatile struct stamp *stamp = &worker->storm->memory[page];
-
-	madvise((void *)stamp, page_size(), MADV_FREE);
-	if (stamp->id && !stamp_is(stamp, page, worker->count[page]))
-		storm_wrong(worker->storm, "a page that was freed", page);
-	write_page(worker, page);
-}
-
-static void page_out_page(struct worker *worker, uint32_t page)
-{
-	if (worker->storm->swap)
-		madvise(&worker->storm->memory[page], page_size(), MADV_PAGEOUT);
-}
-
-static void device_writes_page(struct worker *worker, uint32_t page)
-{
-	struct ferry *ferry = worker->ferry[random_below(&worker->random, DEVICES)];
-	struct stamp stamp = { 0 };
-	int ret;
-
-	stamp_write(&stamp, page, ++worker->written[page]);
-	worker->count[page] = worker->written[page];
-	ret = ferry_write(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp);
-	/* EBUSY: too many others, as often as it tried; part of it may be written. */
-	if (ret == -EBUSY)
-		write_page(worker, page);
-	else if (ret)
-		storm_wrong(worker->storm, "a device's write", page);
-	storm_count(worker->storm->device_writes);
-}
-
-static void device_reads_page(struct worker *worker, uint32_t page)
-{
-	struct ferry *ferry = worker->ferry[random_below(&worker->random, DEVICES)];
-	struct stamp stamp;
-	int ret = ferry_read(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp);
-
-	if (ret != -EBUSY && (ret || !stamp_is(&stamp, page, worker->count[page])))
-		storm_wrong(worker->storm, "what a device read", page);
-}
-
-/* A pinned page stays what it is, also for the one who pinned it. */
-static void pin_page(struct worker *worker, uint32_t page)
-{
-	struct pin_longterm_test pin = {
-		.addr = ptr(&worker->storm->memory[page]),
-		.size = page_size(),
-		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
-	};
-	struct stamp seen;
-	uint64_t to = ptr(&seen);
-
-	if (ioctl(worker->gup, PIN_LONGTERM_TEST_START, &pin))
-		return;
-	write_page(worker, page);
-	sched_yield();
-	if (ioctl(worker->gup, PIN_LONGTERM_TEST_READ, &to) ||
-	    !stamp_is(&seen, page, worker->count[page]))
-		storm_wrong(worker->storm, "what a pin saw", page);
-	ioctl(worker->gup, PIN_LONGTERM_TEST_STOP);
-	storm_count(worker->storm->pinned);
-}
-
-static void (*const acts[])(struct worker *worker, uint32_t page) = {
-	write_page, write_page, write_page, drop_page, free_page, page_out_page,
-	device_writes_page, device_reads_page, pin_page,
-};
 
 static void *run_writer(void *arg)
 {
@@ -117,7 +32,7 @@ static void *run_writer(void *arg)
 		       worker->number;
 		if (!stamp_is(&storm->memory[page], page, worker->count[page]))
 			storm_wrong(storm, "a page, to its owner", page);
-		acts[random_below(&worker->random, sizeof(acts) / sizeof(*acts))](worker, page);
+		owner_acts[random_below(&worker->random, OWNER_ACTS)](worker, page);
 	}
 	return NULL;
 }
@@ -147,29 +62,6 @@ static void *run_huge(void *arg)
 }
 
 /* Those who move them ------------------------------------------------------- */
-
-static void migrate_some(struct worker *worker, struct ferry *ferry)
-{
-	uint32_t first = random_below(&worker->random, ALL_PAGES);
-	uint32_t n = 1 + random_below(&worker->random, 128);
-	struct drm_ferry_migrate request = {
-		.addr = ptr(worker->storm->memory + first),
-		.len = (first + n > ALL_PAGES ? ALL_PAGES - first : n) * page_size(),
-		.target = random_below(&worker->random, 3) ? DRM_FERRY_TARGET_DEVICE :
-							     DRM_FERRY_TARGET_SYSTEM,
-		.backend = worker->storm->backend,
-	};
-	int ret;
-
-	if (request.backend == DRM_FERRY_BACKEND_OWN)
-		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_PER_CALL + 1);
-	/* A device whose memory is being taken away looks full. */
-	ret = ferry_migrate_raw(ferry, &request);
-	if (ret && ret != -ENOSPC)
-		storm_wrong(worker->storm, "a migration", -ret);
-	storm_count(worker->storm->migrations);
-	__atomic_fetch_add(&worker->storm->moved, request.moved, __ATOMIC_RELAXED);
-}
 
 static void *run_migrator(void *arg)
 {
@@ -213,6 +105,19 @@ static void *run_closer(void *arg)
 
 /* Those who look ------------------------------------------------------------ */
 
+/* A page on a coherent device keeps its neighbours from being collapsed. */
+static void collapse_region(struct worker *worker)
+{
+	struct stamp *region = worker->storm->memory + REGION_PAGES;
+	int i;
+
+	for (i = FIRST_COHERENT; i < DEVICES; i++)
+		_test_migrate(worker->ferry[i], region, REGION, DRM_FERRY_TARGET_SYSTEM,
+			      NULL, NULL);
+	if (!madvise(region, REGION, MADV_COLLAPSE))
+		storm_count(worker->storm->collapses);
+}
+
 static void *run_scanner(void *arg)
 {
 	struct worker *worker = arg;
@@ -234,58 +139,10 @@ static void *run_scanner(void *arg)
 		if (ioctl(fd, PAGEMAP_SCAN, &scan) < 0)
 			storm_wrong(storm, "a scan", 0);
 		storm_count(storm->scans);
-		if (!madvise(storm->memory + REGION_PAGES, REGION, MADV_COLLAPSE))
-			storm_count(storm->collapses);
-		usleep(1000);
+		collapse_region(worker);
 	}
 	close(fd);
 	return NULL;
-}
-
-/* In a child: nobody but us changes what we have. */
-static void child_of_storm(struct worker *worker)
-{
-	struct storm *storm = worker->storm;
-	static uint32_t heads[ALL_PAGES];
-	size_t n = REGIONS * REGION;
-	struct ferry *ferry;
-	uint32_t i, round;
-	void *there;
-
-	for (i = 0; i < SMALL_PAGES; i++) {
-		child_check(stamp_is_of(&storm->memory[i], i));
-		heads[i] = storm->memory[i].head;
-	}
-	child_check(!ferry_open_index(random_below(&worker->random, DEVICES), &ferry));
-	for (round = 0; round < 6; round++) {
-		switch (random_below(&worker->random, 5)) {
-		case 0:
-			there = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-			there = mremap(storm->memory, n, n, MREMAP_MAYMOVE | MREMAP_FIXED,
-				       there);
-			/* It is more than one mapping: that cannot be moved at once. */
-			if (there != MAP_FAILED)
-				storm->memory = there;
-			break;
-		case 1:
-			madvise(storm->memory + REGION_PAGES, REGION, MADV_COLLAPSE);
-			break;
-		case 2:
-			for (i = 0; i < SMALL_PAGES; i += 3)
-				stamp_write(&storm->memory[i], i, ++heads[i]);
-			break;
-		case 3:
-			migrate_some(worker, ferry);
-			break;
-		default:
-			mprotect(storm->memory, REGION, PROT_READ);
-			mprotect(storm->memory, REGION, PROT_READ | PROT_WRITE);
-		}
-		for (i = 0; i < SMALL_PAGES; i++)
-			child_check(storm->memory[i].head == heads[i]);
-	}
-	child_check(!storm->wrong);
-	_exit(0);
 }
 
 static void *run_forker(void *arg)

@@ -143,4 +143,93 @@ struct worker {
 	pthread_t thread;
 };
 
+/* What an owner does to one of its pages, with what it knows of it kept true. */
+
+static inline void write_page(struct worker *worker, uint32_t page)
+{
+	worker->count[page] = ++worker->written[page];
+	stamp_write(&worker->storm->memory[page], page, worker->count[page]);
+	storm_count(worker->storm->writes);
+}
+
+static inline void drop_page(struct worker *worker, uint32_t page)
+{
+	madvise(&worker->storm->memory[page], page_size(), MADV_DONTNEED);
+	worker->count[page] = 0;
+	storm_count(worker->storm->drops);
+}
+
+/* What is free may become zero at any time until it is written. */
+static inline void free_page(struct worker *worker, uint32_t page)
+{
+	volatile struct stamp *stamp = &worker->storm->memory[page];
+
+	madvise((void *)stamp, page_size(), MADV_FREE);
+	if (stamp->id && !stamp_is(stamp, page, worker->count[page]))
+		storm_wrong(worker->storm, "a page that was freed", page);
+	write_page(worker, page);
+}
+
+static inline void page_out_page(struct worker *worker, uint32_t page)
+{
+	if (worker->storm->swap)
+		madvise(&worker->storm->memory[page], page_size(), MADV_PAGEOUT);
+}
+
+static inline void device_writes_page(struct worker *worker, uint32_t page)
+{
+	struct ferry *ferry = worker->ferry[random_below(&worker->random, DEVICES)];
+	struct stamp stamp = { 0 };
+	int ret;
+
+	stamp_write(&stamp, page, ++worker->written[page]);
+	worker->count[page] = worker->written[page];
+	ret = ferry_write(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp);
+	/* EBUSY: too many others, as often as it tried; part of it may be written. */
+	if (ret == -EBUSY)
+		write_page(worker, page);
+	else if (ret)
+		storm_wrong(worker->storm, "a device's write", page);
+	storm_count(worker->storm->device_writes);
+}
+
+static inline void device_reads_page(struct worker *worker, uint32_t page)
+{
+	struct ferry *ferry = worker->ferry[random_below(&worker->random, DEVICES)];
+	struct stamp stamp;
+	int ret = ferry_read(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp);
+
+	if (ret != -EBUSY && (ret || !stamp_is(&stamp, page, worker->count[page])))
+		storm_wrong(worker->storm, "what a device read", page);
+}
+
+/* A pinned page stays what it is, also for the one who pinned it. */
+static inline void pin_page(struct worker *worker, uint32_t page)
+{
+	struct pin_longterm_test pin = {
+		.addr = ptr(&worker->storm->memory[page]),
+		.size = page_size(),
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
+	};
+	struct stamp seen;
+	uint64_t to = ptr(&seen);
+
+	if (ioctl(worker->gup, PIN_LONGTERM_TEST_START, &pin))
+		return;
+	write_page(worker, page);
+	sched_yield();
+	if (ioctl(worker->gup, PIN_LONGTERM_TEST_READ, &to) ||
+	    !stamp_is(&seen, page, worker->count[page]))
+		storm_wrong(worker->storm, "what a pin saw", page);
+	ioctl(worker->gup, PIN_LONGTERM_TEST_STOP);
+	storm_count(worker->storm->pinned);
+}
+
+static void (*const owner_acts[])(struct worker *worker, uint32_t page) = {
+	write_page, write_page, write_page, drop_page, free_page, page_out_page,
+	device_writes_page, device_reads_page, pin_page,
+};
+
+#define OWNER_ACTS (sizeof(owner_acts) / sizeof(*owner_acts))
+
 #endif

@@ -224,4 +224,68 @@ TEST_F(protect, by_pagemap_scan)
 	ASSERT_TRUE(holds(self->memory, at + n, self->n, 1));
 }
 
+/* The zero page can be protected as any, before and while a device page replaces it. */
+FIXTURE(zero_page) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	struct held held;
+	size_t half;
+	size_t n;
+	int uffd;
+};
+
+FIXTURE_VARIANT(zero_page) {
+	struct race race;
+};
+
+RACE_VARIANT(zero_page, private, 0, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(zero_page, coherent, 2, TO_DEVICE, AFTER_SETUP);
+
+FIXTURE_SETUP(zero_page)
+{
+	self->n = PAGES * page_size();
+	self->half = self->n / 2;
+	ASSERT_EQ(control_on(), 0);
+	self->ferry = test_open(variant->race.device);
+	self->memory = test_map(self->n);
+	self->uffd = open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory, self->n);
+	ASSERT_GE(self->uffd, 0);
+	test_zero(self->memory, self->n);
+	ASSERT_EQ(set_protection(self->uffd, self->memory, self->half, true), 0);
+}
+
+FIXTURE_TEARDOWN(zero_page)
+{
+	control_off();
+	close(self->uffd);
+	ferry_close(self->ferry);
+}
+
+TEST_F(zero_page, stays_protected)
+{
+	uint8_t *second = self->memory + self->half;
+	struct helper first_writer, second_writer;
+	size_t i, protected = 0;
+
+	test_helper(&first_writer, write_byte, self->memory);
+	test_helper(&second_writer, write_byte, second);
+	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
+	ASSERT_EQ(set_protection(self->uffd, second, self->half, true), 0);
+	test_let_go(&self->held);
+	for (i = 0; i < PAGES; i++)
+		protected += !!(pagemap(self->memory + i * page_size()) & PAGEMAP_UFFD_WP);
+	ASSERT_EQ(protected, PAGES);
+
+	sem_post(&first_writer.go);
+	ASSERT_EQ(next_write(self->uffd), ptr(self->memory));
+	ASSERT_EQ(set_protection(self->uffd, self->memory, page_size(), false), 0);
+	ASSERT_EQ(helper_join(&first_writer), 0);
+	sem_post(&second_writer.go);
+	ASSERT_EQ(next_write(self->uffd), ptr(second));
+	ASSERT_EQ(set_protection(self->uffd, second, page_size(), false), 0);
+	ASSERT_EQ(helper_join(&second_writer), 0);
+	ASSERT_EQ(self->memory[0], 0xa5);
+	ASSERT_EQ(second[0], 0xa5);
+}
+
 TEST_HARNESS_MAIN

@@ -11,7 +11,6 @@
 #define KPF_WRITEBACK (1ull << 8)
 #define KPF_SWAPBACKED (1ull << 14)
 
-
 static inline int cpus(void)
 {
 	return sysconf(_SC_NPROCESSORS_ONLN);

@@ -250,6 +250,20 @@ TEST_F(thp, referenced)
 	test_pattern(self->memory, self->n, 1);
 }
 
+/* What is at home is not split to find that out (core does split it). */
+TEST_F(thp, at_home)
+{
+	struct drm_ferry_migrate request =
+		request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_SYSTEM);
+
+	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+	ASSERT_EQ(request.already, self->npages);
+	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ALREADY_THERE);
+	if (variant->backend == DRM_FERRY_BACKEND_OWN)
+		ASSERT_TRUE(all_in_thp(self->memory));
+	test_pattern(self->memory, self->n, 1);
+}
+
 /* The huge zero page is a hole like any. */
 TEST_F(thp, zero_page)
 {

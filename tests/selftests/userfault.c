@@ -1,25 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * userfaultfd and migration. Whoever registered a range is to hear of each missing
- * page and each write to a protected one; a device is no way around that.
+ * userfaultfd and migration: whoever registered a range is to hear of each missing
+ * page, and a device is no way around that. (Write protection: userfault_wp.c.)
  *
- * missing: an engine that fills a hole, or a zero page, of a registered range hides it
- * from the monitor, which then never provides the page's contents; also if the range
- * was registered between two batches of one call. wp: an engine that loses the
- * uffd-wp bit, on the way there or home, lets a write pass that was to be told. minor:
- * the page is in the file's cache already, and it is the file's.
+ * An engine that fills a hole, or a zero page, of a registered range hides it from the
+ * monitor, which then never provides the page's contents; also if the range was
+ * registered between two batches of one call. In minor mode the page is in the file's
+ * cache already, and it is the file's.
  */
-#include <linux/userfaultfd.h>
-#include <poll.h>
-
-#include "moves.h"
+#include "uffd.h"
 
 #define PAGES 16
-
-/* Younger than some systems' headers. */
-#ifndef UFFD_FEATURE_WP_UNPOPULATED
-#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
-#endif
 
 FIXTURE(userfault) {
 	struct ferry *ferry;
@@ -37,65 +28,6 @@ FIXTURE_VARIANT(userfault) {
 FIXTURE_VARIANT_ADD(userfault, own) { .engine = OWN };
 FIXTURE_VARIANT_ADD(userfault, core) { .engine = CORE };
 
-static int uffd_open(uint64_t features)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0)
-		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) ? -errno : fd;
-}
-
-static int uffd_register(int fd, const void *memory, size_t n, uint64_t mode)
-{
-	struct uffdio_register range = {
-		.range = { ptr(memory), n }, .mode = mode };
-
-	return ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
-}
-
-static int uffd_protect(int fd, const void *memory, size_t n, bool protect)
-{
-	struct uffdio_writeprotect range = {
-		.range = { ptr(memory), n },
-		.mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(fd, UFFDIO_WRITEPROTECT, &range) ? -errno : 0;
-}
-
-static int uffd_copy(int fd, const void *to, const void *from)
-{
-	struct uffdio_copy copy = {
-		.dst = ptr(to), .src = ptr(from), .len = page_size() };
-
-	return ioctl(fd, UFFDIO_COPY, &copy) ? -errno : 0;
-}
-
-/* The flags of the next page fault that is told, which must be at @at; or -errno. */
-static int uffd_wait(int fd, const void *at)
-{
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
-	struct uffd_msg message;
-
-	if (poll(&wait, 1, 20000) != 1)
-		return -ETIMEDOUT;
-	if (read(fd, &message, sizeof(message)) != sizeof(message))
-		return -errno;
-	if (message.event != UFFD_EVENT_PAGEFAULT || message.arg.pagefault.address != ptr(at))
-		return -EINVAL;
-	return message.arg.pagefault.flags;
-}
-
-/* Nobody waits for the monitor. */
-static bool uffd_quiet(int fd)
-{
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
-
-	return poll(&wait, 1, 0) == 0;
-}
-
 FIXTURE_SETUP(userfault)
 {
 	self->n = PAGES * page_size();
@@ -112,30 +44,6 @@ FIXTURE_TEARDOWN(userfault)
 	close(self->fd);
 	ferry_close(self->ferry);
 }
-
-/* A thread that touches one byte, and so may have to wait for the monitor. */
-struct toucher {
-	volatile uint8_t *at;
-	bool write;
-	uint8_t value;
-	pthread_t thread;
-};
-
-static void *touch(void *arg)
-{
-	struct toucher *toucher = arg;
-
-	if (toucher->write)
-		*toucher->at = toucher->value;
-	else
-		toucher->value = *toucher->at;
-	return NULL;
-}
-
-#define test_touch(toucher)						\
-	ASSERT_EQ(pthread_create(&(toucher)->thread, NULL, touch, toucher), 0)
-#define test_touched(toucher)						\
-	ASSERT_EQ(pthread_join((toucher)->thread, NULL), 0)
 
 TEST_F(userfault, missing_pages_are_not_filled)
 {
@@ -203,135 +111,6 @@ TEST_F_TIMEOUT(userfault, registered_between_two_batches, 60)
 		  pages - filled);
 	ASSERT_GT(pages - filled, 0);
 	test_used(self->ferry, filled);
-}
-
-/* Write-protected and with the bit, each of them; on the device the entry is a swap one. */
-static size_t count_protected(const uint8_t *memory, uint64_t where)
-{
-	size_t i, count = 0;
-	uint64_t entry;
-
-	for (i = 0; i < PAGES; i++) {
-		entry = pagemap(memory + i * page_size());
-		count += entry & PAGEMAP_UFFD_WP && entry & where;
-	}
-	return count;
-}
-
-/* The write waits for the monitor, and lands once that lets it. */
-static void test_write_is_told(struct __test_metadata *_metadata, int fd, uint8_t *at,
-			       uint8_t before)
-{
-	struct toucher toucher = { .at = at, .write = true, .value = before + 1 };
-
-	test_touch(&toucher);
-	ASSERT_EQ(uffd_wait(fd, at), UFFD_PAGEFAULT_FLAG_WP | UFFD_PAGEFAULT_FLAG_WRITE);
-	ASSERT_EQ(*at, before);
-	ASSERT_EQ(uffd_protect(fd, at, page_size(), false), 0);
-	test_touched(&toucher);
-	ASSERT_EQ(*at, toucher.value);
-	*at = before;
-}
-
-static void register_wp(struct __test_metadata *_metadata,
-			struct _test_data_userfault *self)
-{
-	fill_pattern(self->memory, self->n, 1);
-	ASSERT_EQ(uffd_register(self->fd, self->memory, self->n, UFFDIO_REGISTER_MODE_WP), 0);
-}
-
-TEST_F(userfault, protection_survives_there_and_home)
-{
-	size_t last = self->n - page_size();
-
-	register_wp(_metadata, self);
-	ASSERT_EQ(uffd_protect(self->fd, self->memory, self->n, true), 0);
-	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-	ASSERT_EQ(count_protected(self->memory, PAGEMAP_SWAPPED), PAGES);
-	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_SYSTEM);
-	ASSERT_EQ(count_protected(self->memory, PAGEMAP_PRESENT), PAGES);
-	test_pattern(self->memory, self->n, 1);
-	ASSERT_TRUE(uffd_quiet(self->fd));
-	test_write_is_told(_metadata, self->fd, self->memory, pattern(0, 1));
-	test_write_is_told(_metadata, self->fd, self->memory + last, pattern(last, 1));
-	test_pattern(self->memory, self->n, 1);
-}
-
-/* What the monitor does while the pages are away counts when they are home. */
-TEST_F(userfault, protected_on_the_device)
-{
-	size_t half = self->n / 2, next = half + page_size();
-
-	register_wp(_metadata, self);
-	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-	ASSERT_EQ(count_protected(self->memory, ~0ull), 0);
-	ASSERT_EQ(uffd_protect(self->fd, self->memory, self->n, true), 0);
-	ASSERT_EQ(count_protected(self->memory, PAGEMAP_SWAPPED), PAGES);
-	ASSERT_EQ(uffd_protect(self->fd, self->memory, half, false), 0);
-	ASSERT_EQ(count_protected(self->memory, PAGEMAP_SWAPPED), PAGES / 2);
-
-	/* Home by a read, by a write that is to be told, and by one that is not. */
-	ASSERT_EQ(*(volatile uint8_t *)(self->memory + half), pattern(half, 1));
-	test_write_is_told(_metadata, self->fd, self->memory + half, pattern(half, 1));
-	test_write_is_told(_metadata, self->fd, self->memory + next, pattern(next, 1));
-	memcpy(self->memory, self->data, half);
-	ASSERT_TRUE(uffd_quiet(self->fd));
-	test_pattern(self->memory, half, 2);
-	ASSERT_EQ(count_protected(self->memory, ~0ull), PAGES / 2 - 2);
-}
-
-/*
- * The device reads in place. For its writes the page comes home by a fault
- * (driver/mirror/fault.c) that cannot wait for the monitor, so the call fails and
- * nothing is written.
- */
-TEST_F(userfault, device_writes_are_refused)
-{
-	size_t page = page_size(), last = self->n - page;
-
-	register_wp(_metadata, self);
-	ASSERT_EQ(uffd_protect(self->fd, self->memory, self->n, true), 0);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, page, self->data), -EFAULT);
-	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->data), 0);
-	test_pattern(self->data, self->n, 1);
-	test_used(self->ferry, PAGES);
-
-	fill_pattern(self->data, self->n, 2);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), -EFAULT);
-	ASSERT_EQ(count_protected(self->memory, ~0ull), PAGES);
-	ASSERT_TRUE(uffd_quiet(self->fd));
-	test_write_is_told(_metadata, self->fd, self->memory + last, pattern(last, 1));
-	ASSERT_EQ(uffd_protect(self->fd, self->memory, self->n, false), 0);
-	test_pattern(self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
-	test_pattern(self->memory, self->n, 2);
-}
-
-/* Protected while there was no page: a marker, which is no hole to fill. */
-TEST_F(userfault, protected_holes_stay)
-{
-	uint8_t told = variant->engine == OWN ? DRM_FERRY_UFFD : DRM_FERRY_NOT_MOVED;
-	int fd = uffd_open(UFFD_FEATURE_WP_UNPOPULATED);
-
-	ASSERT_GE(fd, 0);
-	ASSERT_EQ(uffd_register(fd, self->memory, self->n, UFFDIO_REGISTER_MODE_WP), 0);
-	ASSERT_EQ(uffd_protect(fd, self->memory, self->n, true), 0);
-	ASSERT_EQ(count_protected(self->memory, ~0ull), PAGES);
-	test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
-		    self->outcomes);
-	ASSERT_EQ(count_outcome(self->outcomes, PAGES, told), PAGES);
-	test_used(self->ferry, 0);
-	ASSERT_EQ(count_protected(self->memory, ~0ull), PAGES);
-	test_write_is_told(_metadata, fd, self->memory, 0);
-	close(fd);
-}
-
-static int uffd_continue(int fd, const void *at)
-{
-	struct uffdio_continue range = { .range = { ptr(at), page_size() } };
-
-	return ioctl(fd, UFFDIO_CONTINUE, &range) ? -errno : 0;
 }
 
 /* In the file's cache, not mapped: the file's, until a private copy is made. */

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What collect.c makes of each kind of entry and of memory, and of the addresses in
+ * between. What keeps a page that is wanted from moving: refusal_test.c.
+ */
+#include <linux/mman.h>
+#include <linux/shmem_fs.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+
+#include "mm_internal.h"
+#include "trial.h"
+
+#define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+#define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
+
+/* Slots -------------------------------------------------------------------- */
+
+/* The range begins 20 pages before the end of its first page table. */
+#define FIRST	20
+#define THIRD	(FIRST + PTRS_PER_PTE)
+#define NSLOTS	(THIRD + 11)
+
+enum kind { HOLE, ZERO, PAGE };
+
+static const struct piece {
+	unsigned long first, end;
+	enum kind kind;
+} pieces[] = {
+	{ 0, 3, PAGE },
+	{ 3, 6, HOLE },
+	{ 6, 9, ZERO },
+	{ 9, 10, HOLE },
+	{ 10, 20, PAGE },
+	{ FIRST, THIRD, HOLE },	/* no page table */
+	{ THIRD, THIRD + 1, HOLE },
+	{ THIRD + 1, THIRD + 2, PAGE },
+	{ THIRD + 2, THIRD + 3, ZERO },
+	{ THIRD + 3, THIRD + 9, HOLE },
+	{ THIRD + 9, THIRD + 11, PAGE },
+};
+
+static const struct slots_case {
+	const char *name;
+	unsigned long select;
+	u8 zero, page;	/* outcomes */
+	unsigned long cpages;
+} slots_cases[] = {
+	{ "system pages", SYSTEM, FERRY_HOLE, FERRY_NO_DESTINATION, NSLOTS },
+	{ "device pages", PRIVATE, FERRY_ALREADY_THERE, FERRY_ALREADY_THERE,
+	  NSLOTS - 16 - 4 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(slots, slots_cases, name);
+
+static void expect_slot(struct ferry_trial *t, unsigned long slot, enum kind kind,
+			struct page *page)
+{
+	bool system = t->migrate.vma.flags & SYSTEM;
+	unsigned long src = 0;
+
+	if (kind == PAGE && system)
+		src = migrate_pfn(page_to_pfn(page)) | MIGRATE_PFN_MIGRATE |
+		      MIGRATE_PFN_WRITE;
+	else if (kind == HOLE || system)
+		src = MIGRATE_PFN_MIGRATE;
+	KUNIT_EXPECT_EQ_MSG(t->test, t->src[slot] & ~FERRY_PFN_NOTES, src, "slot %lu", slot);
+	KUNIT_EXPECT_EQ_MSG(t->test, t->dst[slot], 0, "slot %lu", slot);
+}
+
+/* I20: each address has one slot, whatever is there and around it. */
+static void slots(struct kunit *test)
+{
+	const struct slots_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, PTRS_PER_PTE - FIRST, NSLOTS);
+	u8 outcome[] = { [HOLE] = FERRY_HOLE, [ZERO] = c->zero, [PAGE] = c->page };
+	const struct piece *piece;
+	struct page **pages;
+	unsigned long slot;
+	pmd_t *pmdp;
+
+	pages = kunit_kcalloc(test, NSLOTS, sizeof(*pages), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++) {
+		if (piece->kind == PAGE)
+			ferry_trial_write(t, piece->first, piece->end - piece->first);
+		if (piece->kind == ZERO)
+			ferry_trial_read(t, piece->first, piece->end - piece->first);
+		for (slot = piece->first; slot < piece->end; slot++)
+			pages[slot] = ferry_trial_page(t, slot);
+	}
+	pmdp = mm_find_pmd(t->mm, ferry_trial_addr(t, FIRST));
+	KUNIT_ASSERT_TRUE(test, pmdp && pmd_none(*pmdp));
+
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, c->select), 0);
+	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, c->cpages);
+	KUNIT_EXPECT_EQ(test, t->migrate.vma.npages, NSLOTS);
+	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++)
+		for (slot = piece->first; slot < piece->end; slot++)
+			expect_slot(t, slot, piece->kind, pages[slot]);
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++)
+		for (slot = piece->first; slot < piece->end; slot++) {
+			KUNIT_EXPECT_EQ_MSG(test, t->outcome[slot], outcome[piece->kind],
+					    "slot %lu", slot);
+			KUNIT_EXPECT_PTR_EQ_MSG(test, ferry_trial_page(t, slot), pages[slot],
+						"slot %lu", slot);
+		}
+}
+
+/* Entries that are not present --------------------------------------------- */
+
+static pte_t swap_entry(struct page *page)
+{
+	return swp_entry_to_pte(swp_entry(0, 1));
+}
+
+static pte_t migration_entry(struct page *page)
+{
+	return swp_entry_to_pte(make_readable_migration_entry(page_to_pfn(page)));
+}
+
+static pte_t exclusive_entry(struct page *page)
+{
+	return swp_entry_to_pte(make_writable_device_exclusive_entry(page_to_pfn(page)));
+}
+
+static pte_t poison_marker(struct page *page)
+{
+	return swp_entry_to_pte(make_poisoned_swp_entry());
+}
+
+static pte_t uffd_wp_marker(struct page *page)
+{
+	return make_pte_marker(PTE_MARKER_UFFD_WP);
+}
+
+#ifdef CONFIG_MEMORY_FAILURE
+static pte_t hwpoison_entry(struct page *page)
+{
+	return swp_entry_to_pte(swp_entry(SWP_HWPOISON, page_to_pfn(page)));
+}
+#endif
+
+static const struct entry_case {
+	const char *name;
+	pte_t (*make)(struct page *page);
+	u8 outcome;
+} entry_cases[] = {
+	{ "swapped", swap_entry, FERRY_SWAPPED },
+	{ "migrating", migration_entry, FERRY_MIGRATING },
+	{ "exclusive to a device", exclusive_entry, FERRY_EXCLUSIVE },
+	{ "lost to a memory error", poison_marker, FERRY_HWPOISON },
+	{ "write-protected for userfaultfd", uffd_wp_marker, FERRY_UFFD },
+#ifdef CONFIG_MEMORY_FAILURE
+	{ "poisoned", hwpoison_entry, FERRY_HWPOISON },
+#endif
+};
+
+KUNIT_ARRAY_PARAM_DESC(entry, entry_cases, name);
+
+/* It is told, left as it is, and its neighbours move. */
+static void entry(struct kunit *test)
+{
+	const struct entry_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	pte_t pte = c->make(ZERO_PAGE(0));
+
+	ferry_trial_write(t, 0, 1);
+	ferry_trial_write(t, 2, 1);
+	ferry_trial_set_pte(t, 1, pte);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], c->outcome);
+	KUNIT_EXPECT_EQ(test, t->src[1], 0);
+	KUNIT_EXPECT_TRUE(test, pte_same(ferry_trial_pte(t, 1), pte));
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	ferry_trial_set_pte(t, 1, __pte(0));
+}
+
+/* Kinds of memory ---------------------------------------------------------- */
+
+/* A private mapping of a file: a page of it, a copy of one, and a hole. */
+static void files(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct file *file = shmem_kernel_file_setup("ferry", 3 * PAGE_SIZE, 0);
+	struct page *page;
+
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);
+	KUNIT_EXPECT_EQ(test, t->start,
+			vm_mmap(file, t->start, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_FIXED, 0));
+	fput(file);
+	ferry_trial_read(t, 0, 1);
+	ferry_trial_write(t, 1, 1);
+	page = ferry_trial_page(t, 0);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_FILE);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_FILE);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 0), page);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 1, 1), 0);
+}
+
+static void device_pages(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
+	struct ferry_trial_device *device = ferry_trial_device_create(test);
+
+	t->device = device;
+	ferry_trial_write(t, 0, 2);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_ALREADY_THERE), 2);
+	/* Without a device in the arguments they are somebody else's. */
+	t->device = NULL;
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, PRIVATE), 0);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_FOREIGN_DEVICE), 2);
+	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(device), 2);
+}
+
+/* A hole that somebody wants to fill by userfaultfd is left to him; zero pages too. */
+static void uffd_missing(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct vm_area_struct *vma;
+
+	ferry_trial_write(t, 0, 1);
+	ferry_trial_read(t, 1, 1);
+	mmap_write_lock(t->mm);
+	vma = vma_lookup(t->mm, t->start);
+	vm_flags_set(vma, VM_UFFD_MISSING);
+	mmap_write_unlock(t->mm);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_UFFD);
+	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_UFFD);
+	mmap_write_lock(t->mm);
+	vm_flags_clear(vma, VM_UFFD_MISSING);
+	mmap_write_unlock(t->mm);
+}
+
+static struct kunit_case collect_cases[] = {
+	KUNIT_CASE_PARAM(slots, slots_gen_params),
+	KUNIT_CASE_PARAM(entry, entry_gen_params),
+	KUNIT_CASE(files),
+	KUNIT_CASE(device_pages),
+	KUNIT_CASE(uffd_missing),
+	{}
+};
+
+static struct kunit_suite collect_suite = {
+	.name = "ferry_collect",
+	.test_cases = collect_cases,
+};
+
+kunit_test_suite(collect_suite);

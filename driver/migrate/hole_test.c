@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A page where there was none, and all that keeps one from being put there. */
+#include <linux/memcontrol.h>
+#include <linux/memremap.h>
+#include <linux/mman.h>
+#include <linux/sched/coredump.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/uaccess.h>
+
+#include "mm_internal.h"
+#include "trial.h"
+
+#define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+#define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
+
+/* Before the end of a table: a page, a zero page, a hole; behind it, no table: a hole. */
+enum { PAGE, ZERO, HOLE, NO_TABLE, NSLOTS };
+
+static struct ferry_trial *make_holes(struct kunit *test)
+{
+	struct ferry_trial *t;
+
+	t = ferry_trial_create(test, PTRS_PER_PTE - NO_TABLE, NSLOTS);
+	ferry_trial_write(t, PAGE, 1);
+	ferry_trial_read(t, ZERO, 1);
+	return t;
+}
+
+static const struct fill_case {
+	const char *name;
+	bool device, read_only;
+} fill_cases[] = {
+	{ "with system pages" },
+	{ "with device pages", .device = true },
+	{ "with system pages, read-only", .read_only = true },
+	{ "with device pages, read-only", .device = true, .read_only = true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(fill, fill_cases, name);
+
+static void expect_filled(struct ferry_trial *t, unsigned long slot, bool writable)
+{
+	struct page *page = ferry_trial_page(t, slot);
+	pte_t pte = ferry_trial_pte(t, slot);
+
+	KUNIT_EXPECT_EQ_MSG(t->test, t->outcome[slot], FERRY_ZERO_FILLED, "slot %lu", slot);
+	KUNIT_EXPECT_PTR_EQ_MSG(t->test, page, t->offered[slot], "slot %lu", slot);
+	if (page != t->offered[slot])
+		return;
+	KUNIT_EXPECT_TRUE(t->test, folio_test_uptodate(page_folio(page)));
+	KUNIT_EXPECT_TRUE(t->test, PageAnonExclusive(page));
+	KUNIT_EXPECT_TRUE(t->test, folio_memcg(page_folio(page)) || mem_cgroup_disabled());
+	KUNIT_EXPECT_EQ(t->test, folio_mapcount(page_folio(page)), 1);
+	if (t->device) {
+		KUNIT_EXPECT_TRUE(t->test, pte_swp_soft_dirty(pte));
+		KUNIT_EXPECT_EQ(t->test, writable,
+				is_writable_device_private_entry(pte_to_swp_entry(pte)));
+	} else {
+		KUNIT_EXPECT_TRUE(t->test, pte_soft_dirty(pte));
+		KUNIT_EXPECT_EQ(t->test, writable, pte_write(pte));
+		KUNIT_EXPECT_TRUE(t->test, folio_test_lru(page_folio(page)));
+	}
+}
+
+static void fill(struct kunit *test)
+{
+	const struct fill_case *c = test->param_value;
+	struct ferry_trial *t = make_holes(test);
+	struct ferry_trial_memory before, now;
+	unsigned long slot;
+	u64 word;
+
+	if (c->read_only) {
+		mmap_write_lock(t->mm);
+		vm_flags_clear(vma_lookup(t->mm, t->start), VM_WRITE);
+		mmap_write_unlock(t->mm);
+	}
+	if (c->device)
+		t->device = ferry_trial_device_create(test);
+	ferry_trial_memory(t, &before);
+	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	ferry_trial_memory(t, &now);
+	KUNIT_EXPECT_EQ(test, t->outcome[PAGE], FERRY_MOVED);
+	for (slot = ZERO; slot < NSLOTS; slot++)
+		expect_filled(t, slot, !c->read_only);
+	KUNIT_EXPECT_EQ(test, now.rss, before.rss + NSLOTS - 1);
+	KUNIT_EXPECT_EQ(test, now.mapped, before.mapped + NSLOTS - 1);
+	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru +
+						 (c->device ? -1 : NSLOTS - 1)));
+	if (c->device)
+		return;
+	for (slot = ZERO; slot < NSLOTS; slot++) {
+		KUNIT_EXPECT_EQ(test, 0, get_user(word,
+						  (u64 __user *)ferry_trial_addr(t, slot)));
+		KUNIT_EXPECT_EQ(test, word, 0);
+	}
+}
+
+/* Nothing offered: holes stay holes, zero pages zero pages. */
+static void nothing_offered(struct kunit *test)
+{
+	struct ferry_trial *t = make_holes(test);
+	unsigned long slot;
+	pte_t before[NSLOTS];
+
+	for (slot = 0; slot < NSLOTS; slot++)
+		before[slot] = ferry_trial_pte(t, slot);
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	for (slot = ZERO; slot < NSLOTS; slot++) {
+		KUNIT_EXPECT_EQ(test, t->outcome[slot], FERRY_HOLE);
+		KUNIT_EXPECT_TRUE(test, pte_same(ferry_trial_pte(t, slot), before[slot]));
+	}
+}
+
+/* What comes between setup and pages --------------------------------------- */
+
+static void fault_in(struct ferry_trial *t)
+{
+	unsigned long slot;
+
+	for (slot = ZERO; slot < NSLOTS; slot++)
+		KUNIT_EXPECT_TRUE(t->test, ferry_trial_fault(t, slot));
+}
+
+static void reap(struct ferry_trial *t)
+{
+	set_bit(MMF_UNSTABLE, &t->mm->flags);
+}
+
+static void reap_end(struct ferry_trial *t)
+{
+	clear_bit(MMF_UNSTABLE, &t->mm->flags);
+}
+
+/* As a drop-in caller might let happen, who gives mmap_lock up for a while. */
+static void set_uffd(struct ferry_trial *t, bool on)
+{
+	mmap_read_unlock(t->mm);
+	mmap_write_lock(t->mm);
+	vm_flags_mod(t->vma, on ? VM_UFFD_MISSING : 0, on ? 0 : VM_UFFD_MISSING);
+	mmap_write_downgrade(t->mm);
+}
+
+static void uffd(struct ferry_trial *t)
+{
+	set_uffd(t, true);
+}
+
+static void uffd_end(struct ferry_trial *t)
+{
+	set_uffd(t, false);
+}
+
+static void none(struct ferry_trial *t)
+{
+}
+
+static const struct refuse_case {
+	const char *name;
+	void (*begin)(struct ferry_trial *t);
+	void (*end)(struct ferry_trial *t);
+	u8 outcome;
+	bool drop_in, device;
+} refuse_cases[] = {
+	{ "a fault", fault_in, none, FERRY_RACED },
+	{ "a fault, drop-in", fault_in, none, FERRY_RACED, .drop_in = true },
+	{ "a fault, device", fault_in, none, FERRY_RACED, .device = true },
+	{ "the OOM reaper", reap, reap_end, FERRY_RACED },
+	{ "the OOM reaper, device", reap, reap_end, FERRY_RACED, .device = true },
+	{ "userfaultfd", uffd, uffd_end, FERRY_UFFD },
+	{ "userfaultfd, drop-in", uffd, uffd_end, FERRY_UFFD, .drop_in = true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(refuse, refuse_cases, name);
+
+/*
+ * I5: each destination comes back once and without a charge (the trial checks), and
+ * what is in the page table is what came between.
+ */
+static void refuse(struct kunit *test)
+{
+	const struct refuse_case *c = test->param_value;
+	struct ferry_trial *t = make_holes(test);
+	struct ferry_trial_memory before, now;
+	pte_t between[NSLOTS];
+	unsigned long slot;
+
+	t->drop_in = c->drop_in;
+	if (c->device)
+		t->device = ferry_trial_device_create(test);
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	/* The page stays out of it. */
+	for (slot = ZERO; slot < NSLOTS; slot++)
+		ferry_trial_offer(t, slot);
+	c->begin(t);
+	ferry_trial_memory(t, &before);
+	for (slot = 0; slot < NSLOTS; slot++)
+		between[slot] = ferry_trial_pte(t, slot);
+	ferry_trial_pages(t);
+	for (slot = ZERO; slot < NSLOTS; slot++) {
+		KUNIT_EXPECT_FALSE(test, t->src[slot] & MIGRATE_PFN_MIGRATE);
+		KUNIT_EXPECT_PTR_EQ(test, folio_memcg(page_folio(t->offered[slot])), NULL);
+	}
+	c->end(t);
+	ferry_trial_finalize(t);
+	ferry_trial_memory(t, &now);
+	KUNIT_EXPECT_EQ(test, now.rss, before.rss);
+	for (slot = ZERO; slot < NSLOTS; slot++) {
+		KUNIT_EXPECT_TRUE_MSG(test, pte_same(ferry_trial_pte(t, slot), between[slot]),
+				      "slot %lu", slot);
+		if (!c->drop_in)
+			KUNIT_EXPECT_EQ(test, t->outcome[slot], c->outcome);
+	}
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, PAGE, 1), 0);
+}
+
+/* A huge page came into the hole, and with it no page table. */
+static void huge_page(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
+	unsigned long i;
+
+	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, PMD_SIZE, MADV_HUGEPAGE), 0);
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_trial_offer_all(t);
+	KUNIT_EXPECT_TRUE(test, ferry_trial_fault(t, 0));
+	KUNIT_EXPECT_TRUE(test, pmd_trans_huge(*mm_find_pmd(t->mm, t->start)));
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	for (i = 0; i < 2; i++)
+		KUNIT_EXPECT_EQ(test, t->outcome[i], FERRY_RACED);
+	KUNIT_EXPECT_TRUE(test, pmd_trans_huge(*mm_find_pmd(t->mm, t->start)));
+}
+
+static struct kunit_case hole_cases[] = {
+	KUNIT_CASE_PARAM(fill, fill_gen_params),
+	KUNIT_CASE(nothing_offered),
+	KUNIT_CASE_PARAM(refuse, refuse_gen_params),
+	KUNIT_CASE(huge_page),
+	{}
+};
+
+static struct kunit_suite hole_suite = {
+	.name = "ferry_hole",
+	.test_cases = hole_cases,
+};
+
+kunit_test_suite(hole_suite);

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What goes over to a destination, and what keeps it from doing so. */
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/swap.h>
+
+#include "mm_internal.h"
+#include "trial.h"
+
+#define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+
+/* What the caller says of a page that it offers nothing for is not overwritten. */
+static void reasons(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 5);
+
+	ferry_trial_write(t, 0, 3);
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	t->outcome[0] = FERRY_NO_MEMORY;
+	t->outcome[1] = FERRY_COPY_FAILED;
+	t->outcome[3] = FERRY_NO_MEMORY;
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_NO_MEMORY);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_COPY_FAILED);
+	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_NO_DESTINATION);
+	KUNIT_EXPECT_EQ(test, t->outcome[3], FERRY_NO_MEMORY);
+	KUNIT_EXPECT_EQ(test, t->outcome[4], FERRY_HOLE);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+}
+
+/* References --------------------------------------------------------------- */
+
+/*
+ * I17, after the copy: a reference that came between setup and pages (a speculative
+ * one, through the pfn). The page does not move, and is mapped again with its data,
+ * its charge and its flags; the destination has nothing of it.
+ */
+static void reference_from_between(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct mem_cgroup *memcg;
+	struct page *page;
+
+	ferry_trial_write(t, 0, 3);
+	page = ferry_trial_page(t, 1);
+	memcg = folio_memcg(page_folio(page));
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_trial_offer_all(t);
+	get_page(page);
+	ferry_trial_pages(t);
+	KUNIT_EXPECT_FALSE(test, t->src[1] & MIGRATE_PFN_MIGRATE);
+	ferry_trial_finalize(t);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 1), page);
+	KUNIT_EXPECT_PTR_EQ(test, folio_memcg(page_folio(page)), memcg);
+	lru_add_drain_all();
+	KUNIT_EXPECT_TRUE(test, folio_test_lru(page_folio(page)));
+	KUNIT_EXPECT_TRUE(test, folio_test_swapbacked(page_folio(page)));
+	KUNIT_EXPECT_EQ(test, page_ref_count(page), 2);
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+}
+
+/* What goes with the data -------------------------------------------------- */
+
+static const struct flag_case {
+	const char *name;
+	enum pageflags flag;
+} flag_cases[] = {
+	{ "referenced", PG_referenced },
+	{ "active", PG_active },
+	{ "workingset", PG_workingset },
+	{ "dirty", PG_dirty },
+};
+
+/* Each flag on one page; the last page has none. Nothing counts as dirtied (I3). */
+static void flags(struct kunit *test)
+{
+	const unsigned long n = ARRAY_SIZE(flag_cases), none = 1UL << PG_dirty |
+		1UL << PG_referenced | 1UL << PG_active | 1UL << PG_workingset;
+	struct ferry_trial *t = ferry_trial_create(test, 0, n + 1);
+	unsigned long slot, dirtied;
+	struct page *page;
+
+	ferry_trial_write(t, 0, n + 1);
+	for (slot = 0; slot <= n; slot++) {
+		page = ferry_trial_page(t, slot);
+		ferry_trial_set_pte(t, slot, pte_mkclean(ferry_trial_pte(t, slot)));
+		/* Off its list, where active decides on which. */
+		KUNIT_ASSERT_TRUE(test, folio_isolate_lru(page_folio(page)));
+		page->flags &= ~none;
+		if (slot < n)
+			set_bit(flag_cases[slot].flag, &page->flags);
+		folio_putback_lru(page_folio(page));
+	}
+	lru_add_drain_all();
+	dirtied = global_node_page_state(NR_DIRTIED);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), n + 1);
+	for (slot = 0; slot <= n; slot++) {
+		page = ferry_trial_page(t, slot);
+		KUNIT_EXPECT_EQ_MSG(test, page->flags & none,
+				    slot < n ? 1UL << flag_cases[slot].flag : 0, "%s",
+				    slot < n ? flag_cases[slot].name : "none");
+	}
+	KUNIT_EXPECT_EQ(test, global_node_page_state(NR_DIRTIED), dirtied);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, n + 1), 0);
+}
+
+/* Identity and charge go over in pages, before anybody can see the new page (I10). */
+static void identity(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 1);
+	struct address_space *mapping;
+	struct mem_cgroup *memcg;
+	struct folio *src, *dst;
+	pgoff_t index;
+
+	ferry_trial_write(t, 0, 1);
+	src = page_folio(ferry_trial_page(t, 0));
+	mapping = src->mapping;
+	index = src->index;
+	memcg = folio_memcg(src);
+	KUNIT_EXPECT_TRUE(test, memcg || mem_cgroup_disabled());
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_trial_offer_all(t);
+	ferry_trial_pages(t);
+	dst = page_folio(t->offered[0]);
+	KUNIT_EXPECT_PTR_EQ(test, dst->mapping, mapping);
+	KUNIT_EXPECT_EQ(test, dst->index, index);
+	KUNIT_EXPECT_TRUE(test, folio_test_swapbacked(dst));
+	KUNIT_EXPECT_TRUE(test, folio_test_uptodate(dst));
+	KUNIT_EXPECT_PTR_EQ(test, folio_memcg(dst), memcg);
+	KUNIT_EXPECT_PTR_EQ(test, folio_memcg(src), NULL);
+	KUNIT_EXPECT_FALSE(test, folio_mapped(dst));
+	ferry_trial_finalize(t);
+	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, folio_mapcount(dst), 1);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 1), 0);
+}
+
+static struct kunit_case metadata_cases[] = {
+	KUNIT_CASE(reasons),
+	KUNIT_CASE(reference_from_between),
+	KUNIT_CASE(flags),
+	KUNIT_CASE(identity),
+	{}
+};
+
+static struct kunit_suite metadata_suite = {
+	.name = "ferry_metadata",
+	.test_cases = metadata_cases,
+};
+
+kunit_test_suite(metadata_suite);

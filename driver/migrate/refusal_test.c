@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What keeps a page that is wanted from moving: one state of a page after the other. */
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+#include <linux/swap.h>
+
+#include "mm_internal.h"
+#include "trial.h"
+
+#define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+
+static void hold(struct ferry_trial *t, struct page *page)
+{
+	get_page(page);
+}
+
+static void let_go(struct page *page)
+{
+	put_page(page);
+}
+
+static void pin(struct ferry_trial *t, struct page *page)
+{
+	struct page *pinned = NULL;
+
+	KUNIT_EXPECT_EQ(t->test, 1, pin_user_pages_fast(page->index << PAGE_SHIFT, 1,
+							FOLL_WRITE, &pinned));
+	KUNIT_EXPECT_PTR_EQ(t->test, pinned, page);
+}
+
+static void lock(struct ferry_trial *t, struct page *page)
+{
+	lock_page(page);
+}
+
+static void begin_writeback(struct ferry_trial *t, struct page *page)
+{
+	set_bit(PG_writeback, &page->flags);
+}
+
+static void end_writeback(struct page *page)
+{
+	clear_bit(PG_writeback, &page->flags);
+}
+
+static void merge(struct ferry_trial *t, struct page *page)
+{
+	page->mapping = (void *)((unsigned long)page->mapping | PAGE_MAPPING_KSM);
+}
+
+static void unmerge(struct page *page)
+{
+	page->mapping = (void *)(((unsigned long)page->mapping & ~PAGE_MAPPING_FLAGS) |
+				 PAGE_MAPPING_ANON);
+}
+
+static void isolate(struct ferry_trial *t, struct page *page)
+{
+	KUNIT_EXPECT_TRUE(t->test, folio_isolate_lru(page_folio(page)));
+}
+
+static void put_back(struct page *page)
+{
+	folio_putback_lru(page_folio(page));
+}
+
+/* As if another address space were about to unmap it. */
+static void map_once_more(struct ferry_trial *t, struct page *page)
+{
+	ferry_trial_unshare(t, 1);
+	atomic_inc(&page->_mapcount);
+}
+
+static void map_once_less(struct page *page)
+{
+	atomic_dec(&page->_mapcount);
+}
+
+static const struct state_case {
+	const char *name;
+	void (*begin)(struct ferry_trial *t, struct page *page);
+	void (*end)(struct page *page);
+	u8 outcome;
+	unsigned int passes, drains;
+} state_cases[] = {
+	{ "referenced", hold, let_go, FERRY_PINNED, 1 },
+	{ "pinned", pin, unpin_user_page, FERRY_PINNED, 1 },
+	{ "locked", lock, unlock_page, FERRY_LOCKED, 1 },
+	{ "under writeback", begin_writeback, end_writeback, FERRY_WRITEBACK, 1 },
+	{ "merged", merge, unmerge, FERRY_KSM, 1 },
+	{ "isolated", isolate, put_back, FERRY_NOT_LRU, 2, 1 },
+	{ "mapped for ever", map_once_more, map_once_less, FERRY_SHARED_BUSY, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(state, state_cases, name);
+
+/*
+ * The page is refused for the right reason and mapped as before, bit by bit; the two
+ * beside it move; there is no more than one drain (I12).
+ */
+static void state(struct kunit *test)
+{
+	const struct state_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct page *page;
+	pte_t pte;
+
+	ferry_trial_write(t, 0, 3);
+	page = ferry_trial_page(t, 1);
+	c->begin(t, page);
+	pte = ferry_trial_pte(t, 1);
+
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], c->outcome);
+	KUNIT_EXPECT_EQ(test, t->src[1], 0);
+	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, 2);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, c->passes);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, c->drains);
+	KUNIT_EXPECT_TRUE(test, pte_same(ferry_trial_pte(t, 1), pte));
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	c->end(page);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+}
+
+static struct kunit_case refusal_cases[] = {
+	KUNIT_CASE_PARAM(state, state_gen_params),
+	{}
+};
+
+static struct kunit_suite refusal_suite = {
+	.name = "ferry_refusal",
+	.test_cases = refusal_cases,
+};
+
+kunit_test_suite(refusal_suite);

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Large folios: split by address, by range, and on the way of a migration. */
+#include <linux/mman.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/swap.h>
+
+#include "mm_internal.h"
+#include "split.h"
+#include "trial.h"
+
+#define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+
+static bool is_huge(struct ferry_trial *t, unsigned long slot)
+{
+	pmd_t *pmdp = mm_find_pmd(t->mm, ferry_trial_addr(t, slot));
+
+	return pmdp && pmd_trans_huge(pmdp_get_lockless(pmdp));
+}
+
+/* A range of @n huge pages, with two small ones behind. */
+static struct ferry_trial *make_huge(struct kunit *test, unsigned long n)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, n * PTRS_PER_PTE + 2);
+	unsigned long i;
+
+	ferry_trial_write(t, n * PTRS_PER_PTE, 2);
+	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, (n + 1) * PMD_SIZE,
+					 MADV_HUGEPAGE), 0);
+	ferry_trial_write(t, 0, n * PTRS_PER_PTE);
+	for (i = 0; i < n; i++)
+		KUNIT_ASSERT_TRUE(test, is_huge(t, i * PTRS_PER_PTE));
+	return t;
+}
+
+static struct folio *huge_folio(struct ferry_trial *t, unsigned long slot)
+{
+	return pmd_folio(*mm_find_pmd(t->mm, ferry_trial_addr(t, slot)));
+}
+
+static void map_by_ptes(struct ferry_trial *t)
+{
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(t->mm);
+	vma = vma_lookup(t->mm, t->start);
+	split_huge_pmd(vma, mm_find_pmd(t->mm, t->start), t->start);
+	mmap_read_unlock(t->mm);
+	KUNIT_ASSERT_FALSE(t->test, is_huge(t, 0));
+	KUNIT_ASSERT_TRUE(t->test, PageCompound(ferry_trial_page(t, 0)));
+}
+
+enum hold { FREE, REFERENCED, LOCKED };
+
+static void hold(struct folio *folio, enum hold hold)
+{
+	if (hold == REFERENCED)
+		folio_get(folio);
+	else if (hold == LOCKED)
+		folio_lock(folio);
+}
+
+static void let_go(struct folio *folio, enum hold hold)
+{
+	if (hold == REFERENCED)
+		folio_put(folio);
+	else if (hold == LOCKED)
+		folio_unlock(folio);
+}
+
+static const struct at_case {
+	const char *name;
+	unsigned long slot, next;
+	bool ptes;
+	enum hold hold;
+	int ret;
+} at_cases[] = {
+	{ "first page", 0, PTRS_PER_PTE, .ret = 1 },
+	{ "a page in the middle", 100, PTRS_PER_PTE, .ret = 1 },
+	{ "last page", PTRS_PER_PTE - 1, PTRS_PER_PTE, .ret = 1 },
+	{ "mapped by PTEs", 100, 101, .ptes = true, .ret = 1 },
+	{ "referenced", 100, PTRS_PER_PTE, .hold = REFERENCED, .ret = -EAGAIN },
+	{ "referenced, mapped by PTEs", 100, 101, .ptes = true, .hold = REFERENCED,
+	  .ret = -EAGAIN },
+	{ "locked", 100, PTRS_PER_PTE, .hold = LOCKED, .ret = -EBUSY },
+};
+
+KUNIT_ARRAY_PARAM_DESC(at, at_cases, name);
+
+static int split_at(struct ferry_trial *t, unsigned long slot, unsigned long *next)
+{
+	unsigned long addr = ferry_trial_addr(t, slot);
+	int ret;
+
+	mmap_read_lock(t->mm);
+	ret = ferry_split_at(vma_lookup(t->mm, addr), addr, next);
+	mmap_read_unlock(t->mm);
+	return ret;
+}
+
+static void at(struct kunit *test)
+{
+	const struct at_case *c = test->param_value;
+	struct ferry_trial *t = make_huge(test, 1);
+	struct folio *folio = huge_folio(t, 0);
+	unsigned long next = 0;
+
+	if (c->ptes)
+		map_by_ptes(t);
+	hold(folio, c->hold);
+	KUNIT_EXPECT_EQ(test, split_at(t, c->slot, &next), c->ret);
+	KUNIT_EXPECT_EQ(test, next, ferry_trial_addr(t, c->next));
+	KUNIT_EXPECT_EQ(test, folio_test_large(folio), c->ret < 0);
+	KUNIT_EXPECT_EQ(test, is_huge(t, 0), c->ret < 0 && !c->ptes);
+	let_go(folio, c->hold);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, PTRS_PER_PTE), 0);
+}
+
+/* No large folio: a page, a hole, the huge zero page, whose mapping alone is split. */
+static void at_others(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 2 * PTRS_PER_PTE);
+	unsigned long next;
+
+	ferry_trial_write(t, 0, 1);
+	KUNIT_EXPECT_EQ(test, split_at(t, 0, &next), 0);
+	KUNIT_EXPECT_EQ(test, next, ferry_trial_addr(t, 1));
+	KUNIT_EXPECT_EQ(test, split_at(t, 1, &next), 0);
+	KUNIT_EXPECT_EQ(test, next, ferry_trial_addr(t, 2));
+
+	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, ferry_trial_addr(t, PTRS_PER_PTE), PMD_SIZE,
+					 MADV_HUGEPAGE), 0);
+	KUNIT_EXPECT_EQ(test, split_at(t, PTRS_PER_PTE, &next), 0);
+	ferry_trial_read(t, PTRS_PER_PTE, 1);
+	KUNIT_ASSERT_TRUE(test, is_huge(t, PTRS_PER_PTE));
+	KUNIT_ASSERT_TRUE(test, is_huge_zero_folio(huge_folio(t, PTRS_PER_PTE)));
+	KUNIT_EXPECT_EQ(test, split_at(t, PTRS_PER_PTE, &next), 0);
+	KUNIT_EXPECT_FALSE(test, is_huge(t, PTRS_PER_PTE));
+	KUNIT_EXPECT_TRUE(test, is_zero_pfn(pte_pfn(ferry_trial_pte(t, PTRS_PER_PTE))));
+}
+
+/* From the last page of the first to the first one of the second; not the third. */
+static void range(struct kunit *test)
+{
+	struct ferry_trial *t = make_huge(test, 3);
+	struct folio *folios[3];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		folios[i] = huge_folio(t, i * PTRS_PER_PTE);
+	mmap_read_lock(t->mm);
+	ferry_split_range(t->mm, ferry_trial_addr(t, PTRS_PER_PTE - 1),
+			  ferry_trial_addr(t, PTRS_PER_PTE + 1));
+	mmap_read_unlock(t->mm);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_EQ(test, folio_test_large(folios[i]), i == 2);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3 * PTRS_PER_PTE), 0);
+}
+
+static const struct migrate_case {
+	const char *name;
+	bool ptes;
+	enum hold hold;
+	u8 outcome;
+	unsigned long splits;
+} migrate_cases[] = {
+	{ "mapped by a PMD", false, FREE, FERRY_MOVED, 1 },
+	{ "mapped by PTEs", true, FREE, FERRY_MOVED, 1 },
+	{ "referenced", false, REFERENCED, FERRY_LARGE_SPLIT_FAILED },
+	{ "referenced, mapped by PTEs", true, REFERENCED, FERRY_LARGE_SPLIT_FAILED },
+	{ "locked", false, LOCKED, FERRY_LOCKED },
+	{ "locked, mapped by PTEs", true, LOCKED, FERRY_LOCKED },
+};
+
+KUNIT_ARRAY_PARAM_DESC(migrate, migrate_cases, name);
+
+/*
+ * I12: a look, one try to split, another look. What stays large is given up then, and is
+ * mapped as it was. Small pages behind it move, whatever becomes of it.
+ */
+static void migrate(struct kunit *test)
+{
+	const struct migrate_case *c = test->param_value;
+	struct ferry_trial *t = make_huge(test, 1);
+	struct folio *folio = huge_folio(t, 0);
+
+	if (c->ptes)
+		map_by_ptes(t);
+	t->start += (PTRS_PER_PTE - 10) * PAGE_SIZE;
+	t->npages = 12;
+	hold(folio, c->hold);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, c->outcome),
+			c->outcome == FERRY_MOVED ? 12 : 10);
+	KUNIT_EXPECT_EQ(test, t->outcome[10], FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, t->outcome[11], FERRY_MOVED);
+	KUNIT_EXPECT_LE(test, t->migrate.counts.passes, 2);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, 0);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.splits, c->splits);
+	KUNIT_EXPECT_EQ(test, folio_test_large(folio), c->hold != FREE);
+	KUNIT_EXPECT_EQ(test, is_huge(t, 0), c->hold != FREE && !c->ptes);
+	let_go(folio, c->hold);
+	t->start -= (PTRS_PER_PTE - 10) * PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, PTRS_PER_PTE + 2), 0);
+}
+
+static struct kunit_case split_cases[] = {
+	KUNIT_CASE_PARAM(at, at_gen_params),
+	KUNIT_CASE(at_others),
+	KUNIT_CASE(range),
+	KUNIT_CASE_PARAM(migrate, migrate_gen_params),
+	{}
+};
+
+static struct kunit_suite split_suite = {
+	.name = "ferry_split",
+	.test_cases = split_cases,
+};
+
+kunit_test_suite(split_suite);

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How often the TLB is flushed, and that mm/ understands what is pending. */
+#include <linux/sched.h>
+
+#include <asm/tlbflush.h>
+
+#include "mm_internal.h"
+#include "trial.h"
+
+#define NPAGES	16
+#define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+
+/* Flushes of an address space, by the architecture's own count. */
+static u64 count_flushes(struct mm_struct *mm)
+{
+#ifdef CONFIG_X86
+	return atomic64_read(&mm->context.tlb_gen);
+#else
+	return 0;
+#endif
+}
+
+/* Entries are cleared, and put back before the lock drops. */
+static void clear_table(struct ferry_trial *t, struct ferry_tlb *tlb, unsigned long n,
+			bool exclusive)
+{
+	unsigned long slot, addr = t->start;
+	struct vm_area_struct *vma;
+	spinlock_t *ptl;	/* the table's */
+	pte_t *ptep, pte;
+
+	mmap_read_lock(t->mm);
+	vma = vma_lookup(t->mm, addr);
+	ptep = pte_offset_map_lock(t->mm, mm_find_pmd(t->mm, addr), addr, &ptl);
+	KUNIT_EXPECT_NOT_NULL(t->test, ptep);
+	for (slot = 0; ptep && slot < n; slot++, addr += PAGE_SIZE) {
+		pte = ferry_tlb_clear(tlb, vma, addr, ptep + slot, exclusive);
+		KUNIT_EXPECT_TRUE(t->test, pte_none(ptep_get(ptep + slot)));
+		set_pte_at(t->mm, addr, ptep + slot, pte);
+	}
+	if (ptep) {
+		ferry_tlb_end_table(tlb, vma, t->start, addr);
+		pte_unmap_unlock(ptep, ptl);
+	}
+	mmap_read_unlock(t->mm);
+}
+
+static const struct strategy_case {
+	const char *name;
+	enum ferry_flush asked, used;
+	bool exclusive;
+	unsigned long present;
+	unsigned long counted;	/* after one table and the end of the call */
+} strategy_cases[] = {
+	{ "default", FERRY_FLUSH_DEFAULT, FERRY_FLUSH_PER_CALL, true, NPAGES, 1 },
+	{ "per page", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, true, NPAGES, NPAGES + 1 },
+	{ "per page, shared", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, false, NPAGES, 1 },
+	{ "per table", FERRY_FLUSH_PER_TABLE, FERRY_FLUSH_PER_TABLE, true, NPAGES, 1 },
+	{ "per call", FERRY_FLUSH_PER_CALL, FERRY_FLUSH_PER_CALL, true, NPAGES, 1 },
+	{ "per page, nothing there", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, true },
+	{ "per table, nothing there", FERRY_FLUSH_PER_TABLE, FERRY_FLUSH_PER_TABLE, true },
+	{ "per call, nothing there", FERRY_FLUSH_PER_CALL, FERRY_FLUSH_PER_CALL, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(strategy, strategy_cases, name);
+
+static void strategy(struct kunit *test)
+{
+	const struct strategy_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	unsigned long flushes = 0;
+	struct ferry_tlb tlb;
+	u64 before;
+
+	ferry_trial_write(t, 0, NPAGES);
+	ferry_tlb_init(&tlb, c->asked, &flushes);
+	if (FERRY_CAN_DEFER_FLUSH || c->used != FERRY_FLUSH_PER_CALL)
+		KUNIT_EXPECT_EQ(test, tlb.strategy, c->used);
+	else
+		KUNIT_EXPECT_EQ(test, tlb.strategy, FERRY_FLUSH_PER_TABLE);
+	before = count_flushes(t->mm);
+	clear_table(t, &tlb, c->present, c->exclusive);
+	ferry_tlb_end_call(&tlb);
+	KUNIT_EXPECT_EQ(test, flushes, c->counted);
+	if (IS_ENABLED(CONFIG_X86))
+		KUNIT_EXPECT_EQ(test, count_flushes(t->mm) - before, c->counted);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, NPAGES), 0);
+}
+
+static const struct setup_case {
+	const char *name;
+	enum ferry_flush flush;
+	unsigned long counted;
+} setup_cases[] = {
+	{ "per page", FERRY_FLUSH_PER_PAGE, 2 * NPAGES + 2 },
+	{ "per table", FERRY_FLUSH_PER_TABLE, 2 },
+	{ "per call", FERRY_FLUSH_PER_CALL, FERRY_CAN_DEFER_FLUSH ? 1 : 2 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(setup, setup_cases, name);
+
+/* Two tables; all that was owed is done when setup returns, and nothing after it. */
+static void whole_setup(struct kunit *test)
+{
+	const struct setup_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, PTRS_PER_PTE - NPAGES, 2 * NPAGES);
+
+	t->migrate.flush = c->flush;
+	ferry_trial_write(t, 0, 2 * NPAGES);
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.flushes, c->counted);
+#ifdef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH
+	KUNIT_EXPECT_FALSE(test, current->tlb_ubc.flush_required);
+#endif
+	ferry_trial_offer_all(t);
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2 * NPAGES);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.flushes, c->counted);
+}
+
+#if FERRY_CAN_DEFER_FLUSH
+static int pending(struct mm_struct *mm)
+{
+	return atomic_read(&mm->tlb_flush_batched) & FERRY_TLB_PENDING_MASK;
+}
+
+static int flushed(struct mm_struct *mm)
+{
+	return atomic_read(&mm->tlb_flush_batched) >> FERRY_TLB_FLUSHED_SHIFT;
+}
+
+/* One flush that is recorded and not done yet: what a lock's next holder meets. */
+static const struct pending_case {
+	const char *name;
+	int before, pending, flushed;
+} pending_cases[] = {
+	{ "the first", 0, 1, 0 },
+	{ "after others", 5 | 5 << FERRY_TLB_FLUSHED_SHIFT, 6, 5 },
+	{ "with others", 7 | 5 << FERRY_TLB_FLUSHED_SHIFT, 8, 5 },
+	{ "the last before it starts anew", FERRY_TLB_PENDING_LARGE,
+	  FERRY_TLB_PENDING_LARGE + 1, 0 },
+	{ "starts anew", (FERRY_TLB_PENDING_LARGE + 1) |
+	  (FERRY_TLB_PENDING_LARGE + 1) << FERRY_TLB_FLUSHED_SHIFT, 1, 0 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(pending, pending_cases, name);
+
+static void read_by_mm(struct kunit *test)
+{
+	const struct pending_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	unsigned long flushes = 0;
+	struct ferry_tlb tlb;
+	u64 before;
+
+	ferry_trial_write(t, 0, NPAGES);
+	atomic_set(&t->mm->tlb_flush_batched, c->before);
+	ferry_tlb_init(&tlb, FERRY_FLUSH_PER_CALL, &flushes);
+	clear_table(t, &tlb, NPAGES, true);
+	KUNIT_EXPECT_EQ(test, pending(t->mm), c->pending);
+	KUNIT_EXPECT_EQ(test, flushed(t->mm), c->flushed);
+	KUNIT_EXPECT_TRUE(test, current->tlb_ubc.flush_required);
+	KUNIT_EXPECT_TRUE(test, current->tlb_ubc.writable);
+	KUNIT_EXPECT_EQ(test, flushes, 0);
+
+	before = count_flushes(t->mm);
+	flush_tlb_batched_pending(t->mm);
+	KUNIT_EXPECT_EQ(test, count_flushes(t->mm) - before, 1);
+	KUNIT_EXPECT_EQ(test, pending(t->mm), c->pending);
+	KUNIT_EXPECT_EQ(test, flushed(t->mm), c->pending);
+	/* Done is done. */
+	flush_tlb_batched_pending(t->mm);
+	KUNIT_EXPECT_EQ(test, count_flushes(t->mm) - before, 1);
+
+	ferry_tlb_end_call(&tlb);
+	KUNIT_EXPECT_EQ(test, flushes, 1);
+	KUNIT_EXPECT_FALSE(test, current->tlb_ubc.flush_required);
+}
+#endif
+
+static struct kunit_case tlb_batch_cases[] = {
+	KUNIT_CASE_PARAM(strategy, strategy_gen_params),
+	KUNIT_CASE_PARAM(whole_setup, setup_gen_params),
+#if FERRY_CAN_DEFER_FLUSH
+	KUNIT_CASE_PARAM(read_by_mm, pending_gen_params),
+#endif
+	{}
+};
+
+static struct kunit_suite tlb_batch_suite = {
+	.name = "ferry_tlb_batch",
+	.test_cases = tlb_batch_cases,
+};
+
+kunit_test_suite(tlb_batch_suite);

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The range of a trial. It is in an address space that KUnit makes for the test's
+ * thread (kunit_vm_mmap()), and that goes when the thread ends, before the actions of
+ * the test run. Each page holds a word of its own, so that pages that are lost or
+ * exchanged are seen.
+ */
+#include <linux/cpumask.h>
+#include <linux/kthread.h>
+#include <linux/mman.h>
+#include <linux/mmzone.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/task.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+#include <linux/uaccess.h>
+
+#include <asm/tlbflush.h>
+
+#include "mm_internal.h"
+#include "trial.h"
+
+/*
+ * kthread_use_mm() in kunit_attach_mm() takes a reference that only
+ * kthread_unuse_mm() puts, and KUnit's thread ends without.
+ */
+static void drop_mm(void *mm)
+{
+	mmdrop(mm);
+}
+
+static void alloc_slots(struct ferry_trial *t)
+{
+	struct kunit *test = t->test;
+
+	t->src = kunit_kcalloc(test, t->npages, sizeof(*t->src), GFP_KERNEL);
+	t->dst = kunit_kcalloc(test, t->npages, sizeof(*t->dst), GFP_KERNEL);
+	t->outcome = kunit_kcalloc(test, t->npages, sizeof(*t->outcome), GFP_KERNEL);
+	t->offered = kunit_kcalloc(test, t->npages, sizeof(*t->offered), GFP_KERNEL);
+	t->puts = kunit_kcalloc(test, t->npages, sizeof(*t->puts), GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, t->src && t->dst && t->outcome && t->offered && t->puts);
+}
+
+/**
+ * ferry_trial_create() - map anonymous memory, without a page in it
+ * @test: the test; with it the trial ends
+ * @before: pages of the mapping before slot 0, which are not migrated; the page table
+ *	of slot 0 begins with them
+ * @npages: slots
+ *
+ * There are no huge pages unless the test asks for some.
+ */
+struct ferry_trial *ferry_trial_create(struct kunit *test, unsigned long before,
+				       unsigned long npages)
+{
+	unsigned long size = (before + npages + 2 * PTRS_PER_PTE) * PAGE_SIZE, base;
+	struct ferry_trial *t;
+
+	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	t->test = test;
+	t->npages = npages;
+	alloc_slots(t);
+
+	base = kunit_vm_mmap(test, NULL, 0, size, PROT_READ | PROT_WRITE,
+			     MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, 0);
+	KUNIT_ASSERT_TRUE(test, base && !IS_ERR_VALUE(base));
+	t->mm = current->mm;
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, drop_mm, t->mm), 0);
+	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, base, size, MADV_NOHUGEPAGE), 0);
+	t->start = ALIGN(base, PMD_SIZE) + before * PAGE_SIZE;
+	return t;
+}
+
+/* What belongs into the page of a slot. */
+u64 ferry_trial_word(unsigned long slot)
+{
+	return (slot + 1) * 0x9e3779b97f4a7c15ull;
+}
+
+/**
+ * ferry_trial_write() - the CPU writes pages
+ * @t: the trial
+ * @first: slot
+ * @n: how many
+ *
+ * None of them is in a CPU's batch for the LRU lists afterwards.
+ */
+void ferry_trial_write(struct ferry_trial *t, unsigned long first, unsigned long n)
+{
+	unsigned long slot;
+
+	for (slot = first; slot < first + n; slot++)
+		KUNIT_ASSERT_EQ(t->test, 0,
+				put_user(ferry_trial_word(slot),
+					 (u64 __user *)ferry_trial_addr(t, slot)));
+	lru_add_drain_all();
+}
+
+/**
+ * ferry_trial_read() - the CPU reads pages: where there is none, the zero page
+ * @t: the trial
+ * @first: slot
+ * @n: how many
+ */
+void ferry_trial_read(struct ferry_trial *t, unsigned long first, unsigned long n)
+{
+	unsigned long slot;
+
+	for (slot = first; slot < first + n; slot++)
+		KUNIT_ASSERT_EQ(t->test, 0,
+				fault_in_readable((char __user *)ferry_trial_addr(t, slot),
+						  1));
+}
+
+/**
+ * ferry_trial_wrong() - how many pages do not hold what was written
+ * @t: the trial
+ * @first: slot
+ * @n: how many
+ */
+unsigned long ferry_trial_wrong(struct ferry_trial *t, unsigned long first,
+				unsigned long n)
+{
+	unsigned long slot, wrong = 0;
+	u64 word;
+
+	for (slot = first; slot < first + n; slot++)
+		wrong += get_user(word, (u64 __user *)ferry_trial_addr(t, slot)) ||
+			 word != ferry_trial_word(slot);
+	return wrong;
+}
+
+/* The page-table entry of an address; none if there is no table for it. */
+pte_t ferry_trial_pte_of(struct mm_struct *mm, unsigned long addr)
+{
+	pmd_t *pmdp = mm_find_pmd(mm, addr);
+	spinlock_t *ptl;	/* the table's */
+	pte_t *ptep, pte = __pte(0);
+
+	ptep = pmdp ? pte_offset_map_lock(mm, pmdp, addr, &ptl) : NULL;
+	if (!ptep)
+		return pte;
+	pte = ptep_get(ptep);
+	pte_unmap_unlock(ptep, ptl);
+	return pte;
+}
+
+/* The same, of a slot. */
+pte_t ferry_trial_pte(struct ferry_trial *t, unsigned long slot)
+{
+	return ferry_trial_pte_of(t->mm, ferry_trial_addr(t, slot));
+}
+
+/* The page that the entry of a slot names, or NULL. */
+struct page *ferry_trial_page(struct ferry_trial *t, unsigned long slot)
+{
+	pte_t pte = ferry_trial_pte(t, slot);
+
+	if (pte_present(pte))
+		return pte_page(pte);
+	if (is_swap_pte(pte) && is_pfn_swap_entry(pte_to_swp_entry(pte)))
+		return pfn_swap_entry_to_page(pte_to_swp_entry(pte));
+	return NULL;
+}
+
+/* Put any entry into the page table. There must be one. */
+void ferry_trial_set_pte(struct ferry_trial *t, unsigned long slot, pte_t pte)
+{
+	unsigned long addr = ferry_trial_addr(t, slot);
+	pmd_t *pmdp = mm_find_pmd(t->mm, addr);
+	spinlock_t *ptl;	/* the table's */
+	pte_t *ptep;
+
+	ptep = pmdp ? pte_offset_map_lock(t->mm, pmdp, addr, &ptl) : NULL;
+	KUNIT_EXPECT_NOT_NULL(t->test, ptep);
+	if (!ptep)
+		return;
+	ptep_get_and_clear(t->mm, addr, ptep);
+	set_pte_at(t->mm, addr, ptep, pte);
+	pte_unmap_unlock(ptep, ptl);
+	flush_tlb_mm(t->mm);
+}
+
+/* Leave a page as a child that is gone leaves it: not exclusive, not writable. */
+void ferry_trial_unshare(struct ferry_trial *t, unsigned long slot)
+{
+	ferry_trial_set_pte(t, slot, pte_wrprotect(ferry_trial_pte(t, slot)));
+	ClearPageAnonExclusive(ferry_trial_page(t, slot));
+}
+
+static long count_node_item(enum node_stat_item item)
+{
+	struct pglist_data *node;
+	long sum = 0;
+	int cpu;
+
+	for_each_online_pgdat(node) {
+		sum += atomic_long_read(&node->vm_stat[item]);
+		for_each_online_cpu(cpu)
+			sum += per_cpu_ptr(node->per_cpu_nodestats,
+					   cpu)->vm_node_stat_diff[item];
+	}
+	return sum;
+}
+
+static long count_zone_item(enum zone_stat_item item)
+{
+	struct zone *zone;
+	long sum = 0;
+
+	for_each_populated_zone(zone)
+		sum += zone_page_state_snapshot(zone, item);
+	return sum;
+}
+
+/**
+ * ferry_trial_memory() - count, exactly
+ * @t: the trial
+ * @memory: out
+ */
+void ferry_trial_memory(struct ferry_trial *t, struct ferry_trial_memory *memory)
+{
+	lru_add_drain_all();
+	*memory = (struct ferry_trial_memory) {
+		.rss = get_mm_counter_sum(t->mm, MM_ANONPAGES),
+		.swap = get_mm_counter_sum(t->mm, MM_SWAPENTS),
+		.lru = count_node_item(NR_ACTIVE_ANON) +
+		       count_node_item(NR_INACTIVE_ANON) +
+		       count_node_item(NR_UNEVICTABLE),
+		.mapped = count_node_item(NR_ANON_MAPPED),
+		.isolated = count_node_item(NR_ISOLATED_ANON),
+		.mlocked = count_zone_item(NR_MLOCK),
+	};
+}
+
+static int note_start(struct mmu_notifier *notifier,
+		      const struct mmu_notifier_range *range)
+{
+	struct ferry_trial *t = container_of(notifier, struct ferry_trial, notifier);
+
+	t->events[range->event]++;
+	return 0;
+}
+
+static void note_end(struct mmu_notifier *notifier,
+		     const struct mmu_notifier_range *range)
+{
+	struct ferry_trial *t = container_of(notifier, struct ferry_trial, notifier);
+
+	if (range->event == MMU_NOTIFY_MIGRATE && t->on_collected)
+		t->on_collected(t);
+}
+
+static const struct mmu_notifier_ops notifier_ops = {
+	.invalidate_range_start = note_start,
+	.invalidate_range_end = note_end,
+};
+
+static void unwatch(void *data)
+{
+	struct ferry_trial *t = data;
+
+	mmu_notifier_unregister(&t->notifier, t->mm);
+}
+
+/**
+ * ferry_trial_watch() - count invalidations from now on
+ * @t: the trial
+ */
+void ferry_trial_watch(struct ferry_trial *t)
+{
+	t->notifier.ops = &notifier_ops;
+	KUNIT_ASSERT_EQ(t->test, mmu_notifier_register(&t->notifier, t->mm), 0);
+	KUNIT_ASSERT_EQ(t->test, kunit_add_action(t->test, unwatch, t), 0);
+}
+
+static int child_main(void *data)
+{
+	struct ferry_trial_child *child = data;
+
+	child->mm = current->mm;
+	mmget(child->mm);
+	complete(&child->ready);
+	wait_for_completion(&child->end);
+	kthread_exit(0);
+}
+
+static void end_child(void *child)
+{
+	ferry_trial_child_end(child);
+}
+
+/**
+ * ferry_trial_fork() - a process with a copy of the trial's address space
+ * @t: the trial
+ *
+ * It does nothing until it is told to end.
+ */
+struct ferry_trial_child *ferry_trial_fork(struct ferry_trial *t)
+{
+	struct kernel_clone_args args = {
+		.flags = CLONE_FS | CLONE_FILES | CLONE_UNTRACED,
+		.exit_signal = SIGCHLD,
+		.fn = child_main,
+		.kthread = 1,
+		.name = "ferry_trial",
+	};
+	struct ferry_trial_child *child;
+
+	child = kunit_kzalloc(t->test, sizeof(*child), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(t->test, child);
+	init_completion(&child->ready);
+	init_completion(&child->end);
+	args.fn_arg = child;
+	KUNIT_ASSERT_GT(t->test, kernel_clone(&args), 0);
+	wait_for_completion(&child->ready);
+	KUNIT_ASSERT_EQ(t->test, kunit_add_action(t->test, end_child, child), 0);
+	return child;
+}
+
+/**
+ * ferry_trial_child_end() - the process exits; its page tables are gone on return
+ * @child: from ferry_trial_fork(); a second call does nothing
+ */
+void ferry_trial_child_end(struct ferry_trial_child *child)
+{
+	struct mm_struct *mm = child->mm;
+
+	if (!mm)
+		return;
+	child->mm = NULL;
+	complete(&child->end);
+	/* The last user tears it down: that is to be us. */
+	while (atomic_read(&mm->mm_users) > 1)
+		schedule_timeout_uninterruptible(1);
+	mmput(mm);
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The caller of a trial: does between the phases what a driver does, with system pages
+ * or device pages as destinations, and checks after each migration what holds for all
+ * of them: a destination that took the place of its source is never put, any other
+ * exactly once, and looks as it did when it was offered (I5).
+ */
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/memremap.h>
+#include <linux/pagemap.h>
+
+#include "trial.h"
+
+static u64 *word_of(struct page *page)
+{
+	return is_device_private_page(page) ? ferry_trial_device_word(page) :
+					      page_address(page);
+}
+
+/* put_dst() of struct ferry_migrate */
+static void take_back(struct ferry_migrate *migrate, struct page *page)
+{
+	struct ferry_trial *t = container_of(migrate, struct ferry_trial, migrate);
+	struct folio *folio = page_folio(page);
+	unsigned long slot = 0;
+
+	while (slot < t->npages && t->offered[slot] != page)
+		slot++;
+	KUNIT_EXPECT_LT(t->test, slot, t->npages);
+	if (slot == t->npages)
+		return;
+	t->puts[slot]++;
+	KUNIT_EXPECT_PTR_EQ(t->test, folio->mapping, NULL);
+	KUNIT_EXPECT_EQ(t->test, folio->index, FERRY_TRIAL_INDEX);
+	KUNIT_EXPECT_FALSE(t->test, folio_test_swapbacked(folio));
+	KUNIT_EXPECT_FALSE(t->test, folio_test_dirty(folio));
+	KUNIT_EXPECT_FALSE(t->test, folio_mapped(folio));
+	KUNIT_EXPECT_PTR_EQ(t->test, folio_memcg(folio), NULL);
+	if (t->others_hold)
+		return;
+	KUNIT_EXPECT_FALSE(t->test, folio_test_locked(folio));
+	KUNIT_EXPECT_EQ(t->test, folio_ref_count(folio), 1);
+}
+
+/**
+ * ferry_trial_setup() - the first phase, over all slots
+ * @t: the trial; mmap_lock is held until ferry_trial_finalize()
+ * @select: MIGRATE_VMA_SELECT_*
+ *
+ * Return: what the engine's returned.
+ */
+int ferry_trial_setup(struct ferry_trial *t, unsigned long select)
+{
+	unsigned long slot;
+
+	mmap_read_lock(t->mm);
+	t->vma = vma_lookup(t->mm, t->start);
+	t->migrate = (struct ferry_migrate) {
+		.vma = {
+			.vma = t->vma,
+			.src = t->src,
+			.dst = t->dst,
+			.start = t->start,
+			.end = ferry_trial_addr(t, t->npages),
+			.pgmap_owner = t->device,
+			.flags = select,
+			.fault_page = t->fault_page,
+		},
+		.outcome = t->outcome,
+		.flush = t->migrate.flush,
+		.put_dst = take_back,
+	};
+	for (slot = 0; slot < t->npages; slot++) {
+		/* Of an earlier use; setup is to overwrite it. */
+		t->src[slot] = MIGRATE_PFN_MIGRATE | MIGRATE_PFN_WRITE;
+		t->dst[slot] = MIGRATE_PFN_WRITE;
+		t->outcome[slot] = FERRY_NOT_ATTEMPTED;
+		t->offered[slot] = NULL;
+		t->puts[slot] = 0;
+	}
+	if (t->drop_in)
+		return ferry_migrate_setup(&t->migrate.vma);
+	return ferry_migrate_setup_ext(&t->migrate);
+}
+
+/**
+ * ferry_trial_offer() - a destination for one slot, locked, with the data
+ * @t: the trial
+ * @slot: which
+ */
+struct page *ferry_trial_offer(struct ferry_trial *t, unsigned long slot)
+{
+	struct page *src = migrate_pfn_to_page(t->src[slot]), *page;
+
+	if (t->device) {
+		page = ferry_trial_device_alloc(t->device);
+	} else {
+		page = alloc_page(GFP_KERNEL);
+		if (page)
+			lock_page(page);
+	}
+	KUNIT_EXPECT_NOT_NULL(t->test, page);
+	if (!page)
+		return NULL;
+	if (src)
+		*word_of(page) = *word_of(src);
+	else if (t->device)
+		*word_of(page) = 0;
+	else
+		clear_page(page_address(page));
+	page->index = FERRY_TRIAL_INDEX;
+	if (t->drop_in)
+		get_page(page);
+	t->offered[slot] = page;
+	t->dst[slot] = migrate_pfn(page_to_pfn(page));
+	return page;
+}
+
+/**
+ * ferry_trial_offer_all() - a destination for each slot that can have one
+ * @t: the trial
+ */
+void ferry_trial_offer_all(struct ferry_trial *t)
+{
+	unsigned long slot;
+
+	for (slot = 0; slot < t->npages; slot++)
+		if (t->src[slot] & MIGRATE_PFN_MIGRATE)
+			ferry_trial_offer(t, slot);
+}
+
+/**
+ * ferry_trial_pages() - the second phase
+ * @t: the trial
+ */
+void ferry_trial_pages(struct ferry_trial *t)
+{
+	if (t->drop_in)
+		ferry_migrate_pages(&t->migrate.vma);
+	else
+		ferry_migrate_pages_ext(&t->migrate);
+}
+
+static void settle_drop_in(struct ferry_trial *t, unsigned long slot, bool used)
+{
+	if (!used && !t->others_hold)
+		KUNIT_EXPECT_EQ_MSG(t->test, page_ref_count(t->offered[slot]), 1,
+				    "slot %lu", slot);
+	if (used)
+		KUNIT_EXPECT_GT_MSG(t->test, page_ref_count(t->offered[slot]), 1,
+				    "slot %lu", slot);
+	put_page(t->offered[slot]);
+}
+
+static void settle(struct ferry_trial *t)
+{
+	unsigned long slot;
+	bool used;
+
+	for (slot = 0; slot < t->npages; slot++) {
+		if (!t->offered[slot])
+			continue;
+		used = t->src[slot] & MIGRATE_PFN_MIGRATE;
+		if (t->drop_in) {
+			settle_drop_in(t, slot, used);
+			continue;
+		}
+		KUNIT_EXPECT_EQ_MSG(t->test, t->puts[slot], !used, "slot %lu", slot);
+		if (t->puts[slot])
+			put_page(t->offered[slot]);
+	}
+}
+
+/**
+ * ferry_trial_finalize() - the last phase; destinations are checked and freed
+ * @t: the trial
+ */
+void ferry_trial_finalize(struct ferry_trial *t)
+{
+	if (t->drop_in)
+		ferry_migrate_finalize(&t->migrate.vma);
+	else
+		ferry_migrate_finalize_ext(&t->migrate);
+	mmap_read_unlock(t->mm);
+	settle(t);
+}
+
+/**
+ * ferry_trial_migrate() - all phases
+ * @t: the trial
+ * @select: MIGRATE_VMA_SELECT_*
+ *
+ * Return: 0, or what setup returned.
+ */
+int ferry_trial_migrate(struct ferry_trial *t, unsigned long select)
+{
+	int ret = ferry_trial_setup(t, select);
+
+	if (ret) {
+		mmap_read_unlock(t->mm);
+		return ret;
+	}
+	ferry_trial_offer_all(t);
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	return 0;
+}
+
+/**
+ * ferry_trial_fault() - a CPU writes to a page between the phases
+ * @t: the trial, between setup and finalize
+ * @slot: of a hole; the page that comes is zero
+ *
+ * Return: whether it worked.
+ */
+bool ferry_trial_fault(struct ferry_trial *t, unsigned long slot)
+{
+	return !(handle_mm_fault(t->vma, ferry_trial_addr(t, slot), FAULT_FLAG_WRITE,
+				 NULL) & VM_FAULT_ERROR);
+}
+
+/**
+ * ferry_trial_count() - how many slots ended with an outcome
+ * @t: the trial
+ * @outcome: enum ferry_outcome
+ */
+unsigned long ferry_trial_count(const struct ferry_trial *t, u8 outcome)
+{
+	unsigned long slot, n = 0;
+
+	for (slot = 0; slot < t->npages; slot++)
+		n += t->outcome[slot] == outcome;
+	return n;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device of few pages for the KUnit suites of the engine: a private range that the
+ * kernel found room for, as in driver/device/chunk.c, with one word for each page.
+ * No CPU fault brings a page home: a test that touches one gets SIGBUS.
+ */
+#include <linux/atomic.h>
+#include <linux/ioport.h>
+#include <linux/memremap.h>
+#include <linux/numa.h>
+
+#include "trial.h"
+
+#define DEVICE_SIZE	PMD_SIZE
+#define DEVICE_PAGES	(DEVICE_SIZE / PAGE_SIZE)
+
+/**
+ * struct ferry_trial_device - device memory
+ * @pagemap: of all of it; its owner is the address of this
+ * @resource: where it is
+ * @next: page to be handed out
+ * @used: pages that are
+ * @words: what each page holds
+ */
+struct ferry_trial_device {
+	struct dev_pagemap pagemap;
+	struct resource *resource;
+	unsigned long next;
+	atomic_long_t used;
+	u64 words[DEVICE_PAGES];
+};
+
+static struct ferry_trial_device *device_of(const struct page *page)
+{
+	return container_of(page->pgmap, struct ferry_trial_device, pagemap);
+}
+
+static void free_device_page(struct page *page)
+{
+	atomic_long_dec(&device_of(page)->used);
+}
+
+static vm_fault_t no_fault(struct vm_fault *vmf)
+{
+	return VM_FAULT_SIGBUS;
+}
+
+static const struct dev_pagemap_ops device_ops = {
+	.page_free = free_device_page,
+	.migrate_to_ram = no_fault,
+};
+
+/* Waits for pages that the test's address space still has. */
+static void destroy(void *data)
+{
+	struct ferry_trial_device *device = data;
+
+	memunmap_pages(&device->pagemap);
+	release_mem_region(device->resource->start, resource_size(device->resource));
+}
+
+/**
+ * ferry_trial_device_create() - make a device
+ * @test: the test; with it the device ends
+ */
+struct ferry_trial_device *ferry_trial_device_create(struct kunit *test)
+{
+	struct ferry_trial_device *device;
+	void *address;
+
+	device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, device);
+	device->resource = request_free_mem_region(&iomem_resource, DEVICE_SIZE, "ferry");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, device->resource);
+	device->pagemap.type = MEMORY_DEVICE_PRIVATE;
+	device->pagemap.range.start = device->resource->start;
+	device->pagemap.range.end = device->resource->end;
+	device->pagemap.nr_range = 1;
+	device->pagemap.ops = &device_ops;
+	device->pagemap.owner = device;
+	address = memremap_pages(&device->pagemap, numa_mem_id());
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, address);
+	KUNIT_ASSERT_EQ(test, kunit_add_action(test, destroy, device), 0);
+	return device;
+}
+
+/* The first pfn. */
+unsigned long ferry_trial_device_pfn(const struct ferry_trial_device *device)
+{
+	return PHYS_PFN(device->pagemap.range.start);
+}
+
+/* A page, locked; NULL if there is no more. None is handed out twice. */
+struct page *ferry_trial_device_alloc(struct ferry_trial_device *device)
+{
+	struct page *page;
+
+	if (device->next == DEVICE_PAGES)
+		return NULL;
+	page = pfn_to_page(ferry_trial_device_pfn(device) + device->next++);
+	zone_device_page_init(page);
+	atomic_long_inc(&device->used);
+	return page;
+}
+
+/* Pages that are handed out. */
+unsigned long ferry_trial_device_used(const struct ferry_trial_device *device)
+{
+	return atomic_long_read(&device->used);
+}
+
+/* What a page holds. */
+u64 *ferry_trial_device_word(const struct page *page)
+{
+	struct ferry_trial_device *device = device_of(page);
+
+	return &device->words[page_to_pfn(page) - ferry_trial_device_pfn(device)];
+}

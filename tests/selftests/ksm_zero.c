@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+/*
+ * KSM's zero pages: with use_zero_pages ksmd maps the zero page in place of cleared
+ * pages, and counts where, for the process and for all. Whoever puts another page there
+ * takes it off the count (ksm_might_unmap_zero_page()): an engine that fills such an
+ * address and does not leaves the process, and the machine after it, with zero pages
+ * that nobody has.
+ */
+#include "moves.h"
+
+#define KSM "/sys/kernel/mm/ksm/"
+#define PAGES 64
+
+FIXTURE(ksm_zero) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	size_t n;
+};
+
+FIXTURE_SETUP(ksm_zero)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(put(KSM "smart_scan", "0"), 0);
+	ASSERT_EQ(put(KSM "pages_to_scan", "1000"), 0);
+	ASSERT_EQ(put(KSM "sleep_millisecs", "1"), 0);
+	ASSERT_EQ(put(KSM "use_zero_pages", "1"), 0);
+}
+
+FIXTURE_TEARDOWN(ksm_zero)
+{
+	put(KSM "run", "2");
+	put(KSM "run", "0");
+	put(KSM "use_zero_pages", "0");
+	ferry_close(self->ferry);
+}
+
+static long zero_pages(void)
+{
+	return counter("/proc/self/ksm_stat", "ksm_zero_pages");
+}
+
+TEST_F_TIMEOUT(ksm_zero, uncounted_when_filled, 60)
+{
+	double end = seconds() + 20;
+	uint8_t outcomes[PAGES];
+	long before, after;
+
+	ASSERT_EQ(read_number(KSM "ksm_zero_pages", &before), 0);
+	memset(self->memory, 0, self->n);
+	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
+	ASSERT_EQ(put(KSM "run", "1"), 0);
+	while (zero_pages() < PAGES && seconds() < end)
+		usleep(1000);
+	ASSERT_EQ(put(KSM "run", "0"), 0);
+	ASSERT_EQ(zero_pages(), PAGES);
+
+	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, outcomes);
+	ASSERT_EQ(count_outcome(outcomes, PAGES, DRM_FERRY_ZERO_FILLED), PAGES);
+	ASSERT_EQ(zero_pages(), 0);
+	ASSERT_EQ(read_number(KSM "ksm_zero_pages", &after), 0);
+	ASSERT_EQ(after, before);
+	ASSERT_EQ(find_nonzero(self->memory, self->n), self->n);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A page that is pinned for long-term DMA stays where it is and as it was: the same
+ * entry, exclusive, at every moment. So a fork after the attempt gives the child a copy,
+ * and what is written later reaches the pinned page.
+ *
+ * Caught: an engine that does not look for pins after it has cleared the entry, or not
+ * before it takes the page, that puts the entry back with a bit less, or that forgets
+ * that the page was exclusive, after which the next write goes to another page than
+ * the one that the device has.
+ */
+#include <mm/gup_test.h>
+
+#include "safety.h"
+#include "state.h"
+
+FIXTURE(pinned) {
+	struct ferry *ferry;
+	uint8_t *page;
+	uint8_t *data;
+	int gup;
+};
+
+FIXTURE_VARIANT(pinned) {
+	uint32_t backend;
+	uint32_t pin;
+	bool read_only;
+};
+
+FIXTURE_VARIANT_ADD(pinned, own_write) {
+	.backend = DRM_FERRY_BACKEND_OWN,
+	.pin = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+};
+
+FIXTURE_VARIANT_ADD(pinned, own_write_fast) {
+	.backend = DRM_FERRY_BACKEND_OWN,
+	.pin = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
+};
+
+FIXTURE_VARIANT_ADD(pinned, own_read) {
+	.backend = DRM_FERRY_BACKEND_OWN,
+	.read_only = true,
+};
+
+FIXTURE_VARIANT_ADD(pinned, core_write) {
+	.backend = DRM_FERRY_BACKEND_CORE,
+	.pin = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+};
+
+FIXTURE_VARIANT_ADD(pinned, core_read) {
+	.backend = DRM_FERRY_BACKEND_CORE,
+	.read_only = true,
+};
+
+static int pin(int gup, const void *page, uint32_t flags)
+{
+	struct pin_longterm_test request = {
+		.addr = ptr(page), .size = page_size(), .flags = flags };
+
+	return ioctl(gup, PIN_LONGTERM_TEST_START, &request) ? -errno : 0;
+}
+
+FIXTURE_SETUP(pinned)
+{
+	ASSERT_EQ(pin_to_cpu(0), 0);
+	self->ferry = test_open(0);
+	self->data = test_map(page_size());
+	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->gup, 0);
+	self->page = _test_map_alone();
+	ASSERT_NE((void *)self->page, MAP_FAILED);
+	fill_pattern(self->page, page_size(), 1);
+	if (variant->read_only)
+		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ), 0);
+	ASSERT_EQ(pin(self->gup, self->page, variant->pin), 0);
+}
+
+FIXTURE_TEARDOWN(pinned)
+{
+	close(self->gup);
+	ferry_close(self->ferry);
+}
+
+/* What whoever holds the pin sees. */
+static void test_pinned_data(struct __test_metadata *_metadata, struct _test_data_pinned *self,
+			     unsigned int seed)
+{
+	uint64_t to = ptr(self->data);
+
+	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	test_pattern(self->data, page_size(), seed);
+}
+
+static void refuse(struct __test_metadata *_metadata, struct _test_data_pinned *self,
+		   const struct _fixture_variant_pinned *variant)
+{
+	struct drm_ferry_migrate request = { .backend = variant->backend };
+	unsigned int before = page_state(self->ferry, self->page);
+	uint64_t entry = pagemap(self->page);
+	uint8_t outcome;
+
+	ASSERT_TRUE(before & STATE_EXCLUSIVE);
+	ASSERT_EQ(!!(before & STATE_WRITABLE), !variant->read_only);
+	ASSERT_EQ(_test_engine(self->ferry, &request, self->page, page_size(), &outcome), 0);
+	ASSERT_EQ(outcome, DRM_FERRY_PINNED);
+	ASSERT_EQ(page_state(self->ferry, self->page), before);
+	ASSERT_EQ(pagemap(self->page), entry);
+}
+
+TEST_F(pinned, stays_as_it_was)
+{
+	refuse(_metadata, self, variant);
+	test_pinned_data(_metadata, self, 1);
+	if (variant->read_only)
+		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ | PROT_WRITE), 0);
+	fill_pattern(self->page, page_size(), 2);
+	test_pinned_data(_metadata, self, 2);
+
+	/* Let go, it moves. */
+	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_STOP), 0);
+	test_to_device(self->ferry, self->page, page_size());
+	test_pattern(self->page, page_size(), 2);
+}
+
+TEST_F(pinned, fork_copies)
+{
+	uint64_t pfn = pagemap(self->page) & PAGEMAP_PFN;
+	int go[2];
+	pid_t pid;
+
+	ASSERT_EQ(pipe(go), 0);
+	refuse(_metadata, self, variant);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_told(go[0]));
+		child_check((pagemap(self->page) & PAGEMAP_PFN) != pfn);
+		child_check(find_difference(self->page, page_size(), 1) == page_size());
+		_exit(0);
+	}
+	ASSERT_EQ(pagemap(self->page) & PAGEMAP_PFN, pfn);
+	ASSERT_TRUE(entry_state(self->ferry, self->page) & STATE_EXCLUSIVE);
+	if (variant->read_only)
+		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ | PROT_WRITE), 0);
+	fill_pattern(self->page, page_size(), 2);
+	test_pinned_data(_metadata, self, 2);
+	ASSERT_EQ(tell(go[1]), 0);
+	test_wait(pid);
+}
+
+FIXTURE(held) {
+	struct background background;
+	uint8_t *page;
+	int gup;
+};
+
+FIXTURE_SETUP(held)
+{
+	self->page = test_map(2 * page_size());
+	fill_pattern(self->page, 2 * page_size(), 1);
+	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->gup, 0);
+	ASSERT_EQ(pin(self->gup, self->page, PIN_LONGTERM_TEST_FLAG_USE_WRITE), 0);
+	self->background = (struct background) {
+		.ferry = test_open(0),
+		.request = {
+			.addr = ptr(self->page),
+			.len = 2 * page_size(),
+			.backend = DRM_FERRY_BACKEND_OWN,
+			.flush = DRM_FERRY_FLUSH_PER_CALL,
+		},
+	};
+	ASSERT_EQ(control_on(), 0);
+}
+
+FIXTURE_TEARDOWN(held)
+{
+	control_off();
+	close(self->gup);
+	ferry_close(self->background.ferry);
+}
+
+/* Its neighbour is on its way; the pinned page never left. */
+TEST_F(held, pinned_page_never_leaves)
+{
+	struct background *background = &self->background;
+	unsigned int before = entry_state(background->ferry, self->page);
+	uint64_t entry = pagemap(self->page);
+
+	ASSERT_TRUE(before & STATE_WRITABLE);
+	ASSERT_EQ(control_arm(BEFORE_FLUSH), 0);
+	ASSERT_EQ(background_start(background), 0);
+	ASSERT_EQ(control_wait(BEFORE_FLUSH), 0);
+	EXPECT_EQ(pagemap(self->page), entry);
+	EXPECT_EQ(entry_state(background->ferry, self->page), before);
+	EXPECT_EQ(pagemap(self->page + page_size()) & PAGEMAP_PRESENT, 0);
+	EXPECT_EQ(control_release(BEFORE_FLUSH), 0);
+	EXPECT_EQ(background_join(background), 0);
+	ASSERT_EQ(background->request.moved, 1);
+	ASSERT_EQ(entry_state(background->ferry, self->page), before);
+	test_pattern(self->page, 2 * page_size(), 1);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* What a child of race_storm.c does to its copy of the pages, and how it moves them. */
+#ifndef FERRY_RACE_STORM_CHILD_H
+#define FERRY_RACE_STORM_CHILD_H
+
+#include "race_storm.h"
+
+static inline void migrate_some(struct worker *worker, struct ferry *ferry)
+{
+	uint32_t first = random_below(&worker->random, ALL_PAGES);
+	uint32_t n = 1 + random_below(&worker->random, 128);
+	struct drm_ferry_migrate request = {
+		.addr = ptr(worker->storm->memory + first),
+		.len = (first + n > ALL_PAGES ? ALL_PAGES - first : n) * page_size(),
+		.target = random_below(&worker->random, 3) ? DRM_FERRY_TARGET_DEVICE :
+							     DRM_FERRY_TARGET_SYSTEM,
+		.backend = worker->storm->backend,
+	};
+	int ret;
+
+	if (request.backend == DRM_FERRY_BACKEND_OWN)
+		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_PER_CALL + 1);
+	/* A device whose memory is being taken away looks full. */
+	ret = ferry_migrate_raw(ferry, &request);
+	if (ret && ret != -ENOSPC)
+		storm_wrong(worker->storm, "a migration", -ret);
+	storm_count(worker->storm->migrations);
+	__atomic_fetch_add(&worker->storm->moved, request.moved, __ATOMIC_RELAXED);
+}
+
+/* In a child: nobody but us changes what we have. */
+static inline void child_of_storm(struct worker *worker)
+{
+	struct storm *storm = worker->storm;
+	static uint32_t heads[ALL_PAGES];
+	size_t n = REGIONS * REGION;
+	struct ferry *ferry;
+	uint32_t i, round;
+	void *there;
+
+	for (i = 0; i < SMALL_PAGES; i++) {
+		child_check(stamp_is_of(&storm->memory[i], i));
+		heads[i] = storm->memory[i].head;
+	}
+	child_check(!ferry_open_index(random_below(&worker->random, DEVICES), &ferry));
+	for (round = 0; round < 6; round++) {
+		switch (random_below(&worker->random, 5)) {
+		case 0:
+			there = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			there = mremap(storm->memory, n, n, MREMAP_MAYMOVE | MREMAP_FIXED,
+				       there);
+			/* It is more than one mapping: that cannot be moved at once. */
+			if (there != MAP_FAILED)
+				storm->memory = there;
+			break;
+		case 1:
+			madvise(storm->memory + REGION_PAGES, REGION, MADV_COLLAPSE);
+			break;
+		case 2:
+			for (i = 0; i < SMALL_PAGES; i += 3)
+				stamp_write(&storm->memory[i], i, ++heads[i]);
+			break;
+		case 3:
+			migrate_some(worker, ferry);
+			break;
+		default:
+			mprotect(storm->memory, REGION, PROT_READ);
+			mprotect(storm->memory, REGION, PROT_READ | PROT_WRITE);
+		}
+		for (i = 0; i < SMALL_PAGES; i++)
+			child_check(storm->memory[i].head == heads[i]);
+	}
+	child_check(!storm->wrong);
+	_exit(0);
+}
+
+#endif

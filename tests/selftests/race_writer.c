@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A CPU writes a page all the time while it is migrated, and counts.
+ *
+ * What this would catch: a copy that is made before the TLBs are flushed (I2): the CPU
+ * goes on writing the old page while the migration is held, and those writes are lost.
+ * It has to sleep, from before setup ends until the page is mapped again. Before the
+ * flush it may go on, and nothing of that may be lost either.
+ */
+#include <sched.h>
+
+#include "race.h"
+
+struct writer {
+	volatile uint32_t *word;
+	volatile uint32_t count;
+	volatile bool stop;
+};
+
+FIXTURE(writer) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	struct held held;
+	struct helper helper;
+	struct writer writer;
+	size_t n;
+};
+
+FIXTURE_VARIANT(writer) {
+	struct race race;
+};
+
+RACE_VARIANT(writer, private_out_before_flush, 0, TO_DEVICE, BEFORE_FLUSH);
+RACE_VARIANT(writer, private_out_after_setup, 0, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(writer, private_out_after_copy, 0, TO_DEVICE, AFTER_COPY);
+RACE_VARIANT(writer, private_out_before_finalize, 0, TO_DEVICE, BEFORE_FINALIZE);
+RACE_VARIANT(writer, coherent_out_before_flush, 2, TO_DEVICE, BEFORE_FLUSH);
+RACE_VARIANT(writer, coherent_out_after_setup, 2, TO_DEVICE, AFTER_SETUP);
+RACE_VARIANT(writer, coherent_out_after_copy, 2, TO_DEVICE, AFTER_COPY);
+RACE_VARIANT(writer, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
+RACE_VARIANT(writer, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
+RACE_VARIANT(writer, coherent_home_after_copy, 2, TO_SYSTEM, AFTER_COPY);
+
+/* On the last CPU; the others are for those who migrate. */
+static int write_on(void *arg)
+{
+	struct writer *writer = arg;
+	cpu_set_t last;
+
+	CPU_ZERO(&last);
+	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
+	sched_setaffinity(0, sizeof(last), &last);
+	while (!writer->stop) {
+		++*writer->word;
+		writer->count++;
+	}
+	return 0;
+}
+
+FIXTURE_SETUP(writer)
+{
+	self->n = PAGES * page_size();
+	ASSERT_EQ(control_on(), 0);
+	self->ferry = test_open(variant->race.device);
+	self->memory = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	self->writer.word = (uint32_t *)(self->memory + 5 * page_size());
+	*self->writer.word = 0;
+	if (variant->race.how == TO_SYSTEM)
+		test_to_device(self->ferry, self->memory, self->n);
+	test_helper(&self->helper, write_on, &self->writer);
+	helper_go(&self->helper);
+	while (!self->writer.count)
+		sched_yield();
+}
+
+FIXTURE_TEARDOWN(writer)
+{
+	control_off();
+	ferry_close(self->ferry);
+}
+
+/* Until it sleeps; how often it wrote meanwhile, or more than it may have to. */
+static uint32_t writes_until_asleep(struct helper *helper, struct writer *writer)
+{
+	uint32_t before = writer->count;
+	char path[64];
+	int tries;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", helper->tid);
+	for (tries = 0; tries < 5000 && writer->count - before <= 1; tries++) {
+		if (state_of(path) == 'D')
+			return writer->count - before;
+		usleep(1000);
+	}
+	return UINT32_MAX;
+}
+
+TEST_F(writer, stops)
+{
+	uint32_t writes = 0;
+
+	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
+	if (strcmp(variant->race.point, BEFORE_FLUSH))
+		writes = writes_until_asleep(&self->helper, &self->writer);
+	/* It must not run into what comes, if it does not sleep. */
+	self->writer.stop = true;
+	test_let_go(&self->held);
+	ASSERT_EQ(helper_join(&self->helper), 0);
+	/* One that had been counted late, at the most. */
+	ASSERT_LE(writes, 1);
+	test_all_moved(&self->held);
+	ASSERT_EQ(*self->writer.word, self->writer.count);
+	ASSERT_TRUE(holds(self->memory, 5 * page_size() + 4, self->n, 1));
+}
+
+TEST_HARNESS_MAIN

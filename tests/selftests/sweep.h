@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every allocation of a chain of calls fails once: the first, the second, and so on
+ * until the chain needs no more (/proc/thread-self/fail-nth). Kernel "debug" only:
+ * CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
+ *
+ * Whatever fails, the call says so or does without; the data is right; no device page is
+ * left behind; LRU lists and charges are as before.
+ */
+#ifndef FERRY_SWEEP_H
+#define FERRY_SWEEP_H
+
+#include "group.h"
+
+#define SLAB "/sys/kernel/debug/failslab/"
+#define PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
+#define MOST 1000
+
+/* In memory; holes, with the zero page at their end. */
+#define FULL 8
+#define HOLES 4
+#define PAGES (FULL + HOLES)
+#define HUGE (2 * MIB)
+/* Far away: not even the upper page tables are there. */
+#define FAR ((uint8_t *)0x100000000000)
+
+FIXTURE(sweep) {
+	struct ferry *ferry;
+	struct ferry *watch;
+	uint32_t engine;
+	uint8_t *memory;
+	uint8_t *data;
+	size_t n;
+	struct drm_ferry_migrate request;
+	struct drm_ferry_migrate far;
+	int nth;
+	struct group group;
+};
+
+static inline int set_failing(const char *wait, const char *order)
+{
+	int ret = put(SLAB "ignore-gfp-wait", wait);
+
+	ret = ret ?: put(SLAB "verbose", "0");
+	ret = ret ?: put(PAGE_ALLOC "ignore-gfp-wait", wait);
+	ret = ret ?: put(PAGE_ALLOC "ignore-gfp-highmem", wait);
+	ret = ret ?: put(PAGE_ALLOC "verbose", "0");
+	return ret ?: put(PAGE_ALLOC "min-order", order);
+}
+
+FIXTURE_SETUP(sweep)
+{
+	self->nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->nth, 0);
+	ASSERT_EQ(set_failing("N", "0"), 0);
+	self->watch = test_open(0);
+	self->engine = OWN;
+	self->n = PAGES * page_size();
+	self->data = test_map(HUGE);
+	memset(self->data, 0, HUGE);
+	ASSERT_EQ(group_enter(&self->group), 0);
+}
+
+FIXTURE_TEARDOWN(sweep)
+{
+	ferry_close(self->ferry);
+	ferry_close(self->watch);
+	set_failing("Y", "1");
+	close(self->nth);
+	group_leave(&self->group);
+	rmdir(GROUP);
+}
+
+/**
+ * struct chain - calls that are to survive
+ * @prepare: nothing fails yet; leaves self->memory of self->n and self->ferry
+ * @run: the calls, 0 or -errno
+ * @check: what must hold; @whole: nothing failed. All of memory is checked afterwards
+ * @at_least: allocations that it is known to make
+ */
+struct chain {
+	void (*prepare)(struct __test_metadata *_metadata, struct _test_data_sweep *self);
+	int (*run)(struct _test_data_sweep *self);
+	void (*check)(struct __test_metadata *_metadata, struct _test_data_sweep *self,
+		      int ret, bool whole);
+	unsigned int at_least;
+};
+
+static inline int arm(int fd, unsigned int nth)
+{
+	char text[16];
+	int length = snprintf(text, sizeof(text), "%u", nth);
+
+	return pwrite(fd, text, length, 0) == length ? 0 : -1;
+}
+
+/* How many more there would have had to be, 0: one failed. */
+static inline int disarm(int fd)
+{
+	char text[16] = "";
+
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || arm(fd, 0))
+		return -1;
+	return atoi(text);
+}
+
+static inline bool is_intact(const uint8_t *memory)
+{
+	size_t full = FULL * page_size(), holes = HOLES * page_size();
+
+	return find_difference(memory, full, 1) == full &&
+	       find_nonzero(memory + full, holes) == holes;
+}
+
+static inline void prepare_memory(struct __test_metadata *_metadata,
+				  struct _test_data_sweep *self)
+{
+	self->memory = test_map(self->n);
+	fill_pattern(self->memory, FULL * page_size(), 1);
+	ASSERT_EQ(*(volatile uint8_t *)(self->memory + self->n - page_size()), 0);
+	self->ferry = test_open(0);
+}
+
+/* Pages of anonymous memory, ours alone; a few are the test's own. */
+#define FEW 8
+
+static inline long on_lists(void)
+{
+	long bytes = group_stat_settled("anon"), lists;
+
+	lists = group_stat("active_anon") + group_stat("inactive_anon") +
+		group_stat("unevictable");
+	return lists == bytes ? bytes / (long)page_size() : -1000;
+}
+
+static inline void test_chain(struct __test_metadata *_metadata,
+			      struct _test_data_sweep *self,
+			      const struct chain *chain)
+{
+	unsigned int nth;
+	int ret, left;
+	long before;
+
+	before = on_lists();
+	for (nth = 1, left = 0; !left; nth++) {
+		ASSERT_LT(nth, MOST);
+		self->n = PAGES * page_size();
+		chain->prepare(_metadata, self);
+		ASSERT_EQ(arm(self->nth, nth), 0);
+		ret = chain->run(self);
+		left = disarm(self->nth);
+		ASSERT_GE(left, 0);
+		chain->check(_metadata, self, ret, left);
+		munmap(self->memory, self->n);
+		munmap(FAR, HOLES * page_size());
+		ferry_close(self->ferry);
+		self->ferry = NULL;
+		test_used(self->watch, 0);
+	}
+	TH_LOG("%u allocations failed", nth - 2);
+	ASSERT_GE(nth - 2, chain->at_least);
+	ASSERT_LE(labs(on_lists() - before), FEW);
+	ASSERT_EQ(group_leave(&self->group), 0);
+	ASSERT_EQ(group_goes_away(&self->group), 0);
+}
+
+#endif

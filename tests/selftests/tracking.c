@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Who tracks writes with PAGEMAP_SCAN and asynchronous write protection (garbage
+ * collectors, checkpoints) misses none because a page was on a device: pages that were
+ * written by CPU or device since the last scan are told, over both engines. Told once
+ * too often is allowed, as for a page that changed its place.
+ *
+ * An engine that loses the protection and keeps the mark, or a device that writes
+ * without asking, misses writes.
+ */
+#include "safety.h"
+#include "state.h"
+#include "wp.h"
+
+#define PAGES 8
+
+FIXTURE(tracking) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *data;
+	size_t n;
+	int uffd;
+};
+
+FIXTURE_VARIANT(tracking) {
+	uint32_t backend;
+	uint32_t flush;
+};
+
+FIXTURE_VARIANT_ADD(tracking, own) {
+	.backend = DRM_FERRY_BACKEND_OWN,
+};
+
+FIXTURE_VARIANT_ADD(tracking, core) {
+	.backend = DRM_FERRY_BACKEND_CORE,
+};
+
+FIXTURE_SETUP(tracking)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	fill_pattern(self->data, self->n, 2);
+	self->uffd = wp_open(self->memory, self->n,
+			     UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
+	ASSERT_GE(self->uffd, 0);
+}
+
+FIXTURE_TEARDOWN(tracking)
+{
+	close(self->uffd);
+	ferry_close(self->ferry);
+}
+
+/* Half of the pages by the device, one by the CPU: all are told; returns how many. */
+static long write_and_scan(struct __test_metadata *_metadata,
+			   struct _test_data_tracking *self,
+			   const struct _fixture_variant_tracking *variant)
+{
+	struct drm_ferry_migrate request = {
+		.backend = variant->backend, .target = DRM_FERRY_TARGET_SYSTEM };
+	const size_t page = page_size();
+	size_t i;
+
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data), 0);
+	self->memory[self->n - page] = 7;
+	ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, NULL), 0);
+	ASSERT_EQ(request.failed, 0);
+	for (i = 0; i < self->n / 2; i += page)
+		EXPECT_EQ(wp_scan(self->memory + i, page, false), 1);
+	EXPECT_EQ(wp_scan(self->memory + self->n - page, page, false), 1);
+	test_pattern(self->memory, self->n / 2, 2);
+	return wp_scan(self->memory, self->n, false);
+}
+
+TEST_F(tracking, protected_before_the_device)
+{
+	ASSERT_EQ(wp_scan(self->memory, self->n, true), PAGES);
+	ASSERT_EQ(wp_scan(self->memory, self->n, true), 0);
+	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	ASSERT_EQ(wp_scan(self->memory, self->n, false), 0);
+	ASSERT_EQ(write_and_scan(_metadata, self, variant), PAGES / 2 + 1);
+}
+
+TEST_F(tracking, protected_on_the_device)
+{
+	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	ASSERT_EQ(wp_scan(self->memory, self->n, true), PAGES);
+	printf("# of %d pages %ld were told\n", PAGES / 2 + 1,
+	       write_and_scan(_metadata, self, variant));
+}
+
+TEST_HARNESS_MAIN
