@@ -125,10 +125,8 @@ static pte_t make_migration_pte(pte_t pte, struct page *page, bool exclusive)
 	swp_entry_t entry;
 	pte_t new;
 
-	/* PAGEMAP_SCAN protects device entries and leaves them writable. */
 	write = present ? pte_write(pte) :
-			  is_writable_device_private_entry(pte_to_swp_entry(pte)) &&
-			  !pte_swp_uffd_wp(pte);
+			  is_writable_device_private_entry(pte_to_swp_entry(pte));
 	if (write)
 		entry = make_writable_migration_entry(page_to_pfn(page));
 	else if (exclusive)
@@ -145,7 +143,11 @@ static pte_t make_migration_pte(pte_t pte, struct page *page, bool exclusive)
 	new = swp_entry_to_pte(entry);
 	if (present ? pte_soft_dirty(pte) : pte_swp_soft_dirty(pte))
 		new = pte_swp_mksoft_dirty(new);
-	if (present ? pte_uffd_wp(pte) : pte_swp_uffd_wp(pte))
+	/*
+	 * PAGEMAP_SCAN protects a device entry and leaves it writable: the device may
+	 * have written since, and nobody was told. So it counts as written.
+	 */
+	if (present ? pte_uffd_wp(pte) : pte_swp_uffd_wp(pte) && !write)
 		new = pte_swp_mkuffd_wp(new);
 	return new;
 }

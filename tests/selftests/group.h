@@ -88,7 +88,7 @@ static inline long group_stat_settled(const char *name)
 /* When we have left it and given back what we had: no charge is left behind. 0 or -1. */
 static inline int group_goes_away(const struct group *group)
 {
-	double end = seconds() + 10;
+	double end = seconds() + 20;
 	long dying;
 
 	if (settle())
@@ -98,6 +98,8 @@ static inline int group_goes_away(const struct group *group)
 	if (rmdir(GROUP))
 		return -1;
 	do {
+		/* Of files that were read in the group. */
+		put("/proc/sys/vm/drop_caches", "3");
 		usleep(100000);
 		dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
 	} while (dying > group->dying && seconds() < end);
