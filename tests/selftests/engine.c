@@ -138,6 +138,9 @@ FIXTURE(batched) {
 	struct ferry *ferry;
 	uint8_t *memory;
 	size_t touched;
+	bool batched;
+	sem_t ready;
+	sem_t finish;
 };
 
 FIXTURE_VARIANT(batched) {
@@ -156,6 +159,8 @@ FIXTURE_SETUP(batched)
 {
 	self->ferry = test_open(0);
 	self->memory = test_map(PAGES * page_size());
+	ASSERT_EQ(sem_init(&self->ready, 0, 0), 0);
+	ASSERT_EQ(sem_init(&self->finish, 0, 0), 0);
 }
 
 FIXTURE_TEARDOWN(batched)
@@ -172,7 +177,10 @@ static int run_on(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set);
 }
 
-/* Some pages, until the last one sits in the batch of the last CPU. */
+/*
+ * Some pages, until the last one sits in the batch of the last CPU. The thread stays
+ * until they have moved: when it ends its stack goes, and with that the batch is drained.
+ */
 static int touch_there(void *arg)
 {
 	struct _test_data_batched *self = arg;
@@ -180,28 +188,32 @@ static int touch_there(void *arg)
 
 	if (run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1))
 		return -errno;
-	while (self->touched < PAGES) {
+	while (self->touched < PAGES && !self->batched) {
 		page = self->memory + self->touched++ * page_size();
 		fill_pattern(page, page_size(), self->touched);
-		if (self->touched >= 4 && !(kpageflags(page) & KPF_LRU))
-			return 0;
+		self->batched = self->touched >= 4 && !(kpageflags(page) & KPF_LRU);
 	}
-	return -ENOENT;
+	sem_post(&self->ready);
+	return sem_wait(&self->finish) ? -errno : 0;
 }
 
 TEST_F(batched, pages_move)
 {
 	uint8_t outcomes[PAGES];
 	struct helper helper;
+	int moved;
 	size_t i;
 
 	ASSERT_EQ(run_on(0), 0);
 	test_helper(&helper, touch_there, self);
 	sem_post(&helper.go);
+	sem_wait(&self->ready);
+	moved = _test_moved(self->ferry, variant->backend, self->memory,
+			    self->touched * page_size(), DRM_FERRY_TARGET_DEVICE, outcomes);
+	sem_post(&self->finish);
 	ASSERT_EQ(helper_join(&helper), 0);
-	ASSERT_EQ(_test_moved(self->ferry, variant->backend, self->memory,
-			      self->touched * page_size(), DRM_FERRY_TARGET_DEVICE,
-			      outcomes), self->touched);
+	ASSERT_TRUE(self->batched);
+	ASSERT_EQ(moved, self->touched);
 	for (i = 0; i < self->touched; i++) {
 		ASSERT_EQ(outcomes[i], DRM_FERRY_MOVED);
 		test_pattern(self->memory + i * page_size(), page_size(), i + 1);
