@@ -25,9 +25,6 @@
 #include "chunk.h"
 #include "memory.h"
 
-#define FERRY_BLOCK_ORDER	(PMD_SHIFT - PAGE_SHIFT)
-#define FERRY_BLOCK_PAGES	BIT(FERRY_BLOCK_ORDER)
-
 static_assert(FERRY_MEMORY_ALIGN % (PAGE_SIZE << FERRY_BLOCK_ORDER) == 0);
 static_assert(FERRY_CHUNK_SIZE % FERRY_MEMORY_ALIGN == 0);
 
@@ -191,6 +188,7 @@ err_free_chunk:
 void ferry_chunk_destroy(struct ferry_chunk *chunk)
 {
 	memunmap_pages(&chunk->pagemap);
+	WARN_ON_ONCE(atomic_long_read(&chunk->nheld));
 	unplace(chunk);
 	free_backing(chunk);
 	bitmap_free(chunk->used);

@@ -2,6 +2,7 @@
 #ifndef FERRY_DEVICE_CHUNK_H
 #define FERRY_DEVICE_CHUNK_H
 
+#include <linux/atomic.h>
 #include <linux/memremap.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
@@ -16,22 +17,29 @@ struct ferry_owner;
 #define FERRY_CHUNK_SIZE	SZ_128M
 #define FERRY_CHUNK_PAGES	(FERRY_CHUNK_SIZE >> PAGE_SHIFT)
 
+/* Of this many pages the contents lie in one piece of memory. */
+#define FERRY_BLOCK_ORDER	(PMD_SHIFT - PAGE_SHIFT)
+#define FERRY_BLOCK_PAGES	BIT(FERRY_BLOCK_ORDER)
+
 /* Bits of ferry_page.flags */
 enum {
 	FERRY_PAGE_COMING_HOME,	/* a CPU fault has it: one winner per page */
-	FERRY_PAGE_EVICTING,	/* not to be handed out anew for now */
 };
+
+/* In ferry_page.holder, beside the owner: not to be handed out anew for now. */
+#define FERRY_PAGE_EVICTING	1UL
 
 /**
  * struct ferry_page - the device's metadata for one of its pages
- * @owner: who it was handed out to, NULL while free; under ferry_memory.lock
+ * @holder: the owner that it was handed out to, NULL while free, and
+ *	FERRY_PAGE_EVICTING; see memory.c
  * @flags: FERRY_PAGE_* bits
  *
  * struct page's zone_device_data points here from creation to destruction, so
  * that what it points to needs no reference.
  */
 struct ferry_page {
-	struct ferry_owner *owner;
+	atomic_long_t holder;
 	unsigned long flags;
 };
 
@@ -45,8 +53,10 @@ struct ferry_page {
  * @npages: how many
  * @backing: private: the store, npages / FERRY_BLOCK_PAGES blocks; coherent: NULL
  * @pages: metadata, one for each page
- * @used: a bit for each page that is handed out; under ferry_memory.lock
- * @next_free: no page below is free; under ferry_memory.lock
+ * @used: a bit for each page that is not to be handed out; set under
+ *	ferry_memory.lock, cleared without
+ * @nheld: pages that have an owner
+ * @next: where to look for a free page first; under ferry_memory.lock
  * @next_gone: links chunks that were taken away and are to be destroyed
  */
 struct ferry_chunk {
@@ -58,7 +68,8 @@ struct ferry_chunk {
 	struct page **backing;
 	struct ferry_page *pages;
 	unsigned long *used;
-	unsigned long next_free;
+	atomic_long_t nheld;
+	unsigned long next;
 	struct ferry_chunk *next_gone;
 };
 

@@ -13,10 +13,27 @@
  * kernel counts, and the last put, wherever that is, comes back through
  * ferry_memory_page_free(). A live page holds its pgmap, so memunmap_pages() waits for it.
  *
- * Each page remembers the ferry_owner it was handed out to, under the pool's
- * lock. That is how a mirror finds its pages by pfn, wherever mremap() and
- * fork() have taken them. An owner that goes away leaves what it could not bring
- * home to memory->orphans; while there is an orphan the module stays.
+ * Each page remembers the ferry_owner it was handed out to: its holder. That is how
+ * a mirror finds its pages by pfn, wherever mremap() and fork() have taken them. An
+ * owner that goes away leaves what it could not bring home to memory->orphans; while
+ * there is an orphan the module stays.
+ *
+ * Handing out, eviction and disowning are done under memory->lock. Freeing is not:
+ * the last put comes one page at a time, under page-table locks, from all CPUs at
+ * once (exit_mmap()), and for pages that I/O pinned perhaps in interrupt context. It
+ * takes the owner out of the holder in one atomic step, and that step decides:
+ *   against an eviction (chunks_lock): what has FERRY_PAGE_EVICTING when its owner
+ *     goes is left to evict_end, which drops the bit and looks for an owner in one
+ *     step as well; so one of the two, and only one, clears the bit in chunk->used
+ *   against disowning: either the orphans get the page first, or it has gone and
+ *     their count is taken back. Whoever took an owner out still has to count it
+ *     down, in an RCU read section; disown waits for that, so that the owner may go
+ *   against handing out: the bit in chunk->used is cleared after the last look at
+ *     the holder (release) and is found clear before the holder is written (acquire).
+ *     Only handing out sets bits, so what it has found clear stays clear
+ * The counts follow: owner->held and chunk->nheld go down last, so that where they
+ * are 0 the bits are clear. The page's reference on its pgmap, which the kernel drops
+ * when page_free has returned, keeps the chunk and the memory that long.
  *
  * Rejected: a list of pages in each owner: two more pointers a page, to find in
  * order what a scan of the metadata finds in order too.
@@ -24,10 +41,13 @@
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/vmstat.h>
 
 #include "chunk.h"
 #include "memory.h"
+
+static_assert(__alignof__(struct ferry_owner) > FERRY_PAGE_EVICTING);
 
 static struct ferry_chunk *page_chunk(const struct page *page)
 {
@@ -42,31 +62,58 @@ static struct ferry_page *page_meta(const struct page *page)
 static unsigned long page_index(const struct ferry_chunk *chunk,
 				const struct page *page)
 {
-	return page_to_pfn(page) - chunk->first_pfn;
+	return page_meta(page) - chunk->pages;
+}
+
+static struct ferry_owner *holder_owner(unsigned long holder)
+{
+	return (struct ferry_owner *)(holder & ~FERRY_PAGE_EVICTING);
+}
+
+static struct ferry_owner *page_owner(const struct ferry_page *meta)
+{
+	return holder_owner(atomic_long_read(&meta->holder));
 }
 
 /* The pool ---------------------------------------------------------------- */
 
+/*
+ * From where the last search ended, then from the start: pages that were freed
+ * since are found, and runs are long.
+ */
+static unsigned long find_free(struct ferry_chunk *chunk)
+{
+	unsigned long first;
+
+	if (atomic_long_read(&chunk->nheld) >= (long)chunk->npages)
+		return chunk->npages;
+	first = find_next_zero_bit(chunk->used, chunk->npages, chunk->next);
+	if (first == chunk->npages && chunk->next)
+		first = find_first_zero_bit(chunk->used, chunk->npages);
+	return first;
+}
+
 static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *owner,
 			      unsigned long n, struct page **pages)
 {
+	struct page *page;
 	unsigned long first, end, i;
 
 	lockdep_assert_held(&chunk->memory->lock);
 
-	first = find_next_zero_bit(chunk->used, chunk->npages, chunk->next_free);
-	if (first == chunk->npages) {
-		chunk->next_free = first;
+	first = find_free(chunk);
+	if (first == chunk->npages)
 		return 0;
-	}
 	end = find_next_bit(chunk->used, min(chunk->npages, first + n), first);
 
-	bitmap_set(chunk->used, first, end - first);
-	chunk->next_free = end;
+	page = pfn_to_page(chunk->first_pfn + first);
 	for (i = first; i < end; i++) {
-		chunk->pages[i].owner = owner;
-		*pages++ = pfn_to_page(chunk->first_pfn + i);
+		WARN_ON_ONCE(test_and_set_bit_lock(i, chunk->used));
+		atomic_long_set(&chunk->pages[i].holder, (unsigned long)owner);
+		*pages++ = page++;
 	}
+	chunk->next = end;
+	atomic_long_add(end - first, &chunk->nheld);
 	return end - first;
 }
 
@@ -81,17 +128,17 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
  * clears each, and either passes it through zone_device_page_init() or gives it
  * back with ferry_memory_free().
  *
- * Context: any.
+ * Context: process.
  * Return: how many there were, 0 to @n.
  */
 unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 				 struct ferry_owner *owner, unsigned long n,
 				 struct page **pages)
 {
-	unsigned long got = 0, run, flags;
+	unsigned long got = 0, run;
 	unsigned int i;
 
-	spin_lock_irqsave(&memory->lock, flags);
+	spin_lock(&memory->lock);
 	for (i = 0; i < memory->nchunks && !memory->unplugging && got < n; i++) {
 		if (!memory->chunks[i])
 			continue;
@@ -100,35 +147,30 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 			got += run;
 		} while (run && got < n);
 	}
-	memory->nused += got;
-	owner->held += got;
-	spin_unlock_irqrestore(&memory->lock, flags);
+	atomic_long_add(got, &owner->held);
+	spin_unlock(&memory->lock);
 	return got;
 }
 
-static void make_free(struct ferry_chunk *chunk, unsigned long i)
+/* The reference on the module was taken for the first orphan: see adopt(). */
+static void drop_held(struct ferry_memory *memory, struct ferry_owner *owner)
 {
-	lockdep_assert_held(&chunk->memory->lock);
-
-	__clear_bit(i, chunk->used);
-	chunk->next_free = min(chunk->next_free, i);
+	if (atomic_long_dec_and_test(&owner->held) && owner == &memory->orphans)
+		module_put(THIS_MODULE);
 }
 
-static void give_back(struct ferry_memory *memory, struct page *page)
+static void give_back(struct ferry_chunk *chunk, struct page *page)
 {
-	struct ferry_chunk *chunk = page_chunk(page);
-	unsigned long i = page_index(chunk, page);
-	struct ferry_owner *owner = chunk->pages[i].owner;
+	struct ferry_page *meta = page_meta(page);
+	unsigned long holder;
 
-	lockdep_assert_held(&memory->lock);
-
-	chunk->pages[i].owner = NULL;
-	memory->nused--;
-	if (!test_bit(FERRY_PAGE_EVICTING, &chunk->pages[i].flags))
-		make_free(chunk, i);
-	/* The reference was taken for the first orphan: see disown_chunk(). */
-	if (!--owner->held && owner == &memory->orphans)
-		module_put(THIS_MODULE);
+	rcu_read_lock();
+	holder = atomic_long_fetch_and(FERRY_PAGE_EVICTING, &meta->holder);
+	if (!(holder & FERRY_PAGE_EVICTING))
+		clear_bit_unlock(page_index(chunk, page), chunk->used);
+	drop_held(chunk->memory, holder_owner(holder));
+	rcu_read_unlock();
+	atomic_long_dec(&chunk->nheld);
 }
 
 /**
@@ -137,17 +179,16 @@ static void give_back(struct ferry_memory *memory, struct page *page)
  * @pages: from ferry_memory_alloc()
  * @n: how many
  *
- * Context: any.
+ * Context: process.
  */
 void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&memory->lock, flags);
-	while (n--)
-		give_back(memory, *pages++);
-	spin_unlock_irqrestore(&memory->lock, flags);
+	/* They hold no pgmap: under the lock the chunk cannot be found empty too soon. */
+	spin_lock(&memory->lock);
+	for (; n--; pages++)
+		give_back(page_chunk(*pages), *pages);
+	spin_unlock(&memory->lock);
 }
 
 /*
@@ -155,21 +196,20 @@ void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
  * free_pages_prepare() does for system pages; free_zone_device_folio() does not.
  * The next user would inherit a dirty bit, find a lazily freed page swap-backed,
  * or meet a BUG over a page that is active and unevictable. munlock() passes over
- * device pages, so that one may still count as mlocked.
+ * device pages, so that one may still count as mlocked. Without a reference nobody
+ * else touches them, and one plain store does.
  */
+#define FERRY_LIFE_FLAGS						\
+	(__PG_MLOCKED | BIT(PG_unevictable) | BIT(PG_dirty) |		\
+	 BIT(PG_uptodate) | BIT(PG_swapbacked) | BIT(PG_referenced) |	\
+	 BIT(PG_workingset) | BIT(PG_active) | BIT(PG_checked) |	\
+	 BIT(PG_mappedtodisk))
+
 static void clear_flags(struct folio *folio)
 {
-	if (folio_test_clear_mlocked(folio))
+	if (unlikely(folio_test_mlocked(folio)))
 		zone_stat_mod_folio(folio, NR_MLOCK, -1);
-	folio_clear_unevictable(folio);
-	folio_clear_dirty(folio);
-	folio_clear_uptodate(folio);
-	folio_clear_swapbacked(folio);
-	folio_clear_referenced(folio);
-	folio_clear_workingset(folio);
-	folio_clear_active(folio);
-	folio_clear_checked(folio);
-	folio_clear_mappedtodisk(folio);
+	folio->flags &= ~FERRY_LIFE_FLAGS;
 }
 
 /**
@@ -180,14 +220,8 @@ static void clear_flags(struct folio *folio)
  */
 void ferry_memory_page_free(struct page *page)
 {
-	struct ferry_memory *memory = page_chunk(page)->memory;
-	struct folio *folio = page_folio(page);
-	unsigned long flags;
-
-	clear_flags(folio);
-	spin_lock_irqsave(&memory->lock, flags);
-	give_back(memory, page);
-	spin_unlock_irqrestore(&memory->lock, flags);
+	clear_flags(page_folio(page));
+	give_back(page_chunk(page), page);
 }
 
 /**
@@ -198,24 +232,46 @@ void ferry_memory_page_free(struct page *page)
  */
 unsigned long ferry_memory_used(struct ferry_memory *memory)
 {
-	return READ_ONCE(memory->nused);
+	unsigned long used = 0;
+	unsigned int c;
+
+	spin_lock(&memory->lock);
+	for (c = 0; c < memory->nchunks; c++)
+		if (memory->chunks[c])
+			used += atomic_long_read(&memory->chunks[c]->nheld);
+	spin_unlock(&memory->lock);
+	/* One may be handed out again before it has been counted down. */
+	return min(used, memory->npages);
 }
 
+/* The page may be freed at any moment: it is counted before it is an orphan. */
+static void adopt(struct ferry_memory *memory, struct ferry_page *meta,
+		  struct ferry_owner *owner)
+{
+	struct ferry_owner *orphans = &memory->orphans;
+
+	if (atomic_long_inc_return(&orphans->held) == 1)
+		__module_get(THIS_MODULE);
+	if (atomic_long_cmpxchg(&meta->holder, (unsigned long)owner,
+				(unsigned long)orphans) == (unsigned long)owner)
+		atomic_long_dec(&owner->held);
+	else
+		drop_held(memory, orphans);
+}
+
+/* Nothing is being evicted: chunks_lock is held. */
 static void disown_chunk(struct ferry_chunk *chunk, struct ferry_owner *owner)
 {
-	struct ferry_owner *orphans = &chunk->memory->orphans;
-	unsigned long i, flags;
+	unsigned long i;
 
-	spin_lock_irqsave(&chunk->memory->lock, flags);
-	for_each_set_bit(i, chunk->used, owner->held ? chunk->npages : 0) {
-		if (chunk->pages[i].owner != owner)
-			continue;
-		chunk->pages[i].owner = orphans;
-		owner->held--;
-		if (!orphans->held++)
-			__module_get(THIS_MODULE);
-	}
-	spin_unlock_irqrestore(&chunk->memory->lock, flags);
+	lockdep_assert_held(&chunk->memory->chunks_lock);
+
+	spin_lock(&chunk->memory->lock);
+	if (atomic_long_read(&owner->held))
+		for_each_set_bit(i, chunk->used, chunk->npages)
+			if (page_owner(&chunk->pages[i]) == owner)
+				adopt(chunk->memory, &chunk->pages[i], owner);
+	spin_unlock(&chunk->memory->lock);
 }
 
 /**
@@ -237,35 +293,48 @@ void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner)
 		if (memory->chunks[c])
 			disown_chunk(memory->chunks[c], owner);
 	mutex_unlock(&memory->chunks_lock);
+	/* Pages that are being freed just now; not often. */
+	if (atomic_long_read(&owner->held))
+		synchronize_rcu();
+	WARN_ON_ONCE(atomic_long_read(&owner->held));
 }
 
 /* Eviction ------------------------------------------------------------------ */
 
-static bool is_of(const struct ferry_page *meta, const struct ferry_owner *owner)
+/* False for a page of somebody else, or of nobody: it may be freed at any moment. */
+static bool begin_evicting(struct ferry_page *meta, const struct ferry_owner *owner)
 {
-	return owner ? meta->owner == owner : !!meta->owner;
+	long holder = atomic_long_read(&meta->holder);
+
+	do {
+		if (owner ? holder_owner(holder) != owner : !holder_owner(holder))
+			return false;
+	} while (!atomic_long_try_cmpxchg(&meta->holder, &holder,
+					  holder | FERRY_PAGE_EVICTING));
+	return true;
 }
 
-/* A chunk at a time: interrupts are off meanwhile. */
+/* A chunk at a time: nothing is handed out meanwhile. */
 static unsigned long evict_run(struct ferry_chunk *chunk,
 			       const struct ferry_owner *owner,
 			       unsigned long *first, unsigned long max)
 {
-	unsigned long n, flags;
+	unsigned long n = 0;
 
-	spin_lock_irqsave(&chunk->memory->lock, flags);
-	if (!(owner ? owner->held : chunk->memory->nused))
+	spin_lock(&chunk->memory->lock);
+	if (!atomic_long_read(owner ? &owner->held : &chunk->nheld))
 		*first = chunk->npages;
-	for_each_set_bit_from(*first, chunk->used, chunk->npages)
-		if (is_of(&chunk->pages[*first], owner))
+	for_each_set_bit_from(*first, chunk->used, chunk->npages) {
+		if (begin_evicting(&chunk->pages[*first], owner)) {
+			n = 1;
 			break;
-	*first = min(*first, chunk->npages);
-	for (n = 0; n < max && *first + n < chunk->npages; n++) {
-		if (!is_of(&chunk->pages[*first + n], owner))
-			break;
-		set_bit(FERRY_PAGE_EVICTING, &chunk->pages[*first + n].flags);
+		}
 	}
-	spin_unlock_irqrestore(&chunk->memory->lock, flags);
+	*first = min(*first, chunk->npages);
+	while (n && n < max && *first + n < chunk->npages &&
+	       begin_evicting(&chunk->pages[*first + n], owner))
+		n++;
+	spin_unlock(&chunk->memory->lock);
 	return n;
 }
 
@@ -333,17 +402,13 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 {
 	struct ferry_chunk *chunk = page_chunk(pfn_to_page(pfn));
 	unsigned long i = pfn - chunk->first_pfn;
-	unsigned long flags;
 
 	lockdep_assert_held(&memory->chunks_lock);
 
-	spin_lock_irqsave(&memory->lock, flags);
-	for (; n--; i++) {
-		clear_bit(FERRY_PAGE_EVICTING, &chunk->pages[i].flags);
-		if (!chunk->pages[i].owner)
-			make_free(chunk, i);
-	}
-	spin_unlock_irqrestore(&memory->lock, flags);
+	for (; n--; i++)
+		if (!holder_owner(atomic_long_fetch_andnot(FERRY_PAGE_EVICTING,
+							   &chunk->pages[i].holder)))
+			clear_bit_unlock(i, chunk->used);
 	mutex_unlock(&memory->chunks_lock);
 }
 
@@ -376,6 +441,23 @@ void *ferry_memory_address(const struct page *page)
 }
 
 /**
+ * ferry_memory_span() - the same, for many pages
+ * @page: of a Ferry device
+ * @address: out: as ferry_memory_address() of @page
+ *
+ * Return: how many pages, @page the first, follow each other both by pfn and in
+ * what their contents are in; at least 1.
+ */
+unsigned long ferry_memory_span(const struct page *page, void **address)
+{
+	struct ferry_chunk *chunk = page_chunk(page);
+	unsigned long i = page_index(chunk, page);
+
+	*address = ferry_chunk_address(chunk, i);
+	return FERRY_BLOCK_PAGES - i % FERRY_BLOCK_PAGES;
+}
+
+/**
  * ferry_memory_fault_begin() - compete for bringing a page home
  * @page: a device page with a reference
  *
@@ -385,15 +467,14 @@ bool ferry_memory_fault_begin(struct page *page)
 {
 	struct ferry_memory *memory = page_chunk(page)->memory;
 	struct ferry_page *meta = page_meta(page);
-	unsigned long flags;
 
 	if (!test_and_set_bit_lock(FERRY_PAGE_COMING_HOME, &meta->flags))
 		return true;
 
-	spin_lock_irqsave(&memory->lock, flags);
-	if (meta->owner)
-		meta->owner->cpu_fault_races++;
-	spin_unlock_irqrestore(&memory->lock, flags);
+	/* The reference keeps the page from being freed, the lock from being disowned. */
+	spin_lock(&memory->lock);
+	page_owner(meta)->cpu_fault_races++;
+	spin_unlock(&memory->lock);
 	return false;
 }
 
@@ -406,11 +487,11 @@ void ferry_memory_fault_end(struct page *page, bool came_home)
 {
 	struct ferry_memory *memory = page_chunk(page)->memory;
 	struct ferry_page *meta = page_meta(page);
-	unsigned long flags;
 
-	spin_lock_irqsave(&memory->lock, flags);
-	if (came_home && meta->owner)
-		meta->owner->cpu_faults++;
-	spin_unlock_irqrestore(&memory->lock, flags);
+	if (came_home) {
+		spin_lock(&memory->lock);
+		page_owner(meta)->cpu_faults++;
+		spin_unlock(&memory->lock);
+	}
 	clear_bit_unlock(FERRY_PAGE_COMING_HOME, &meta->flags);
 }

@@ -2,6 +2,7 @@
 #ifndef FERRY_DEVICE_MEMORY_H
 #define FERRY_DEVICE_MEMORY_H
 
+#include <linux/atomic.h>
 #include <linux/memremap.h>
 #include <linux/mm_types.h>
 #include <linux/mutex.h>
@@ -14,14 +15,15 @@ struct ferry_chunk;
 
 /**
  * struct ferry_owner - who device pages are handed out to
- * @held: pages handed out and not back yet; under ferry_memory.lock
- * @cpu_faults: pages of this owner that a CPU's touch brought home; same lock
+ * @held: pages handed out and not back yet
+ * @cpu_faults: pages of this owner that a CPU's touch brought home; under
+ *	ferry_memory.lock
  * @cpu_fault_races: touches that found another thread at it; same lock
  *
  * Embedded in whatever asks for pages; it lives until ferry_memory_disown().
  */
 struct ferry_owner {
-	unsigned long held;
+	atomic_long_t held;
 	u64 cpu_faults;
 	u64 cpu_fault_races;
 };
@@ -38,11 +40,8 @@ struct ferry_owner {
  *	mmap_lock, page locks and @lock
  * @chunks: NULL where one was unplugged; changed under both locks
  * @nplugged: how many are not; written under both locks
- * @lock: guards the members below and those that say so in chunk.h. Innermost:
- *	page_free runs under page-table locks, and for pages that I/O pinned perhaps
- *	in interrupt context, so it is taken with interrupts off and nothing is
- *	taken under it
- * @nused: pages handed out
+ * @lock: guards the members below and those that say so in chunk.h. Innermost;
+ *	never taken by page_free, which may come in any context
  * @unplugging: callers between unplug_begin and unplug_end; none is handed out
  * @orphans: owner of pages whose owner went away before they could come home
  */
@@ -59,7 +58,6 @@ struct ferry_memory {
 	unsigned int nplugged;
 
 	spinlock_t lock;	/* see above */
-	unsigned long nused;
 	unsigned int unplugging;
 	struct ferry_owner orphans;
 };
@@ -82,6 +80,7 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 
 bool ferry_memory_owns(const struct page *page);
 void *ferry_memory_address(const struct page *page);
+unsigned long ferry_memory_span(const struct page *page, void **address);
 
 bool ferry_memory_fault_begin(struct page *page);
 void ferry_memory_fault_end(struct page *page, bool came_home);

@@ -74,7 +74,7 @@ static void capacity_is_hard(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, one, t->pages[5]);
 	ferry_memory_free(t->memory, t->pages, TEST_PAGES);
 	KUNIT_EXPECT_EQ(test, ferry_memory_used(t->memory), 0);
-	KUNIT_EXPECT_EQ(test, t->owner.held, 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->owner.held), 0);
 }
 
 static void freed_runs_are_found_again(struct kunit *test)
@@ -95,9 +95,9 @@ static void freed_runs_are_found_again(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 100);
 	ferry_memory_free(t->memory, t->pages + 250, n - 250);
 	KUNIT_EXPECT_EQ(test, ferry_memory_used(t->memory), 50);
-	KUNIT_EXPECT_EQ(test, t->owner.held, 50);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->owner.held), 50);
 	/* What is left is 150 to 199; find it by its owner. */
-	while (t->owner.held) {
+	while (atomic_long_read(&t->owner.held)) {
 		unsigned long cursor = 0, pfn;
 
 		n = ferry_memory_evict_begin(t->memory, &t->owner, &cursor, 512, &pfn);
@@ -177,8 +177,8 @@ static void orphans_keep_the_module(struct kunit *test)
 
 	ferry_memory_alloc(t->memory, &t->owner, 3, t->pages);
 	ferry_memory_disown(t->memory, &t->owner);
-	KUNIT_EXPECT_EQ(test, t->owner.held, 0);
-	KUNIT_EXPECT_EQ(test, t->memory->orphans.held, 3);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->owner.held), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->memory->orphans.held), 3);
 	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), refs + 1);
 	ferry_memory_free(t->memory, t->pages, 2);
 	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), refs + 1);

@@ -29,24 +29,21 @@
 static void set_chunk(struct ferry_memory *memory, unsigned int index,
 		      struct ferry_chunk *chunk)
 {
-	unsigned long flags;
-
 	lockdep_assert_held(&memory->chunks_lock);
 
-	spin_lock_irqsave(&memory->lock, flags);
+	spin_lock(&memory->lock);
 	memory->chunks[index] = chunk;
 	memory->nplugged += chunk ? 1 : -1;
-	spin_unlock_irqrestore(&memory->lock, flags);
+	spin_unlock(&memory->lock);
 }
 
 static bool is_empty(struct ferry_chunk *chunk)
 {
-	unsigned long flags;
 	bool empty;
 
-	spin_lock_irqsave(&chunk->memory->lock, flags);
+	spin_lock(&chunk->memory->lock);
 	empty = bitmap_empty(chunk->used, chunk->npages);
-	spin_unlock_irqrestore(&chunk->memory->lock, flags);
+	spin_unlock(&chunk->memory->lock);
 	return empty;
 }
 
@@ -59,11 +56,9 @@ static bool is_empty(struct ferry_chunk *chunk)
  */
 void ferry_memory_unplug_begin(struct ferry_memory *memory)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&memory->lock, flags);
+	spin_lock(&memory->lock);
 	memory->unplugging++;
-	spin_unlock_irqrestore(&memory->lock, flags);
+	spin_unlock(&memory->lock);
 }
 
 /* Returns -EBUSY if there is one that is not empty. */
@@ -111,7 +106,6 @@ static void destroy_all(struct ferry_chunk *chunk)
 int ferry_memory_unplug_end(struct ferry_memory *memory)
 {
 	struct ferry_chunk *gone = NULL;
-	unsigned long flags;
 	int ret;
 
 	mutex_lock(&memory->chunks_lock);
@@ -119,9 +113,9 @@ int ferry_memory_unplug_end(struct ferry_memory *memory)
 	if (gone)
 		synchronize_rcu();
 	destroy_all(gone);
-	spin_lock_irqsave(&memory->lock, flags);
+	spin_lock(&memory->lock);
 	memory->unplugging--;
-	spin_unlock_irqrestore(&memory->lock, flags);
+	spin_unlock(&memory->lock);
 	mutex_unlock(&memory->chunks_lock);
 	return ret;
 }
@@ -239,7 +233,6 @@ void ferry_memory_destroy(struct ferry_memory *memory)
 {
 	unsigned int c;
 
-	WARN_ON_ONCE(memory->nused);
 	for (c = 0; c < memory->nchunks && memory->chunks; c++)
 		if (memory->chunks[c])
 			ferry_chunk_destroy(memory->chunks[c]);

@@ -384,7 +384,7 @@ void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stat
 		.bytes_read = atomic64_read(&from->bytes_read),
 		.bytes_written = atomic64_read(&from->bytes_written),
 		.ops = atomic64_read(&from->ops),
-		.pages_held = READ_ONCE(mirror->owner.held),
+		.pages_held = atomic_long_read(&mirror->owner.held),
 		.windows = READ_ONCE(mirror->nwindows),
 	};
 }

@@ -167,7 +167,7 @@ static void evict_pass(struct eviction *eviction)
 
 static unsigned long pages_left(const struct eviction *eviction)
 {
-	return eviction->owner ? READ_ONCE(eviction->owner->held) :
+	return eviction->owner ? atomic_long_read(&eviction->owner->held) :
 				 ferry_memory_used(eviction->memory);
 }
 
@@ -233,10 +233,10 @@ void ferry_mirror_evict(struct ferry_mirror *mirror)
 {
 	struct ferry_memory *memory = mirror->device->memory;
 
-	if (READ_ONCE(mirror->owner.held))
+	if (atomic_long_read(&mirror->owner.held))
 		evict(mirror, &mirror->owner, FERRY_EVICT_PASSES);
 	/* What earlier files left behind: nothing calls a coherent page home. */
-	if (ferry_anon_vma_can_hold() && READ_ONCE(memory->orphans.held))
+	if (ferry_anon_vma_can_hold() && atomic_long_read(&memory->orphans.held))
 		evict(mirror, &memory->orphans, 1);
 }
 
