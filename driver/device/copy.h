@@ -4,8 +4,9 @@
 
 struct page;
 
-void ferry_copy_to_device(struct page *dpage, struct page *spage, unsigned long n);
-void ferry_copy_from_device(struct page *spage, struct page *dpage, unsigned long n);
-void ferry_copy_clear(struct page *dpage, unsigned long n);
+void ferry_copy_to_device(struct page *const *dpages, struct page *const *spages,
+			  unsigned long n);
+void ferry_copy_from_device(struct page *const *spages, struct page *const *dpages,
+			    unsigned long n);
 
 #endif

@@ -3,16 +3,25 @@
 #include <linux/mm.h>
 #include <linux/numa.h>
 
+#include "chunk.h"
 #include "copy.h"
 #include "memory.h"
 
 #define NPAGES 4UL
 
+/* So that the pages under test lie in two blocks. */
+#define BEFORE (FERRY_BLOCK_PAGES - NPAGES / 2)
+#define ALL (BEFORE + NPAGES)
+
+/* Some that follow each other and some that do not. */
+static const unsigned int order[NPAGES] = { 1, 2, 0, 3 };
+
 struct copy_test {
 	struct ferry_memory *memory;
 	struct ferry_owner owner;
-	struct page *device[NPAGES];
-	struct page *system;
+	struct page *all[ALL];
+	struct page **device;
+	struct page *system[NPAGES];
 };
 
 static vm_fault_t no_fault(struct vm_fault *vmf)
@@ -23,19 +32,22 @@ static vm_fault_t no_fault(struct vm_fault *vmf)
 static int copy_init(struct kunit *test)
 {
 	const struct ferry_device_config config = {
-		.memory_size = FERRY_MEMORY_ALIGN,
+		.memory_size = 2 * FERRY_MEMORY_ALIGN,
 		.node = NUMA_NO_NODE,
 	};
 	struct copy_test *t;
+	unsigned int i;
 
 	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	t->system = alloc_pages(GFP_KERNEL, ilog2(NPAGES));
-	KUNIT_ASSERT_NOT_NULL(test, t->system);
+	for (i = 0; i < NPAGES; i++) {
+		t->system[i] = alloc_page(GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, t->system[i]);
+	}
 	t->memory = ferry_memory_create(&config, t, no_fault);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->memory);
-	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(t->memory, &t->owner, NPAGES, t->device),
-			NPAGES);
+	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(t->memory, &t->owner, ALL, t->all), ALL);
+	t->device = t->all + BEFORE;
 	test->priv = t;
 	return 0;
 }
@@ -43,12 +55,14 @@ static int copy_init(struct kunit *test)
 static void copy_exit(struct kunit *test)
 {
 	struct copy_test *t = test->priv;
+	unsigned int i;
 
 	if (!t)
 		return;
-	ferry_memory_free(t->memory, t->device, NPAGES);
+	ferry_memory_free(t->memory, t->all, ALL);
 	ferry_memory_destroy(t->memory);
-	__free_pages(t->system, ilog2(NPAGES));
+	for (i = 0; i < NPAGES; i++)
+		__free_page(t->system[i]);
 }
 
 static void fill(void *bytes, unsigned int seed)
@@ -75,25 +89,46 @@ static void there_and_back(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < NPAGES; i++)
-		fill(page_address(t->system + i), i);
-	ferry_copy_to_device(t->device[0], t->system, NPAGES);
+		fill(page_address(t->system[i]), i);
+	ferry_copy_to_device(t->device, t->system, NPAGES);
 	for (i = 0; i < NPAGES; i++) {
 		KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[i]), i));
-		memset(page_address(t->system + i), 0, PAGE_SIZE);
+		memset(page_address(t->system[i]), 0, PAGE_SIZE);
 	}
-	ferry_copy_from_device(t->system, t->device[0], NPAGES);
+	ferry_copy_from_device(t->system, t->device, NPAGES);
 	for (i = 0; i < NPAGES; i++)
-		KUNIT_EXPECT_TRUE(test, is_filled(page_address(t->system + i), i));
+		KUNIT_EXPECT_TRUE(test, is_filled(page_address(t->system[i]), i));
 }
 
+/* Lists in any order, with what does not follow and what ends a block. */
+static void each_page_goes_where_its_list_says(struct kunit *test)
+{
+	struct copy_test *t = test->priv;
+	struct page *to[NPAGES];
+	unsigned int i;
+
+	for (i = 0; i < NPAGES; i++) {
+		to[i] = t->device[order[i]];
+		fill(page_address(t->system[i]), i);
+	}
+	ferry_copy_to_device(to, t->system, NPAGES);
+	for (i = 0; i < NPAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(to[i]), i));
+	ferry_copy_from_device(t->system, t->device, NPAGES);
+	for (i = 0; i < NPAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is_filled(page_address(t->system[order[i]]), i));
+}
+
+/* Where there is no page to copy the device page is cleared, and no other. */
 static void clear_is_exact(struct kunit *test)
 {
+	struct page *const none[NPAGES] = { NULL };
 	struct copy_test *t = test->priv;
 	unsigned int i;
 
 	for (i = 0; i < NPAGES; i++)
 		fill(ferry_memory_address(t->device[i]), i);
-	ferry_copy_clear(t->device[1], 2);
+	ferry_copy_to_device(t->device + 1, none, 2);
 	KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[0]), 0));
 	KUNIT_EXPECT_NULL(test, memchr_inv(ferry_memory_address(t->device[1]), 0, PAGE_SIZE));
 	KUNIT_EXPECT_NULL(test, memchr_inv(ferry_memory_address(t->device[2]), 0, PAGE_SIZE));
@@ -102,6 +137,7 @@ static void clear_is_exact(struct kunit *test)
 
 static struct kunit_case copy_cases[] = {
 	KUNIT_CASE(there_and_back),
+	KUNIT_CASE(each_page_goes_where_its_list_says),
 	KUNIT_CASE(clear_is_exact),
 	{}
 };

@@ -24,45 +24,37 @@
  * A coherent page never comes here: the CPU reaches it where it is.
  */
 #include <linux/gfp.h>
-#include <linux/highmem.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 
-#include "device/copy.h"
 #include "device/memory.h"
 #include "migrate/backend.h"
 #include "migrate/control.h"
 #include "mirror.h"
-
-/* Another driver's page is coherent, or it would not have come here. */
-static void copy_home(struct page *spage, struct page *dpage)
-{
-	if (ferry_memory_owns(dpage))
-		ferry_copy_from_device(spage, dpage, 1);
-	else
-		copy_highpage(spage, dpage);
-}
 
 static int migrate_home(const struct ferry_backend *backend,
 			struct ferry_migrate *migrate)
 {
 	struct migrate_vma *args = &migrate->vma;
 	struct page *page = migrate_pfn_to_page(*args->src);
-	struct folio *folio;
+	const struct ferry_fill wanted = {
+		.src = args->src,
+		.dst = args->dst,
+		.npages = 1,
+		.vma = args->vma,
+		.start = args->start,
+		.gfp = GFP_HIGHUSER_MOVABLE,
+	};
+	int ret;
 
 	if (!page || !(*args->src & MIGRATE_PFN_MIGRATE))
 		return -EBUSY;
 	if (args->fault_page && page != args->fault_page)
 		return -EBUSY;
-
-	folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE, 0, args->vma, args->start, false);
-	if (!folio)
-		return -ENOMEM;
-	folio_lock(folio);
-	copy_home(folio_page(folio, 0), page);
-	*args->dst = migrate_pfn(folio_pfn(folio));
-
+	ret = ferry_fill_home(&wanted);
+	if (ret)
+		return ret;
 	backend->pages(migrate);
 	return *args->src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
 }

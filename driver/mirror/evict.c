@@ -31,7 +31,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "device/copy.h"
 #include "device/device.h"
 #include "migrate/anon_vma.h"
 #include "migrate/backend.h"
@@ -64,33 +63,20 @@ struct eviction {
 	struct anon_vma *anon_vma[FERRY_EVICT_PAGES];
 };
 
-static void fill_home_pages(struct eviction *eviction, unsigned long n)
-{
-	struct folio *folio;
-	struct page *page;
-	unsigned long i;
-
-	for (i = 0; i < n; i++) {
-		eviction->dst[i] = 0;
-		page = migrate_pfn_to_page(eviction->src[i]);
-		if (!page || !(eviction->src[i] & MIGRATE_PFN_MIGRATE))
-			continue;
-		folio = folio_alloc(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0);
-		if (!folio)
-			continue;
-		folio_lock(folio);
-		ferry_copy_from_device(folio_page(folio, 0), page, 1);
-		eviction->dst[i] = migrate_pfn(folio_pfn(folio));
-	}
-}
-
 static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
 	const struct ferry_backend *backend = eviction->backend;
+	const struct ferry_fill wanted = {
+		.src = eviction->src,
+		.dst = eviction->dst,
+		.npages = n,
+		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+	};
 
 	if (backend->device_range(eviction->src, pfn, n))
 		return;
-	fill_home_pages(eviction, n);
+	memset(eviction->dst, 0, n * sizeof(*eviction->dst));
+	ferry_fill_home(&wanted);
 	backend->device_pages(eviction->src, eviction->dst, n);
 	backend->device_finalize(eviction->src, eviction->dst, n);
 }

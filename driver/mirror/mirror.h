@@ -105,6 +105,35 @@ struct ferry_range {
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range);
 struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device);
 
+/* fill.c */
+
+/**
+ * struct ferry_fill - destinations that are wanted
+ * @src: the engine's array of sources, after setup
+ * @dst: its array of destinations: zero, filled in
+ * @outcome: NULL, or a byte for each slot: DRM_FERRY_NO_MEMORY where there was none
+ * @npages: slots
+ * @memory: to the device: which
+ * @owner: to the device: to whom the pages are handed out
+ * @vma: home: whose NUMA policy holds; NULL: the task's
+ * @start: home: address of slot 0
+ * @gfp: home: how to allocate
+ */
+struct ferry_fill {
+	const unsigned long *src;
+	unsigned long *dst;
+	u8 *outcome;
+	unsigned long npages;
+	struct ferry_memory *memory;
+	struct ferry_owner *owner;
+	struct vm_area_struct *vma;
+	unsigned long start;
+	gfp_t gfp;
+};
+
+int ferry_fill_device(const struct ferry_fill *fill);
+int ferry_fill_home(const struct ferry_fill *fill);
+
 /* snapshot.c */
 
 /**

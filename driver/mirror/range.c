@@ -10,7 +10,7 @@
  *
  * One batch, in the order that the engine asks for:
  *   setup     collects, locks, unmaps and isolates; what it cannot have it leaves
- *   fill      destination pages for what it has, and the data copied: no CPU can
+ *   fill      (fill.c) destination pages for what it has, and the data copied: no CPU can
  *             reach either page, both are locked, the TLB is flushed
  *   pages     moves the metadata; one that it refuses is put back below
  *   finalize  the page table names the new pages, locks are dropped
@@ -27,10 +27,6 @@
  * not shown mergeable mappings, and a range ends before a KSM page that another
  * process's merging left in a mapping that is not mergeable. What remains with core is
  * ksmd merging, for a process that shares the page, between our look and core's.
- *
- * Device pages come from the pool and never from the page allocator, so the way
- * to the device allocates no memory with folios locked. The way home does, one
- * page at a time, as do_swap_page() does for a page that it has unmapped.
  */
 #include <linux/dax.h>
 #include <linux/hugetlb.h>
@@ -43,7 +39,6 @@
 
 #include <drm/ferry_drm.h>
 
-#include "device/copy.h"
 #include "device/device.h"
 #include "migrate/backend.h"
 #include "mirror.h"
@@ -55,7 +50,6 @@
  * @migrate: for the engine
  * @src: its array of sources
  * @dst: its array of destinations
- * @fresh: device pages from the pool
  * @outcome: what became of each page
  * @npages: pages of the batch, from @migrate.vma.start
  * @ksm: address of the first KSM page that must be avoided, or beyond the batch
@@ -68,7 +62,6 @@ struct batch {
 	struct ferry_migrate migrate;
 	unsigned long src[FERRY_BATCH_PAGES];
 	unsigned long dst[FERRY_BATCH_PAGES];
-	struct page *fresh[FERRY_BATCH_PAGES];
 	u8 outcome[FERRY_BATCH_PAGES];
 	unsigned long npages;
 	unsigned long ksm;
@@ -88,93 +81,6 @@ struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
 {
 	return &device_tallies[device->index];
 }
-
-/* To the device ------------------------------------------------------------- */
-
-/* Holes and zero pages have no page in src. */
-static bool wants_page(const struct batch *batch, unsigned long i)
-{
-	struct page *page = migrate_pfn_to_page(batch->src[i]);
-
-	if (!(batch->src[i] & MIGRATE_PFN_MIGRATE))
-		return false;
-	return !page || (PageAnon(page) && !PageKsm(page));
-}
-
-static unsigned long alloc_fresh(struct batch *batch)
-{
-	struct ferry_mirror *mirror = batch->mirror;
-	unsigned long i, want = 0, got;
-
-	for (i = 0; i < batch->npages; i++)
-		want += wants_page(batch, i);
-	got = ferry_memory_alloc(mirror->device->memory, &mirror->owner, want,
-				 batch->fresh);
-	batch->full = got < want;
-	return got;
-}
-
-/* Copy or clear one run of pages that follow each other on both sides. */
-static unsigned long fill_run(struct batch *batch, unsigned long i, unsigned long max)
-{
-	struct page *from = migrate_pfn_to_page(batch->src[i]);
-	struct page *to = migrate_pfn_to_page(batch->dst[i]);
-	unsigned long n;
-
-	for (n = 1; n < max && migrate_pfn_to_page(batch->dst[i + n]) == to + n; n++)
-		if (migrate_pfn_to_page(batch->src[i + n]) != (from ? from + n : NULL))
-			break;
-	if (from)
-		ferry_copy_to_device(to, from, n);
-	else
-		ferry_copy_clear(to, n);
-	return n;
-}
-
-static void fill_device_pages(struct batch *batch)
-{
-	unsigned long got = alloc_fresh(batch), used = 0, i;
-
-	for (i = 0; i < batch->npages; i++) {
-		if (!wants_page(batch, i))
-			continue;
-		if (used == got) {
-			batch->outcome[i] = DRM_FERRY_NO_MEMORY;
-			continue;
-		}
-		zone_device_page_init(batch->fresh[used]);
-		batch->dst[i] = migrate_pfn(page_to_pfn(batch->fresh[used++]));
-	}
-
-	for (i = 0; i < batch->npages;)
-		i += batch->dst[i] ? fill_run(batch, i, batch->npages - i) : 1;
-}
-
-/* Home ---------------------------------------------------------------------- */
-
-static void fill_system_pages(struct batch *batch)
-{
-	unsigned long addr = batch->migrate.vma.start, i;
-	struct folio *folio;
-	struct page *page;
-
-	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
-		page = migrate_pfn_to_page(batch->src[i]);
-		if (!page || !(batch->src[i] & MIGRATE_PFN_MIGRATE))
-			continue;
-		folio = vma_alloc_folio(GFP_HIGHUSER_MOVABLE | __GFP_NOWARN, 0,
-					batch->migrate.vma.vma, addr, false);
-		if (!folio) {
-			batch->outcome[i] = DRM_FERRY_NO_MEMORY;
-			continue;
-		}
-		folio_lock(folio);
-		ferry_copy_from_device(folio_page(folio, 0), page, 1);
-		batch->dst[i] = migrate_pfn(folio_pfn(folio));
-	}
-}
-
-/* Both ways ----------------------------------------------------------------- */
 
 /* Said by core in its arrays: what had a page on offer and kept its flag. */
 static void note_moves(struct batch *batch)
@@ -238,6 +144,26 @@ static void judge(struct batch *batch)
 	}
 }
 
+static void fill(struct batch *batch)
+{
+	const struct ferry_fill wanted = {
+		.src = batch->src,
+		.dst = batch->dst,
+		.outcome = batch->outcome,
+		.npages = batch->npages,
+		.memory = batch->mirror->device->memory,
+		.owner = &batch->mirror->owner,
+		.vma = batch->migrate.vma.vma,
+		.start = batch->migrate.vma.start,
+		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+	};
+
+	if (batch->range->target == FERRY_TARGET_DEVICE)
+		batch->full = ferry_fill_device(&wanted);
+	else
+		ferry_fill_home(&wanted);
+}
+
 static int run_engine(struct batch *batch)
 {
 	const struct ferry_backend *backend = batch->range->backend;
@@ -246,10 +172,7 @@ static int run_engine(struct batch *batch)
 	ret = backend->setup(&batch->migrate);
 	if (ret)
 		return ret;
-	if (batch->range->target == FERRY_TARGET_DEVICE)
-		fill_device_pages(batch);
-	else
-		fill_system_pages(batch);
+	fill(batch);
 	backend->pages(&batch->migrate);
 	note_moves(batch);
 	backend->finalize(&batch->migrate);

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Destinations for what an engine has collected, with the data: the step between its
+ * setup and its pages.
+ *
+ * It goes in pieces of FERRY_FILL_PAGES slots, which fit on the stack: what is to move
+ * is listed, so many pages are allocated at once, the copy engine gets two lists, and
+ * the destinations go to their slots.
+ *
+ * Device pages come from the pool and never from the page allocator, so the way
+ * to the device allocates no memory with folios locked. The way home does, as
+ * do_swap_page() does for a page that it has unmapped. Nothing is charged to a memory
+ * cgroup here: the engine moves the charge from the old page to the new one.
+ *
+ * System pages come in bulk where no NUMA policy says where they should be: the bulk
+ * allocator has no notion of a mapping's policy, and what it falls back to is what
+ * the default policy does, the node of the CPU first. With a policy, of the mapping or
+ * of the task, they come one by one by that policy.
+ */
+#include <linux/gfp.h>
+#include <linux/mempolicy.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched.h>
+
+#include <drm/ferry_drm.h>
+
+#include "device/copy.h"
+#include "device/memory.h"
+#include "mirror.h"
+
+/* One piece: three lists of this many entries on the stack. */
+#define FERRY_FILL_PAGES	32
+
+static_assert(BIT(16) >= FERRY_BATCH_PAGES);
+
+/**
+ * struct piece - what is to move, of some slots
+ * @n: how many pages
+ * @slot: which slot each is of
+ * @from: the page; NULL: there was none, or the zero page
+ * @to: where it goes
+ */
+struct piece {
+	unsigned long n;
+	u16 slot[FERRY_FILL_PAGES];
+	struct page *from[FERRY_FILL_PAGES];
+	struct page *to[FERRY_FILL_PAGES];
+};
+
+static void refuse(const struct ferry_fill *fill, struct piece *piece, unsigned long i)
+{
+	if (fill->outcome)
+		fill->outcome[piece->slot[i]] = DRM_FERRY_NO_MEMORY;
+}
+
+/* To the device ------------------------------------------------------------- */
+
+/* core also offers pages of files; holes and zero pages have no page. */
+static bool may_go(struct page *page)
+{
+	unsigned long mapping;
+
+	if (!page)
+		return true;
+	mapping = (unsigned long)READ_ONCE(page_folio(page)->mapping);
+	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
+}
+
+static void list_for_device(const struct ferry_fill *fill, unsigned long *next,
+			    struct piece *piece)
+{
+	unsigned long n = 0, slot = *next, src;
+	struct page *page;
+
+	for (; slot < fill->npages && n < FERRY_FILL_PAGES; slot++) {
+		src = fill->src[slot];
+		if (!(src & MIGRATE_PFN_MIGRATE))
+			continue;
+		page = migrate_pfn_to_page(src);
+		if (!may_go(page))
+			continue;
+		piece->slot[n] = slot;
+		piece->from[n++] = page;
+	}
+	piece->n = n;
+	*next = slot;
+}
+
+/**
+ * ferry_fill_device() - device pages for system pages, holes and zero pages
+ * @fill: with @memory and @owner
+ *
+ * Return: 0, or -ENOSPC if there was none for at least one; those that there were
+ * are in place all the same.
+ */
+int ferry_fill_device(const struct ferry_fill *fill)
+{
+	unsigned long next = 0, got, i;
+	struct piece piece;
+	int ret = 0;
+
+	while (next < fill->npages) {
+		list_for_device(fill, &next, &piece);
+		got = ferry_memory_alloc(fill->memory, fill->owner, piece.n, piece.to);
+		for (i = 0; i < got; i++) {
+			zone_device_page_init(piece.to[i]);
+			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
+		}
+		ferry_copy_to_device(piece.to, piece.from, got);
+		for (; i < piece.n; i++, ret = -ENOSPC)
+			refuse(fill, &piece, i);
+	}
+	return ret;
+}
+
+/* Home ---------------------------------------------------------------------- */
+
+static void list_for_home(const struct ferry_fill *fill, unsigned long *next,
+			  struct piece *piece)
+{
+	unsigned long n = 0, slot = *next, src;
+	struct page *page;
+
+	for (; slot < fill->npages && n < FERRY_FILL_PAGES; slot++) {
+		src = fill->src[slot];
+		page = migrate_pfn_to_page(src);
+		if (!(src & MIGRATE_PFN_MIGRATE) || !page)
+			continue;
+		piece->slot[n] = slot;
+		piece->from[n++] = page;
+	}
+	piece->n = n;
+	*next = slot;
+}
+
+static bool has_policy(const struct vm_area_struct *vma)
+{
+#ifdef CONFIG_NUMA
+	if (current->mempolicy)
+		return true;
+	return vma && (vma->vm_policy || (vma->vm_ops && vma->vm_ops->get_policy));
+#else
+	return false;
+#endif
+}
+
+/* Returns how many there were: those up to the first that could not be had. */
+static unsigned long alloc_by_policy(const struct ferry_fill *fill, struct piece *piece)
+{
+	struct folio *folio;
+	unsigned long i;
+
+	for (i = 0; i < piece->n; i++) {
+		if (fill->vma)
+			folio = vma_alloc_folio(fill->gfp, 0, fill->vma, fill->start +
+						piece->slot[i] * PAGE_SIZE, false);
+		else
+			folio = folio_alloc(fill->gfp, 0);
+		if (!folio)
+			break;
+		piece->to[i] = folio_page(folio, 0);
+	}
+	return i;
+}
+
+/* The bulk allocator stops early where memory is low, and then gives one page. */
+static unsigned long alloc_in_bulk(const struct ferry_fill *fill, struct piece *piece)
+{
+	unsigned long got = 0, before;
+
+	memset(piece->to, 0, piece->n * sizeof(*piece->to));
+	do {
+		before = got;
+		got = alloc_pages_bulk_array(fill->gfp, piece->n, piece->to);
+	} while (got > before && got < piece->n);
+	return got;
+}
+
+/**
+ * ferry_fill_home() - system pages for device pages
+ * @fill: with @gfp and, but for the forms by pfn, @vma
+ *
+ * Context: as @fill->gfp.
+ * Return: 0, or -ENOMEM if there was none for at least one; those that there were
+ * are in place all the same.
+ */
+int ferry_fill_home(const struct ferry_fill *fill)
+{
+	bool by_policy = has_policy(fill->vma);
+	unsigned long next = 0, got, i;
+	struct piece piece;
+	int ret = 0;
+
+	while (next < fill->npages) {
+		list_for_home(fill, &next, &piece);
+		got = by_policy ? alloc_by_policy(fill, &piece) :
+				  alloc_in_bulk(fill, &piece);
+		ferry_copy_from_device(piece.to, piece.from, got);
+		for (i = 0; i < got; i++) {
+			/* Nobody else knows the page yet. */
+			__folio_set_locked(page_folio(piece.to[i]));
+			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
+		}
+		for (; i < piece.n; i++, ret = -ENOMEM)
+			refuse(fill, &piece, i);
+	}
+	return ret;
+}
