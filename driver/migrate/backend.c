@@ -38,6 +38,7 @@ static const struct ferry_backend core = {
 	 */
 	.survives_ksm = false,
 	.holds_anon_vma = false,
+	.tells_outcomes = false,
 	.flushes = BIT(FERRY_FLUSH_DEFAULT) | BIT(FERRY_FLUSH_PER_PAGE),
 	.setup = core_setup,
 	.pages = core_pages,
@@ -53,6 +54,7 @@ static const struct ferry_backend own = {
 	.name = "own",
 	.survives_ksm = true,
 	.holds_anon_vma = true,
+	.tells_outcomes = true,
 	.flushes = BIT(FERRY_NFLUSHES) - 1,
 	.setup = ferry_migrate_setup_ext,
 	.pages = ferry_migrate_pages_ext,

@@ -19,6 +19,7 @@ enum ferry_backend_id {
  * @survives_ksm: whether it may meet KSM-merged pages
  * @holds_anon_vma: whether the forms by pfn keep the anon_vmas of their pages; else
  *	the caller does (see anon_vma.h)
+ * @tells_outcomes: whether each page of a range has its outcome after @finalize
  * @flushes: bit N is set for each enum ferry_flush N that it can
  * @setup: collect, lock and unmap a range; see migrate_vma_setup(). The caller
  *	holds mmap_lock; sleeps
@@ -34,6 +35,7 @@ struct ferry_backend {
 	const char *name;
 	bool survives_ksm;
 	bool holds_anon_vma;
+	bool tells_outcomes;
 	unsigned int flushes;
 	int (*setup)(struct ferry_migrate *migrate);
 	void (*pages)(struct ferry_migrate *migrate);

@@ -6,22 +6,37 @@
 #include "tally.h"
 
 /**
+ * ferry_outcomes_count() - count the outcomes of one call
+ * @outcomes: out
+ * @outcome: of each page, enum ferry_outcome
+ * @npages: how many
+ */
+void ferry_outcomes_count(struct ferry_outcomes *outcomes, const u8 *outcome,
+			  unsigned long npages)
+{
+	unsigned long i;
+
+	memset(outcomes, 0, sizeof(*outcomes));
+	for (i = 0; i < npages; i++)
+		outcomes->pages[outcome[i]]++;
+}
+
+/**
  * ferry_tally_add() - add one call
  * @tally: the sum
- * @migrate: finalized, with the outcome of every page
+ * @migrate: finalized
+ * @outcomes: of its pages
  */
-void ferry_tally_add(struct ferry_tally *tally, const struct ferry_migrate *migrate)
+void ferry_tally_add(struct ferry_tally *tally, const struct ferry_migrate *migrate,
+		     const struct ferry_outcomes *outcomes)
 {
 	const struct ferry_migrate_counts *counts = &migrate->counts;
-	unsigned long pages[FERRY_NOUTCOMES] = {};
-	unsigned long npages = (migrate->vma.end - migrate->vma.start) >> PAGE_SHIFT, i;
 	enum ferry_flush flush = migrate->flush ?: FERRY_FLUSH_PER_CALL;
+	unsigned int i;
 
-	for (i = 0; i < npages; i++)
-		pages[migrate->outcome[i]]++;
 	for (i = 0; i < FERRY_NOUTCOMES; i++)
-		if (pages[i])
-			atomic64_add(pages[i], &tally->outcomes[i]);
+		if (outcomes->pages[i])
+			atomic64_add(outcomes->pages[i], &tally->outcomes[i]);
 	atomic64_add(counts->flushes, &tally->flushes[flush]);
 	atomic64_add(counts->passes, &tally->passes);
 	atomic64_add(counts->drains, &tally->drains);

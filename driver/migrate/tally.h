@@ -26,6 +26,17 @@ struct ferry_tally {
 	atomic64_t walked;
 };
 
-void ferry_tally_add(struct ferry_tally *tally, const struct ferry_migrate *migrate);
+/**
+ * struct ferry_outcomes - pages of one call by enum ferry_outcome
+ * @pages: how many had each
+ */
+struct ferry_outcomes {
+	unsigned long pages[FERRY_NOUTCOMES];
+};
+
+void ferry_outcomes_count(struct ferry_outcomes *outcomes, const u8 *outcome,
+			  unsigned long npages);
+void ferry_tally_add(struct ferry_tally *tally, const struct ferry_migrate *migrate,
+		     const struct ferry_outcomes *outcomes);
 
 #endif

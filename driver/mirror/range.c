@@ -174,7 +174,8 @@ static int run_engine(struct batch *batch)
 		return ret;
 	fill(batch);
 	backend->pages(&batch->migrate);
-	note_moves(batch);
+	if (!backend->tells_outcomes)
+		note_moves(batch);
 	backend->finalize(&batch->migrate);
 	return 0;
 }
@@ -269,7 +270,7 @@ static int migrate_batch(struct batch *batch, unsigned long start)
 	memset(batch->outcome, all, batch->npages);
 	if (all == DRM_FERRY_NOT_ATTEMPTED)
 		ret = run_engine(batch);
-	if (!ret)
+	if (!ret && !batch->range->backend->tells_outcomes)
 		judge(batch);
 out_unlock:
 	mmap_read_unlock(mm);
@@ -277,29 +278,33 @@ out_unlock:
 }
 
 /* Pages with nothing to do, as struct drm_ferry_migrate defines them. */
-static bool counts_as_already(const struct ferry_range *range, u8 outcome)
+static unsigned long count_already(const struct ferry_range *range,
+				   const struct ferry_outcomes *outcomes)
 {
-	if (outcome == DRM_FERRY_ALREADY_THERE)
-		return true;
-	return range->target == FERRY_TARGET_SYSTEM &&
-	       (outcome == DRM_FERRY_HOLE || outcome == DRM_FERRY_SWAPPED);
+	unsigned long already = outcomes->pages[DRM_FERRY_ALREADY_THERE];
+
+	if (range->target == FERRY_TARGET_SYSTEM)
+		already += outcomes->pages[DRM_FERRY_HOLE] +
+			   outcomes->pages[DRM_FERRY_SWAPPED];
+	return already;
 }
 
 static void account(struct batch *batch)
 {
 	struct ferry_mirror_stats *stats = &batch->mirror->stats;
 	struct ferry_range *range = batch->range;
-	unsigned long i, moved = 0, zeroed = 0, already = 0, failed;
+	unsigned long moved, zeroed, already, failed;
+	struct ferry_outcomes outcomes;
 
-	for (i = 0; i < batch->npages; i++) {
-		moved += batch->outcome[i] == DRM_FERRY_MOVED;
-		zeroed += batch->outcome[i] == DRM_FERRY_ZERO_FILLED;
-		already += counts_as_already(range, batch->outcome[i]);
-	}
+	ferry_outcomes_count(&outcomes, batch->outcome, batch->npages);
+	ferry_tally_add(&batch->mirror->tally, &batch->migrate, &outcomes);
+	ferry_tally_add(ferry_mirror_device_tally(batch->mirror->device), &batch->migrate,
+			&outcomes);
+
+	moved = outcomes.pages[DRM_FERRY_MOVED];
+	zeroed = outcomes.pages[DRM_FERRY_ZERO_FILLED];
+	already = count_already(range, &outcomes);
 	failed = batch->npages - moved - zeroed - already;
-
-	ferry_tally_add(&batch->mirror->tally, &batch->migrate);
-	ferry_tally_add(ferry_mirror_device_tally(batch->mirror->device), &batch->migrate);
 	range->done += batch->npages * PAGE_SIZE;
 	range->moved += moved + zeroed;
 	range->already += already;
