@@ -272,4 +272,32 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 	}
 }
 
+/* The task's policy where the mapping has none; without any, where the CPU is. */
+TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
+{
+	int nodes = count_nodes(), node, way;
+	unsigned long mask;
+
+	for (way = 0; way < 2; way++) {
+		for (node = 0; node < nodes; node++) {
+			mask = 1ul << node;
+			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+					  TO_DEVICE);
+			ASSERT_EQ(set_mempolicy(MPOL_BIND, &mask, 8 * sizeof(mask)), 0);
+			bring_home(_metadata, self, variant->engine, way);
+			ASSERT_EQ(set_mempolicy(MPOL_DEFAULT, NULL, 0), 0);
+			ASSERT_EQ(count_on(self->memory, node), PAGES)
+				TH_LOG("node %d, way %d", node, way);
+		}
+		for (node = 0; node < nodes; node++) {
+			ASSERT_EQ(run_on(node * cpus_online() / nodes), 0);
+			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
+					  TO_DEVICE);
+			bring_home(_metadata, self, variant->engine, way);
+			ASSERT_EQ(count_on(self->memory, node), PAGES)
+				TH_LOG("CPU of node %d, way %d", node, way);
+		}
+	}
+}
+
 TEST_HARNESS_MAIN
