@@ -14,24 +14,49 @@
 
 #include "backend.h"
 
+static void stamp(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate,
+		  enum ferry_stamp_step step, cycles_t start)
+{
+	ferry_stamp_end(engine, ferry_stamp_way(migrate->vma.flags, migrate->vma.fault_page),
+			step, start);
+}
+
+static void stamp_pages(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate)
+{
+	ferry_stamp_pages(engine, ferry_stamp_way(migrate->vma.flags, migrate->vma.fault_page),
+			  (migrate->vma.end - migrate->vma.start) >> PAGE_SHIFT);
+}
+
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
 static int core_setup(struct ferry_migrate *migrate)
 {
-	return migrate_vma_setup(&migrate->vma);
+	cycles_t start = ferry_stamp_begin();
+	int ret = migrate_vma_setup(&migrate->vma);
+
+	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_SETUP, start);
+	stamp_pages(FERRY_STAMP_CORE, migrate);
+	return ret;
 }
 
 static void core_pages(struct ferry_migrate *migrate)
 {
+	cycles_t start = ferry_stamp_begin();
+
 	migrate_vma_pages(&migrate->vma);
+	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_PAGES, start);
 }
 
 static void core_finalize(struct ferry_migrate *migrate)
 {
+	cycles_t start = ferry_stamp_begin();
+
 	migrate_vma_finalize(&migrate->vma);
+	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_FINALIZE, start);
 }
 
 static const struct ferry_backend core = {
 	.name = "core",
+	.stamp = FERRY_STAMP_CORE,
 	/*
 	 * Measured on 6.12.117: a KSM page in the range ends in a BUG in
 	 * include/linux/swapops.h and an oops in ksmd.
@@ -50,15 +75,42 @@ static const struct ferry_backend core = {
 #endif
 
 #if IS_ENABLED(CONFIG_FERRY_MIGRATE)
+static int own_setup(struct ferry_migrate *migrate)
+{
+	cycles_t start = ferry_stamp_begin();
+	int ret = ferry_migrate_setup_ext(migrate);
+
+	stamp(FERRY_STAMP_OWN, migrate, FERRY_STAMP_SETUP, start);
+	stamp_pages(FERRY_STAMP_OWN, migrate);
+	return ret;
+}
+
+static void own_pages(struct ferry_migrate *migrate)
+{
+	cycles_t start = ferry_stamp_begin();
+
+	ferry_migrate_pages_ext(migrate);
+	stamp(FERRY_STAMP_OWN, migrate, FERRY_STAMP_PAGES, start);
+}
+
+static void own_finalize(struct ferry_migrate *migrate)
+{
+	cycles_t start = ferry_stamp_begin();
+
+	ferry_migrate_finalize_ext(migrate);
+	stamp(FERRY_STAMP_OWN, migrate, FERRY_STAMP_FINALIZE, start);
+}
+
 static const struct ferry_backend own = {
 	.name = "own",
+	.stamp = FERRY_STAMP_OWN,
 	.survives_ksm = true,
 	.holds_anon_vma = true,
 	.tells_outcomes = true,
 	.flushes = BIT(FERRY_NFLUSHES) - 1,
-	.setup = ferry_migrate_setup_ext,
-	.pages = ferry_migrate_pages_ext,
-	.finalize = ferry_migrate_finalize_ext,
+	.setup = own_setup,
+	.pages = own_pages,
+	.finalize = own_finalize,
 	.device_range = ferry_migrate_device_range,
 	.device_pages = ferry_migrate_device_pages,
 	.device_finalize = ferry_migrate_device_finalize,

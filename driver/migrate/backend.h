@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #include "migrate.h"
+#include "stamp.h"
 
 /* Values of enum drm_ferry_backend; checked in the front end. */
 enum ferry_backend_id {
@@ -16,6 +17,7 @@ enum ferry_backend_id {
 /**
  * struct ferry_backend - an engine
  * @name: as the parameter backend= spells it
+ * @stamp: whose time its calls take
  * @survives_ksm: whether it may meet KSM-merged pages
  * @holds_anon_vma: whether the forms by pfn keep the anon_vmas of their pages; else
  *	the caller does (see anon_vma.h)
@@ -33,6 +35,7 @@ enum ferry_backend_id {
  */
 struct ferry_backend {
 	const char *name;
+	enum ferry_stamp_engine stamp;
 	bool survives_ksm;
 	bool holds_anon_vma;
 	bool tells_outcomes;

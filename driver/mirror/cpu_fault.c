@@ -45,6 +45,8 @@ static int migrate_home(const struct ferry_backend *backend,
 		.vma = args->vma,
 		.start = args->start,
 		.gfp = GFP_HIGHUSER_MOVABLE,
+		.backend = backend,
+		.way = ferry_stamp_way(args->flags, args->fault_page),
 	};
 	int ret;
 
@@ -125,6 +127,8 @@ static vm_fault_t fault_result(int ret)
  */
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 {
+	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+	cycles_t start = ferry_stamp_begin();
 	struct page *page = vmf->page;
 	int ret = -EBUSY, tries;
 
@@ -141,5 +145,6 @@ vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 				     page->pgmap->owner, FERRY_MEMORY_PRIVATE, page);
 	}
 	ferry_memory_fault_end(page, !ret);
+	ferry_stamp_end(backend->stamp, FERRY_STAMP_CPU_FAULT, FERRY_STAMP_DRIVER, start);
 	return fault_result(ret);
 }

@@ -28,6 +28,7 @@
 
 #include "device/copy.h"
 #include "device/memory.h"
+#include "migrate/backend.h"
 #include "mirror.h"
 
 /* One piece: three lists of this many entries on the stack. */
@@ -53,6 +54,12 @@ static void refuse(const struct ferry_fill *fill, struct piece *piece, unsigned 
 {
 	if (fill->outcome)
 		fill->outcome[piece->slot[i]] = DRM_FERRY_NO_MEMORY;
+}
+
+static void stamp(const struct ferry_fill *fill, enum ferry_stamp_step step, cycles_t start)
+{
+	if (fill->backend)
+		ferry_stamp_end(fill->backend->stamp, fill->way, step, start);
 }
 
 /* To the device ------------------------------------------------------------- */
@@ -99,16 +106,21 @@ int ferry_fill_device(const struct ferry_fill *fill)
 {
 	unsigned long next = 0, got, i;
 	struct piece piece;
+	cycles_t start;
 	int ret = 0;
 
 	while (next < fill->npages) {
+		start = ferry_stamp_begin();
 		list_for_device(fill, &next, &piece);
 		got = ferry_memory_alloc(fill->memory, fill->owner, piece.n, piece.to);
 		for (i = 0; i < got; i++) {
 			zone_device_page_init(piece.to[i]);
 			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
 		}
+		stamp(fill, FERRY_STAMP_ALLOC, start);
+		start = ferry_stamp_begin();
 		ferry_copy_to_device(piece.to, piece.from, got);
+		stamp(fill, FERRY_STAMP_COPY, start);
 		for (; i < piece.n; i++, ret = -ENOSPC)
 			refuse(fill, &piece, i);
 	}
@@ -191,13 +203,18 @@ int ferry_fill_home(const struct ferry_fill *fill)
 	bool by_policy = has_policy(fill->vma);
 	unsigned long next = 0, got, i;
 	struct piece piece;
+	cycles_t start;
 	int ret = 0;
 
 	while (next < fill->npages) {
+		start = ferry_stamp_begin();
 		list_for_home(fill, &next, &piece);
 		got = by_policy ? alloc_by_policy(fill, &piece) :
 				  alloc_in_bulk(fill, &piece);
+		stamp(fill, FERRY_STAMP_ALLOC, start);
+		start = ferry_stamp_begin();
 		ferry_copy_from_device(piece.to, piece.from, got);
+		stamp(fill, FERRY_STAMP_COPY, start);
 		for (i = 0; i < got; i++) {
 			/* Nobody else knows the page yet. */
 			__folio_set_locked(page_folio(piece.to[i]));

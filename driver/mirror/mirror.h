@@ -8,6 +8,7 @@
 #include <linux/xarray.h>
 
 #include "device/memory.h"
+#include "migrate/stamp.h"
 #include "migrate/tally.h"
 
 struct ferry_backend;
@@ -118,6 +119,8 @@ struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
  * @vma: home: whose NUMA policy holds; NULL: the task's
  * @start: home: address of slot 0
  * @gfp: home: how to allocate
+ * @backend: whose time it takes, for the stamps; NULL: it is not counted
+ * @way: what for
  */
 struct ferry_fill {
 	const unsigned long *src;
@@ -129,6 +132,8 @@ struct ferry_fill {
 	struct vm_area_struct *vma;
 	unsigned long start;
 	gfp_t gfp;
+	const struct ferry_backend *backend;
+	enum ferry_stamp_way way;
 };
 
 int ferry_fill_device(const struct ferry_fill *fill);

@@ -82,6 +82,12 @@ struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
 	return &device_tallies[device->index];
 }
 
+static enum ferry_stamp_way way(const struct batch *batch)
+{
+	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_STAMP_TO_DEVICE :
+							     FERRY_STAMP_TO_SYSTEM;
+}
+
 /* Said by core in its arrays: what had a page on offer and kept its flag. */
 static void note_moves(struct batch *batch)
 {
@@ -156,6 +162,8 @@ static void fill(struct batch *batch)
 		.vma = batch->migrate.vma.vma,
 		.start = batch->migrate.vma.start,
 		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+		.backend = batch->range->backend,
+		.way = way(batch),
 	};
 
 	if (batch->range->target == FERRY_TARGET_DEVICE)
@@ -365,6 +373,7 @@ static int final_status(const struct batch *batch, int ret)
  */
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 {
+	cycles_t start = ferry_stamp_begin();
 	struct batch *batch;
 	int ret = 0;
 
@@ -392,6 +401,7 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 	}
 	range->ended_by = ret;
 	ret = final_status(batch, ret);
+	ferry_stamp_end(range->backend->stamp, way(batch), FERRY_STAMP_DRIVER, start);
 	kvfree(batch);
 	return ret;
 }

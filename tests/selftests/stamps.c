@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The stamps of driver/migrate/stamp.c: who took how long for what. Steps are never
+ * longer than the phase they are in, the first six make the whole call, and what is off
+ * counts nothing.
+ */
+#include "moves.h"
+
+#define PAGES 64
+#define STAMPS "/sys/kernel/debug/ferry_stamps"
+
+FIXTURE(stamps) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	size_t n;
+};
+
+FIXTURE_SETUP(stamps)
+{
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	ASSERT_EQ(put(STAMPS, "1"), 0);
+}
+
+FIXTURE_TEARDOWN(stamps)
+{
+	put(STAMPS, "0");
+	ferry_close(self->ferry);
+}
+
+/* Cycles of "ENGINE WAY STEP", or -1 where it has no line. */
+static long long stamped(const char *what, unsigned long *pages)
+{
+	size_t length = strlen(what);
+	long long cycles = -1;
+	char line[128];
+	FILE *file = fopen(STAMPS, "re");
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, what, length) && line[length] == ' ')
+			sscanf(line + length, "%lld %lu", &cycles, pages);
+	if (file)
+		fclose(file);
+	return cycles;
+}
+
+#define test_stamped(what)						\
+	({								\
+		unsigned long __pages = 0;				\
+		long long __cycles = stamped(what, &__pages);		\
+		ASSERT_EQ(__pages, PAGES)				\
+			TH_LOG("%s: %lu pages", what, __pages);		\
+		__cycles;						\
+	})
+
+TEST_F(stamps, steps_are_in_their_phase)
+{
+	long long setup, parts;
+
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	setup = test_stamped("own to_device setup");
+	parts = test_stamped("own to_device collect") + test_stamped("own to_device isolate") +
+		test_stamped("own to_device unmap") + test_stamped("own to_device flush");
+	ASSERT_GT(test_stamped("own to_device flush"), 0);
+	ASSERT_GT(test_stamped("own to_device unmap"), 0);
+	ASSERT_GE(setup, parts);
+	ASSERT_GE(test_stamped("own to_device pages"), test_stamped("own to_device metadata"));
+	ASSERT_GE(test_stamped("own to_device finalize"),
+		  test_stamped("own to_device install"));
+	ASSERT_GT(test_stamped("own to_device install"), 0);
+}
+
+TEST_F(stamps, each_way_of_each_engine)
+{
+	static const char *const lines[] = {
+		"own to_device copy", "own to_system copy", "core to_device copy",
+		"core to_system copy", "own to_device alloc", "core to_system finalize",
+		"own to_system driver", "core to_device driver",
+	};
+	unsigned long pages;
+	size_t i;
+
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(stamped("core to_device setup", &pages), -1);
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_SYSTEM);
+	test_engine_moves(self->ferry, CORE, self->memory, self->n, TO_DEVICE);
+	test_engine_moves(self->ferry, CORE, self->memory, self->n, TO_SYSTEM);
+	for (i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		ASSERT_GT(test_stamped(lines[i]), 0)
+			TH_LOG("%s", lines[i]);
+	/* Nobody looks into core. */
+	ASSERT_EQ(stamped("core to_device collect", &pages), -1);
+}
+
+TEST_F(stamps, off_and_on_again)
+{
+	unsigned long pages;
+	long long before;
+
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	before = test_stamped("own to_device setup");
+	ASSERT_EQ(put(STAMPS, "0"), 0);
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_SYSTEM);
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(test_stamped("own to_device setup"), before);
+	ASSERT_EQ(stamped("own to_system setup", &pages), -1);
+	ASSERT_EQ(put(STAMPS, "1"), 0);
+	ASSERT_EQ(stamped("own to_device setup", &pages), -1);
+	ASSERT_EQ(put(STAMPS, "x"), -EINVAL);
+}
+
+/* The module decides which engine it is. */
+TEST_F(stamps, home_by_touch)
+{
+	unsigned long pages = 0;
+	long long own, core;
+
+	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
+	ASSERT_EQ(find_difference(self->memory, self->n, 1), self->n);
+	own = stamped("own cpu_fault driver", &pages);
+	core = stamped("core cpu_fault driver", &pages);
+	ASSERT_GT(own > core ? own : core, 0);
+	ASSERT_GE(pages, PAGES);
+}
+
+TEST_HARNESS_MAIN
