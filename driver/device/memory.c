@@ -199,8 +199,15 @@ void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
  * device pages, so that one may still count as mlocked. Without a reference nobody
  * else touches them, and one plain store does.
  */
+#if defined(CONFIG_PAGE_IDLE_FLAG) && defined(CONFIG_64BIT)
+#define FERRY_IDLE_FLAGS	(BIT(PG_young) | BIT(PG_idle))
+#else
+#define FERRY_IDLE_FLAGS	0
+#endif
+
 #define FERRY_LIFE_FLAGS						\
-	(__PG_MLOCKED | BIT(PG_unevictable) | BIT(PG_dirty) |		\
+	(__PG_MLOCKED | FERRY_IDLE_FLAGS | BIT(PG_reclaim) |		\
+	 BIT(PG_unevictable) | BIT(PG_dirty) |				\
 	 BIT(PG_uptodate) | BIT(PG_swapbacked) | BIT(PG_referenced) |	\
 	 BIT(PG_workingset) | BIT(PG_active) | BIT(PG_checked) |	\
 	 BIT(PG_mappedtodisk))
@@ -209,7 +216,7 @@ static void clear_flags(struct folio *folio)
 {
 	if (unlikely(folio_test_mlocked(folio)))
 		zone_stat_mod_folio(folio, NR_MLOCK, -1);
-	folio->flags &= ~FERRY_LIFE_FLAGS;
+	WRITE_ONCE(folio->flags, READ_ONCE(folio->flags) & ~FERRY_LIFE_FLAGS);
 }
 
 /**

@@ -8,7 +8,8 @@
  *
  * For a page that may move, under the lock of its page table, in this order:
  *
- *  1. A reference. The entry names the page and cannot change, so it is not freed.
+ *  1. No reference: the entry has one, names the page and cannot change, so the page
+ *     is not freed. In step 7 it becomes ours.
  *  2. The page's lock, by trylock: we hold other pages' locks, in the order of
  *     addresses, and somebody may hold this one and wait for one of ours (I16). From
  *     here on reclaim, KSM, other migrations and swap-in through another mm keep off;
@@ -32,13 +33,15 @@
  *  5. The dirty bit goes to the folio before the lock drops. Whoever takes the lock
  *     next (zap for DONTNEED, and after it reclaim in another process) sees an entry
  *     without the bit, and must find it in the folio. The folio's lock, held, keeps
- *     writeback from cleaning it.
+ *     writeback, swapping out and MADV_FREE from cleaning it; so one that is dirty
+ *     already stays so.
  *  6. The migration entry, in place of nothing. Faults from now on wait for the page's
  *     lock; fork shares the entry as readable; zap drops it; mprotect and uffd
  *     write-protect change it, and install.c obeys what it finds (I8).
- *  7. rmap and the entry's reference. Last, for until then the page counted as mapped
- *     once too often, which makes others refuse it, and never once too few. If nobody
- *     else maps it, it is noted as KNOWN: the page is locked and in no other page
+ *  7. rmap; the entry's reference is ours from here on. Last, for until then the page
+ *     counted as mapped once too often, which makes others refuse it, and never once
+ *     too few. If that was its last entry, it is noted as KNOWN: the page is locked and
+ *     in no other page
  *     table, and an address space that does not map it can come to do so through the
  *     swap cache (needs the lock) or by a copy of our entry alone. Those of our own mm
  *     (fork, mremap) need mmap_lock for writing, UFFDIO_MOVE waits for migration
@@ -64,6 +67,11 @@
 #include "engine.h"
 #include "mm_internal.h"
 
+/*
+ * What is done for each page is inline, so that the fields of struct entry are
+ * registers: a tenth of what a page costs here.
+ */
+
 /**
  * struct entry - one page-table entry that is looked at
  * @slot: of its address
@@ -71,6 +79,7 @@
  * @ptep: where it is, under its lock
  * @pte: as it was read
  * @page: the page it names
+ * @device: it is a device's
  */
 struct entry {
 	unsigned long slot;
@@ -78,6 +87,7 @@ struct entry {
 	pte_t *ptep;
 	pte_t pte;
 	struct page *page;
+	bool device;
 };
 
 static unsigned long slot_of(const struct ferry_job *job, unsigned long addr)
@@ -118,52 +128,51 @@ static void collect_zero(struct ferry_job *job, const struct entry *entry)
 		collect_hole(job, entry->slot);
 }
 
-/* The entry that stands for the page while it moves. */
-static pte_t make_migration_pte(pte_t pte, struct page *page, bool exclusive)
+/* The entry that stands for the page while it moves; @write: it may be written. */
+static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
+						const struct entry *entry,
+						bool write, bool exclusive)
 {
-	bool present = pte_present(pte), write;
-	swp_entry_t entry;
+	unsigned long offset = page_to_pfn(entry->page), type;
+	bool present = pte_present(entry->pte);
 	pte_t new;
 
-	write = present ? pte_write(pte) :
-			  is_writable_device_private_entry(pte_to_swp_entry(pte));
 	if (write)
-		entry = make_writable_migration_entry(page_to_pfn(page));
-	else if (exclusive)
-		entry = make_readable_exclusive_migration_entry(page_to_pfn(page));
+		type = SWP_MIGRATION_WRITE;
 	else
-		entry = make_readable_migration_entry(page_to_pfn(page));
+		type = exclusive ? SWP_MIGRATION_READ_EXCLUSIVE : SWP_MIGRATION_READ;
 
 	/* Young and dirty are known of present entries only. */
-	if (present && pte_young(pte))
-		entry = make_migration_entry_young(entry);
-	if (present && pte_dirty(pte))
-		entry = make_migration_entry_dirty(entry);
+	if (present && pte_young(entry->pte))
+		offset |= job->young;
+	if (present && pte_dirty(entry->pte))
+		offset |= job->dirty;
 
-	new = swp_entry_to_pte(entry);
-	if (present ? pte_soft_dirty(pte) : pte_swp_soft_dirty(pte))
+	new = swp_entry_to_pte(swp_entry(type, offset));
+	if (present ? pte_soft_dirty(entry->pte) : pte_swp_soft_dirty(entry->pte))
 		new = pte_swp_mksoft_dirty(new);
 	/*
 	 * PAGEMAP_SCAN protects a device entry and leaves it writable: the device may
 	 * have written since, and nobody was told. So it counts as written.
 	 */
-	if (present ? pte_uffd_wp(pte) : pte_swp_uffd_wp(pte) && !write)
+	if (present ? pte_uffd_wp(entry->pte) : pte_swp_uffd_wp(entry->pte) && !write)
 		new = pte_swp_mkuffd_wp(new);
 	return new;
 }
 
-static unsigned long make_source(const struct entry *entry, swp_entry_t migration)
+static __always_inline bool is_writable(pte_t pte)
 {
-	return migrate_pfn(page_to_pfn(entry->page)) | MIGRATE_PFN_MIGRATE |
-	       (is_writable_migration_entry(migration) ? MIGRATE_PFN_WRITE : 0);
+	if (pte_present(pte))
+		return pte_write(pte);
+	return is_writable_device_private_entry(pte_to_swp_entry(pte));
 }
 
-/* Steps 3 to 7 of the file header; the folio is locked and has our reference. */
-static u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
+/* Steps 3 to 7 of the file header; the folio is locked. */
+static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 {
+	bool exclusive = ferry_folio_exclusive(folio), present, write;
 	struct vm_area_struct *vma = job->vma;
-	bool exclusive = PageAnonExclusive(entry->page), present;
-	pte_t new;
+	unsigned long src;
 
 	present = pte_present(entry->pte);
 	if (present)
@@ -175,19 +184,22 @@ static u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 		return FERRY_PINNED;
 	}
 	ferry_control_delay(FERRY_DELAY_CLEAR_TO_DIRTY);
-	if (present && pte_dirty(entry->pte))
+	if (present && pte_dirty(entry->pte) && !folio_test_dirty(folio))
 		folio_mark_dirty(folio);
 
-	new = make_migration_pte(entry->pte, entry->page, exclusive);
-	set_pte_at(vma->vm_mm, entry->addr, entry->ptep, new);
-	folio_remove_rmap_pte(folio, entry->page, vma);
-	folio_put(folio);
-
-	job->src[entry->slot] = make_source(entry, pte_to_swp_entry(new));
-	if (!folio_mapped(folio))
-		job->src[entry->slot] |= FERRY_PFN_KNOWN;
-	if (!folio_is_zone_device(folio))
-		job->src[entry->slot] |= FERRY_PFN_ON_LRU;
+	write = is_writable(entry->pte);
+	set_pte_at(vma->vm_mm, entry->addr, entry->ptep,
+		   make_migration_pte(job, entry, write, exclusive));
+	src = migrate_pfn(page_to_pfn(entry->page)) | MIGRATE_PFN_MIGRATE;
+	if (write)
+		src |= MIGRATE_PFN_WRITE;
+	if (ferry_rmap_remove(&job->mapped, folio, vma))
+		src |= FERRY_PFN_KNOWN;
+	if (!(src & FERRY_PFN_KNOWN) || !ferry_job_references_right(job, folio))
+		job->want_unmap = true;
+	if (!entry->device)
+		src |= FERRY_PFN_ON_LRU;
+	job->src[entry->slot] = src;
 	ferry_job_tell(job, entry->slot, FERRY_NOT_ATTEMPTED);
 	return FERRY_NOT_ATTEMPTED;
 }
@@ -196,23 +208,33 @@ static u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
  * mlock and munlock put device pages into a CPU's batch too, with a reference, and a
  * CPU that touches the page would fault until that CPU has more to do.
  */
-static bool is_in_mlock_batch(const struct ferry_job *job, struct folio *folio)
+static bool is_in_mlock_batch(struct folio *folio)
 {
-	return folio_test_mlocked(folio) && job->fault_page &&
-	       folio_ref_count(folio) > folio_expected_ref_count(folio) + 2;
+	return folio_test_mlocked(folio) &&
+	       folio_ref_count(folio) > folio_expected_ref_count(folio) + 1;
+}
+
+/* Anonymous, and not merged. */
+static __always_inline bool is_anon(const struct folio *folio)
+{
+	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
+
+	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
 }
 
 /* What can be said of a folio for sure once it is locked. */
-static u8 refuse_locked(struct ferry_job *job, struct folio *folio)
+static __always_inline u8 refuse_locked(struct ferry_job *job,
+					const struct entry *entry,
+					struct folio *folio)
 {
-	if (folio_test_ksm(folio))
+	if (!is_anon(folio))
 		return FERRY_KSM;
 	if (folio_test_hwpoison(folio))
 		return FERRY_HWPOISON;
 	if (folio_test_writeback(folio))
 		return FERRY_WRITEBACK;
-	if (folio_is_zone_device(folio)) {
-		if (job->drained || !is_in_mlock_batch(job, folio))
+	if (entry->device) {
+		if (job->drained || !job->fault_page || !is_in_mlock_batch(folio))
 			return FERRY_NOT_ATTEMPTED;
 		job->want_drain = true;
 		return FERRY_NOT_LRU;
@@ -225,57 +247,58 @@ static u8 refuse_locked(struct ferry_job *job, struct folio *folio)
 }
 
 /* By its kind alone: is it what the caller selected? */
-static u8 refuse_kind(const struct ferry_job *job, struct page *page)
+static __always_inline u8 refuse_kind(const struct ferry_job *job, const struct entry *entry)
 {
-	unsigned long wanted = MIGRATE_VMA_SELECT_SYSTEM;
+	const struct page *page = entry->page;
+	unsigned long wanted;
 
+	if (!entry->device)
+		return wants_system(job) ? FERRY_NOT_ATTEMPTED : FERRY_ALREADY_THERE;
 	if (is_device_private_page(page))
 		wanted = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 	else if (is_device_coherent_page(page))
 		wanted = MIGRATE_VMA_SELECT_DEVICE_COHERENT;
-	else if (is_zone_device_page(page))
+	else
 		return FERRY_SPECIAL;
 
-	if (wanted != MIGRATE_VMA_SELECT_SYSTEM && page->pgmap->owner != job->owner)
+	if (page->pgmap->owner != job->owner)
 		return FERRY_FOREIGN_DEVICE;
 	return job->select & wanted ? FERRY_NOT_ATTEMPTED : FERRY_ALREADY_THERE;
 }
 
-/* Steps 1 and 2. */
-static u8 lock_and_take(struct ferry_job *job, struct entry *entry)
+/* Step 2. */
+static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *entry)
 {
 	struct folio *folio = page_folio(entry->page);
 	u8 why;
 
-	if (folio_test_ksm(folio))
-		return FERRY_KSM;
-	if (!folio_test_anon(folio))
+	if (!is_anon(folio)) {
+		if (folio_test_ksm(folio))
+			return FERRY_KSM;
 		return folio->mapping ? FERRY_FILE : FERRY_SPECIAL;
+	}
 	/* While an entry maps it under its lock it cannot be split. */
 	if (folio_test_large(folio)) {
 		job->want_split = true;
 		return FERRY_LARGE_SPLIT_FAILED;
 	}
 
-	folio_get(folio);
-	if (!folio_trylock(folio)) {
-		folio_put(folio);
+	if (!folio_trylock(folio))
 		return FERRY_LOCKED;
-	}
-	why = refuse_locked(job, folio);
+	why = refuse_locked(job, entry, folio);
 	if (!why)
 		why = take(job, entry, folio);
-	if (why) {
+	if (why)
 		folio_unlock(folio);
-		folio_put(folio);
-	}
 	return why;
 }
 
-static void collect_page(struct ferry_job *job, struct entry *entry)
+static __always_inline void collect_page(struct ferry_job *job, struct entry *entry)
 {
-	u8 why = refuse_kind(job, entry->page);
+	u8 why;
 
+	entry->device = is_zone_device_page(entry->page);
+	why = refuse_kind(job, entry);
 	if (!why)
 		why = lock_and_take(job, entry);
 	if (why)
@@ -299,7 +322,7 @@ static u8 nonpresent_outcome(const struct ferry_job *job, swp_entry_t entry)
 	return FERRY_SPECIAL;
 }
 
-static void collect_entry(struct ferry_job *job, struct entry *entry)
+static __always_inline void collect_entry(struct ferry_job *job, struct entry *entry)
 {
 	swp_entry_t swp;
 
@@ -322,7 +345,11 @@ static void collect_entry(struct ferry_job *job, struct entry *entry)
 		collect_zero(job, entry);
 		return;
 	}
-	entry->page = vm_normal_page(job->vma, entry->addr, entry->pte);
+	/* VM_SPECIAL mappings were refused. */
+	if (pte_special(entry->pte))
+		entry->page = vm_normal_page(job->vma, entry->addr, entry->pte);
+	else
+		entry->page = pte_page(entry->pte);
 	if (entry->page)
 		collect_page(job, entry);
 	else
@@ -348,6 +375,7 @@ static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long star
 		if (job->src[entry.slot] == FERRY_PFN_AGAIN)
 			collect_entry(job, &entry);
 	arch_leave_lazy_mmu_mode();
+	ferry_mapped_pay(&job->mapped);
 	ferry_tlb_end_table(&job->tlb, job->vma, start, end);
 	/*
 	 * munlock, by the rmap, has put pages into this CPU's batch, with a reference

@@ -8,6 +8,8 @@
 
 #include "control.h"
 #include "migrate.h"
+#include "rmap.h"
+#include "stamp.h"
 #include "tlb_batch.h"
 
 /*
@@ -23,10 +25,12 @@
 #define FERRY_PFN_HELD	(1UL << 5)
 /*
  * In dst[]: it came unlocked, and there is no lock to drop; it took the place of its
- * source, or of nothing.
+ * source, or of nothing; it is unlocked and its reference is a page table's, which may
+ * have dropped it since: it is not looked at any more.
  */
 #define FERRY_PFN_UNLOCKED	FERRY_PFN_AGAIN
 #define FERRY_PFN_USED		FERRY_PFN_KNOWN
+#define FERRY_PFN_GIVEN		FERRY_PFN_HELD
 #define FERRY_PFN_NOTES	(FERRY_PFN_AGAIN | FERRY_PFN_KNOWN | FERRY_PFN_HELD)
 
 static_assert(!(FERRY_PFN_NOTES & (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE |
@@ -50,6 +54,13 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  * @counts: what it cost
  * @ext: NULL for drop-in calls
  * @tlb: flushes that are due
+ * @mapped: NR_ANON_MAPPED that is due, under a page table's lock
+ * @young: in the offset of a migration entry, that the entry was young; 0 where there is
+ *	no room for it
+ * @dirty: the same, that it was dirty
+ * @want_unmap: a page was collected that is mapped elsewhere too, or referenced
+ * @holes: destinations were offered for slots without a page
+ * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back
  * @drained: the LRU batches of all CPUs were drained: what is not on a list now
  *	will not be
  * @want_drain: a page was met that a drain would put on its list
@@ -69,6 +80,12 @@ struct ferry_job {
 	struct ferry_migrate_counts *counts;
 	struct ferry_migrate *ext;
 	struct ferry_tlb tlb;
+	struct ferry_mapped mapped;
+	unsigned long young;
+	unsigned long dirty;
+	bool want_unmap;
+	bool holes;
+	bool refused;
 	bool drained;
 	bool want_drain;
 	bool want_split;
@@ -93,20 +110,25 @@ static inline void ferry_job_skip(struct ferry_job *job, unsigned long slot, u8 
 	ferry_job_tell(job, slot, outcome);
 }
 
+/* A page that was collected stays after all. */
+static inline void ferry_job_refuse(struct ferry_job *job, unsigned long slot, u8 outcome)
+{
+	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+	job->refused = true;
+	ferry_job_tell(job, slot, outcome);
+}
+
+/* A page that was collected, or that took the place of one, is a folio of its own. */
+static inline struct folio *ferry_slot_folio(unsigned long slot)
+{
+	return (struct folio *)pfn_to_page(slot >> MIGRATE_PFN_SHIFT);
+}
+
+/* Of a slot with MIGRATE_PFN_VALID. */
 static inline struct folio *ferry_job_source(const struct ferry_job *job,
 					     unsigned long slot)
 {
-	struct page *page = migrate_pfn_to_page(job->src[slot]);
-
-	return page ? page_folio(page) : NULL;
-}
-
-static inline struct folio *ferry_job_offered(const struct ferry_job *job,
-					      unsigned long slot)
-{
-	struct page *page = migrate_pfn_to_page(job->dst[slot]);
-
-	return page ? page_folio(page) : NULL;
+	return ferry_slot_folio(job->src[slot]);
 }
 
 static inline unsigned long ferry_job_addr(const struct ferry_job *job,
@@ -115,11 +137,66 @@ static inline unsigned long ferry_job_addr(const struct ferry_job *job,
 	return job->start + slot * PAGE_SIZE;
 }
 
+/*
+ * A slot's page is anonymous, small and mapped nowhere: ours is its reference, and the
+ * swap cache's, and the caller's on a page that faulted.
+ */
+static inline bool ferry_job_references_right(const struct ferry_job *job,
+					      const struct folio *folio)
+{
+	int expected = 1;
+
+	/* Means something else on other pages, so it is looked at twice. */
+	if (READ_ONCE(folio->flags) & BIT(PG_swapcache))
+		expected += folio_test_swapcache(folio);
+	if (job->fault_page == &folio->page)
+		expected++;
+	return folio_ref_count(folio) == expected;
+}
+
+/* The same in few words, of a folio that is small: nobody maps it. */
+static inline bool ferry_folio_unmapped(const struct folio *folio)
+{
+	return atomic_read(&folio->_mapcount) < 0;
+}
+
+/*
+ * What install.c is to look at: in setup (@back) the pages that were refused, after it
+ * all that are left.
+ */
+static inline bool ferry_job_is_due(const struct ferry_job *job, unsigned long slot,
+				    bool back)
+{
+	unsigned long src = job->src[slot];
+
+	return src & MIGRATE_PFN_VALID && !(back && src & MIGRATE_PFN_MIGRATE);
+}
+
+/* Where the data of a slot's page is: the destination, once it took its place. */
+static inline struct folio *ferry_job_holder(const struct ferry_job *job,
+					     unsigned long slot)
+{
+	/* In setup there are no destinations yet. */
+	unsigned long dst = job->dst ? job->dst[slot] : 0;
+
+	return ferry_slot_folio(dst & FERRY_PFN_USED ? dst : job->src[slot]);
+}
+
+/* A step of a migration by address has ended; those by pfn are not counted. */
+static inline void ferry_job_stamp(const struct ferry_job *job, enum ferry_stamp_step step,
+				   cycles_t start)
+{
+	if (job->vma)
+		ferry_stamp_end(FERRY_STAMP_OWN,
+				ferry_stamp_way(job->select, job->fault_page), step, start);
+}
+
 void ferry_collect(struct ferry_job *job);
 void ferry_isolate(struct ferry_job *job);
+bool ferry_isolate_put(struct ferry_job *job, unsigned long first, unsigned long end,
+		       bool back);
 void ferry_unmap(struct ferry_job *job);
 void ferry_metadata_move(struct ferry_job *job);
-bool ferry_metadata_references_right(const struct ferry_job *job, struct folio *folio);
 void ferry_hole_fill(struct ferry_job *job);
 void ferry_install(struct ferry_job *job);
 void ferry_install_back(struct ferry_job *job);

@@ -167,10 +167,10 @@ void ferry_hole_fill(struct ferry_job *job)
 	struct mmu_notifier_range range;
 	u8 why = FERRY_NOT_ATTEMPTED;
 
+	if (!job->holes)
+		return;
 	while (first < job->npages && !is_hole_with_page(job, first))
 		first++;
-	if (first == job->npages)
-		return;
 
 	mmu_notifier_range_init_owner(&range, MMU_NOTIFY_MIGRATE, 0, job->vma->vm_mm,
 				      ferry_job_addr(job, first),
@@ -181,7 +181,7 @@ void ferry_hole_fill(struct ferry_job *job)
 			continue;
 		if (why != FERRY_NO_MEMORY)
 			why = charge_and_fill(job->vma, ferry_job_addr(job, slot),
-					      ferry_job_offered(job, slot));
+					      ferry_slot_folio(job->dst[slot]));
 		if (why)
 			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 		else

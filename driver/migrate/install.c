@@ -6,10 +6,10 @@
  *
  * In this order:
  *
- *  1. A system page goes to its LRU list, by way of the CPU's batch, before it is
- *     mapped. If it may be mlocked the batch is drained first: mlock, which the rmap
- *     does on the way, counts only on a page that is on its list, and a page that two
- *     processes have mlocked must count two (I22).
+ *  1. A system page goes to its LRU list before it is mapped (isolate.c). If it may be
+ *     mlocked it goes by way of the CPU's batch, which is drained then: mlock, which the
+ *     rmap does on the way, counts only on a page that is on its list, and a page that
+ *     two processes have mlocked must count two (I22).
  *  2. The entries. What the migration entry says now is what counts, not what setup
  *     found: mprotect, uffd write-protect and PAGEMAP_SCAN may have changed it since
  *     (I8); the last leaves a protected entry writable, so protection decides. If it
@@ -21,50 +21,30 @@
  *     made of it, or which it was (I13).
  *       No flush: the entry was not present.
  *  3. Locks drop, and those who wait for the page (faults) look again; references
- *     are put. The source of a move is freed here.
+ *     are put. The source of a move is freed here; system pages by the batch, with no
+ *     page lock or page-table lock held.
  *
  * Known entries (I23). collect.c noted a page KNOWN if its only entry was the one that
  * it replaced. With mmap_lock held ever since it is there still, or gone. So one lock
  * of each page table serves all its entries, without the rmap's lock and its walk.
  * If what is found is not a migration entry for our page, the rmap walk decides after
  * all: that costs little and asks for no proof.
+ *   The reference that the caller has on a destination becomes the entry's, and the
+ * destination is unlocked at once, still under the lock of its table. When that drops,
+ * MADV_DONTNEED may free the page: from then on it is not looked at (GIVEN).
  *
  * The others: remove_migration_ptes(). It needs the anon_vma to live: mmap_lock keeps
  * that of our own mapping; for the forms by pfn, which hold none, a reference was
  * taken while the page was still mapped (I18) and is put here, last.
  */
 #include <linux/mmu_notifier.h>
+#include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 
 #include "engine.h"
 #include "mm_internal.h"
-
-static struct folio *used_destination(const struct ferry_job *job, unsigned long slot)
-{
-	/* In setup there are none yet. */
-	if (!job->dst || !(job->dst[slot] & FERRY_PFN_USED))
-		return NULL;
-	return ferry_job_offered(job, slot);
-}
-
-/* Where the data of a slot's page is now. */
-static struct folio *holder(const struct ferry_job *job, unsigned long slot)
-{
-	return used_destination(job, slot) ?: ferry_job_source(job, slot);
-}
-
-static void add_to_lru(const struct ferry_job *job, unsigned long slot)
-{
-	struct folio *folio = holder(job, slot);
-
-	if (folio_is_zone_device(folio))
-		return;
-	if (folio == ferry_job_source(job, slot) && job->src[slot] & FERRY_PFN_ON_LRU)
-		return;
-	folio_add_lru(folio);
-}
 
 static pte_t make_device_pte(struct folio *folio, pte_t old, bool write)
 {
@@ -79,15 +59,16 @@ static pte_t make_device_pte(struct folio *folio, pte_t old, bool write)
 	return pte;
 }
 
-static pte_t make_present_pte(struct folio *folio, struct vm_area_struct *vma, pte_t old,
+static pte_t make_present_pte(const struct ferry_job *job, struct folio *folio, pte_t old,
 			      bool write)
 {
-	swp_entry_t entry = pte_to_swp_entry(old);
+	pgoff_t offset = swp_offset(pte_to_swp_entry(old));
+	struct vm_area_struct *vma = job->vma;
 	pte_t pte = mk_pte(folio_page(folio, 0), READ_ONCE(vma->vm_page_prot));
 
-	if (!is_migration_entry_young(entry))
+	if (!(offset & job->young))
 		pte = pte_mkold(pte);
-	if (folio_test_dirty(folio) && is_migration_entry_dirty(entry))
+	if (offset & job->dirty && folio_test_dirty(folio))
 		pte = pte_mkdirty(pte);
 	pte = pte_swp_soft_dirty(old) ? pte_mksoft_dirty(pte) :
 					pte_clear_soft_dirty(pte);
@@ -98,33 +79,49 @@ static pte_t make_present_pte(struct folio *folio, struct vm_area_struct *vma, p
 	return pte;
 }
 
-/* Returns whether the entry was ours. */
-static bool install_entry(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
+/* Returns whether the entry was ours; it has the caller's reference on @folio then. */
+static bool install_entry(struct ferry_job *job, unsigned long addr, pte_t *ptep,
 			  struct folio *src, struct folio *folio)
 {
+	struct vm_area_struct *vma = job->vma;
 	pte_t old = ptep_get(ptep), new;
-	rmap_t flags = RMAP_NONE;
 	swp_entry_t entry;
 	bool write;
 
 	if (!is_swap_pte(old))
 		return false;
 	entry = pte_to_swp_entry(old);
-	if (!is_migration_entry(entry) || swp_offset_pfn(entry) != folio_pfn(src))
+	if (!is_migration_entry(entry) ||
+	    (swp_offset(entry) & ~(job->young | job->dirty)) != folio_pfn(src))
 		return false;
 
-	if (!is_readable_migration_entry(entry))
-		flags |= RMAP_EXCLUSIVE;
 	/* PAGEMAP_SCAN protects an entry and leaves it a writable one. */
 	write = is_writable_migration_entry(entry) && !pte_swp_uffd_wp(old);
 	if (folio_is_device_private(folio))
 		new = make_device_pte(folio, old, write);
 	else
-		new = make_present_pte(folio, vma, old, write);
-	folio_get(folio);
-	folio_add_anon_rmap_pte(folio, folio_page(folio, 0), vma, addr, flags);
+		new = make_present_pte(job, folio, old, write);
+	ferry_rmap_add(&job->mapped, folio, vma, addr,
+		       !is_readable_migration_entry(entry));
 	set_pte_at(vma->vm_mm, addr, ptep, new);
 	update_mmu_cache(vma, addr, ptep);
+	return true;
+}
+
+/* Returns whether the page is mapped where it was; @ptep is under its lock. */
+static bool install_slot(struct ferry_job *job, unsigned long slot, pte_t *ptep)
+{
+	struct folio *src = ferry_job_source(job, slot);
+	struct folio *folio = ferry_job_holder(job, slot);
+
+	if (!install_entry(job, ferry_job_addr(job, slot), ptep, src, folio))
+		return false;
+	if (folio == src) {
+		folio_get(folio);
+	} else {
+		job->dst[slot] |= FERRY_PFN_GIVEN;
+		folio_unlock(folio);
+	}
 	return true;
 }
 
@@ -140,17 +137,13 @@ struct span {
 	bool back;
 };
 
-static bool is_due(const struct ferry_job *job, const struct span *span,
-		   unsigned long slot)
+/*
+ * What was not found where it was noted loses the note. Returns whether anything that
+ * is due is left to be found by the rmap.
+ */
+static bool install_known(struct ferry_job *job, const struct span *span)
 {
-	if (!(job->src[slot] & MIGRATE_PFN_VALID))
-		return false;
-	return !span->back || !(job->src[slot] & MIGRATE_PFN_MIGRATE);
-}
-
-/* What was not found where it was noted loses the note. */
-static void install_known(struct ferry_job *job, const struct span *span)
-{
+	bool left = false;
 	unsigned long slot = span->first, addr = ferry_job_addr(job, slot);
 	struct vm_area_struct *vma = job->vma;
 	pte_t *table = NULL, *ptep;
@@ -160,32 +153,35 @@ static void install_known(struct ferry_job *job, const struct span *span)
 	pmdp = mm_find_pmd(vma->vm_mm, addr);
 	if (pmdp)
 		table = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
-	if (table)
-		arch_enter_lazy_mmu_mode();
-	for (ptep = table; slot < span->end; slot++, addr += PAGE_SIZE) {
-		if (is_due(job, span, slot) && job->src[slot] & FERRY_PFN_KNOWN) {
-			if (!table ||
-			    !install_entry(vma, addr, ptep, ferry_job_source(job, slot),
-					   holder(job, slot)))
+	if (!table) {
+		for (; slot < span->end; slot++)
+			if (ferry_job_is_due(job, slot, span->back))
 				job->src[slot] &= ~FERRY_PFN_KNOWN;
-			else
-				job->counts->known++;
-		}
-		if (table)
-			ptep++;
+		return true;
 	}
-	if (!table)
-		return;
+	arch_enter_lazy_mmu_mode();
+	for (ptep = table; slot < span->end; slot++, ptep++) {
+		if (!ferry_job_is_due(job, slot, span->back))
+			continue;
+		if (job->src[slot] & FERRY_PFN_KNOWN && install_slot(job, slot, ptep)) {
+			job->counts->known++;
+		} else {
+			job->src[slot] &= ~FERRY_PFN_KNOWN;
+			left = true;
+		}
+	}
 	arch_leave_lazy_mmu_mode();
+	ferry_mapped_pay(&job->mapped);
 	/* What mlock has put aside, before this CPU may change. */
 	if (vma->vm_flags & VM_LOCKED)
 		mlock_drain_local();
 	pte_unmap_unlock(table, ptl);
+	return left;
 }
 
 static void install_by_rmap(struct ferry_job *job, unsigned long slot)
 {
-	remove_migration_ptes(ferry_job_source(job, slot), holder(job, slot), 0);
+	remove_migration_ptes(ferry_job_source(job, slot), ferry_job_holder(job, slot), 0);
 	job->counts->walked++;
 }
 
@@ -200,7 +196,19 @@ static void give_back(struct ferry_job *job, unsigned long slot, struct page *pa
 		put_page(page);
 }
 
-static void release_source(struct ferry_job *job, unsigned long slot)
+/*
+ * Sources are freed in batches. One that has moved is off its list and has no charge
+ * any more, so if ours was its last reference nothing is left to do but to free it.
+ */
+static void free_batch(struct folio_batch *freed)
+{
+	if (folio_batch_count(freed))
+		free_unref_folios(freed);
+	folio_batch_reinit(freed);
+}
+
+static __always_inline void release_source(struct ferry_job *job, unsigned long slot,
+					   struct folio_batch *freed)
 {
 	struct folio *folio = ferry_job_source(job, slot);
 	struct anon_vma *anon_vma = NULL;
@@ -210,18 +218,22 @@ static void release_source(struct ferry_job *job, unsigned long slot)
 		folio->private = NULL;
 	}
 	folio_unlock(folio);
-	folio_put(folio);
+	if (folio_is_zone_device(folio) || !job->dst || !(job->dst[slot] & FERRY_PFN_USED))
+		folio_put(folio);
+	else if (folio_put_testzero(folio) && !folio_batch_add(freed, folio))
+		free_batch(freed);
 	if (anon_vma)
 		put_anon_vma(anon_vma);
 }
 
 static void release_destination(struct ferry_job *job, unsigned long slot)
 {
-	struct page *page = migrate_pfn_to_page(job->dst[slot]);
+	struct page *page;
 
-	if (!page)
+	if (!(job->dst[slot] & MIGRATE_PFN_VALID) || job->dst[slot] & FERRY_PFN_GIVEN)
 		return;
-	if (used_destination(job, slot)) {
+	page = pfn_to_page(job->dst[slot] >> MIGRATE_PFN_SHIFT);
+	if (job->dst[slot] & FERRY_PFN_USED) {
 		folio_unlock(page_folio(page));
 		put_page(page);
 	} else {
@@ -231,22 +243,18 @@ static void release_destination(struct ferry_job *job, unsigned long slot)
 
 static void install_span(struct ferry_job *job, const struct span *span)
 {
-	bool any_known = false, any_mlocked = false;
+	bool in_batch, left = true;
 	unsigned long slot;
 
-	for (slot = span->first; slot < span->end; slot++) {
-		if (!is_due(job, span, slot))
-			continue;
-		add_to_lru(job, slot);
-		any_known |= !!(job->src[slot] & FERRY_PFN_KNOWN);
-		any_mlocked |= folio_test_unevictable(holder(job, slot));
-	}
-	if (any_mlocked || (job->vma && job->vma->vm_flags & VM_LOCKED))
+	in_batch = ferry_isolate_put(job, span->first, span->end, span->back);
+	if (in_batch || (job->vma && job->vma->vm_flags & VM_LOCKED))
 		lru_add_drain();
-	if (any_known)
-		install_known(job, span);
-	for (slot = span->first; slot < span->end; slot++)
-		if (is_due(job, span, slot) && !(job->src[slot] & FERRY_PFN_KNOWN))
+	/* By pfn nothing is known. */
+	if (job->vma)
+		left = install_known(job, span);
+	for (slot = span->first; slot < span->end && left; slot++)
+		if (!(job->src[slot] & FERRY_PFN_KNOWN) &&
+		    ferry_job_is_due(job, slot, span->back))
 			install_by_rmap(job, slot);
 }
 
@@ -266,18 +274,21 @@ static unsigned long span_end(const struct ferry_job *job, unsigned long first)
  */
 void ferry_install(struct ferry_job *job)
 {
+	struct folio_batch freed;
 	struct span span = {};
 	unsigned long slot;
 
+	folio_batch_init(&freed);
 	for (; span.first < job->npages; span.first = span.end) {
 		span.end = span_end(job, span.first);
 		install_span(job, &span);
 		for (slot = span.first; slot < span.end; slot++) {
 			release_destination(job, slot);
 			if (job->src[slot] & MIGRATE_PFN_VALID)
-				release_source(job, slot);
+				release_source(job, slot, &freed);
 		}
 	}
+	free_batch(&freed);
 }
 
 /**
@@ -289,16 +300,19 @@ void ferry_install(struct ferry_job *job)
 void ferry_install_back(struct ferry_job *job)
 {
 	struct span span = { .back = true };
+	struct folio_batch freed;
 	unsigned long slot;
 
+	folio_batch_init(&freed);
 	for (; span.first < job->npages; span.first = span.end) {
 		span.end = span_end(job, span.first);
 		install_span(job, &span);
 		for (slot = span.first; slot < span.end; slot++) {
-			if (!is_due(job, &span, slot))
+			if (!ferry_job_is_due(job, slot, span.back))
 				continue;
-			release_source(job, slot);
+			release_source(job, slot, &freed);
 			job->src[slot] = 0;
 		}
 	}
+	free_batch(&freed);
 }

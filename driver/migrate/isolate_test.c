@@ -140,11 +140,45 @@ static void mlocked(struct kunit *test)
 	}
 }
 
+/*
+ * munlock, while a page was off its list, has left it unevictable. Such pages go home by
+ * the CPU's batch, others straight to their list, under its lock: more of the first
+ * between the others than a batch holds.
+ */
+static void stranded_among_others(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, MANY);
+	struct ferry_trial_memory before, now;
+	unsigned long slot;
+
+	ferry_trial_write(t, 0, MANY);
+	ferry_trial_memory(t, &before);
+	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	for (slot = 0; slot < MANY; slot++)
+		if (slot % 4)
+			folio_set_unevictable(page_folio(migrate_pfn_to_page(t->src[slot])));
+	for (slot = 0; slot < MANY; slot += 2)
+		ferry_trial_offer(t, slot);
+	ferry_trial_pages(t);
+	ferry_trial_finalize(t);
+	lru_add_drain_all();
+
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), MANY / 2);
+	KUNIT_EXPECT_EQ(test, count_on_lru(t), MANY);
+	ferry_trial_memory(t, &now);
+	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru));
+	for (slot = 0; slot < MANY; slot++)
+		KUNIT_EXPECT_FALSE(test, folio_test_unevictable(
+					page_folio(ferry_trial_page(t, slot))));
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, MANY), 0);
+}
+
 static struct kunit_case isolate_cases[] = {
 	KUNIT_CASE(off_the_lists_meanwhile),
 	KUNIT_CASE(somebody_was_faster),
 	KUNIT_CASE(other_cpus_batches),
 	KUNIT_CASE(mlocked),
+	KUNIT_CASE(stranded_among_others),
 	{}
 };
 

@@ -16,13 +16,14 @@
  *     given back, which marks it dirty, for the copy on the swap device is gone; if
  *     others still refer to it the page stays. The mapping is read again afterwards.
  *     Writeback cannot begin while we hold the lock, and was excluded before.
- *  3. References, again (I17). folio_migrate_mapping() does it: for a folio in the swap
- *     cache with the references frozen under the xarray's lock, so that a lookup that
+ *  3. References, again (I17). For a folio in the swap cache folio_migrate_mapping()
+ *     does it, with the references frozen under the xarray's lock, so that a lookup that
  *     comes meanwhile finds either the old page whole or the new one; for the others a
  *     count, which is enough: the page is locked and unmapped, so no new reference
  *     leads to a change of its data or its flags.
- *  4. index and mapping, with it the anon_vma, and swapbacked.
- *  5. Flags and the memcg charge, folio_migrate_flags(). The dirty flag is copied
+ *  4. index and mapping, with it the anon_vma. Nobody else sees the new page yet, so
+ *     plain stores do.
+ *  5. Flags and the memcg charge, as folio_migrate_flags(). The dirty flag is copied
  *     after the last check and before the page can be seen (I3): for the swap cache
  *     inside the frozen section. It is not cleared for writeback on the way and
  *     nothing counts as dirtied: moving is not writing. The charge goes with the data,
@@ -31,32 +32,18 @@
  * A page that fails keeps everything; finalize maps it again.
  */
 #include <linux/memremap.h>
+#include <linux/page_owner.h>
+#include <linux/page_idle.h>
+#include <linux/bitops.h>
 #include <linux/migrate.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
 
 #include "engine.h"
 
-/**
- * ferry_metadata_references_right() - whether all references are accounted for
- * @job: the caller's page that faulted has one more
- * @folio: locked, unmapped; ours is one reference
- */
-bool ferry_metadata_references_right(const struct ferry_job *job, struct folio *folio)
+static bool destination_fits(const struct folio *dst)
 {
-	int expected = folio_expected_ref_count(folio) + 1;
-
-	if (job->fault_page && page_folio(job->fault_page) == folio)
-		expected++;
-	return folio_ref_count(folio) == expected;
-}
-
-static bool destination_fits(const struct ferry_job *job, unsigned long slot,
-			     struct folio *dst)
-{
-	if (job->dst[slot] & FERRY_PFN_UNLOCKED)
-		return false;
-	if (folio_test_large(dst) || dst->mapping || folio_mapped(dst))
+	if (folio_test_large(dst) || dst->mapping || !ferry_folio_unmapped(dst))
 		return false;
 	return !folio_is_zone_device(dst) || folio_is_device_private(dst) ||
 	       folio_is_device_coherent(dst);
@@ -65,37 +52,84 @@ static bool destination_fits(const struct ferry_job *job, unsigned long slot,
 /* The device writes without the kernel: no other copy of the page may be good. */
 static u8 leave_swap_cache(struct folio *src, struct folio *dst)
 {
-	if (!folio_test_swapcache(src) || !folio_is_zone_device(dst))
+	if (!folio_is_zone_device(dst))
 		return FERRY_NOT_ATTEMPTED;
 	return folio_free_swap(src) ? FERRY_NOT_ATTEMPTED : FERRY_SHARED_BUSY;
 }
 
-/* folio_migrate_flags() clears the old page's private field; ours is in it. */
-static void move_flags(struct folio *src, struct folio *dst, bool held)
-{
-	void *anon_vma = src->private;
+/* What a small anonymous folio outside the swap cache takes along. */
+#define MOVED_FLAGS	(BIT(PG_referenced) | BIT(PG_uptodate) | BIT(PG_active) |	\
+			 BIT(PG_unevictable) | BIT(PG_workingset) | BIT(PG_checked) |	\
+			 BIT(PG_mappedtodisk) | BIT(PG_dirty) | BIT(PG_swapbacked) |	\
+			 BIT(PG_readahead))
 
-	folio_migrate_flags(dst, src);
-	if (held)
-		src->private = anon_vma;
+/* As folio_migrate_flags(), in one step. */
+static void move_flags_at_once(struct folio *src, struct folio *dst)
+{
+	unsigned long flags = READ_ONCE(src->flags) & MOVED_FLAGS;
+
+	/* What was copied, before the page says that it is there. */
+	smp_wmb();
+	set_mask_bits(&dst->flags, 0, flags);
+	if (flags & (BIT(PG_active) | BIT(PG_unevictable)))
+		set_mask_bits(&src->flags, BIT(PG_active) | BIT(PG_unevictable), 0);
+	if (folio_test_young(src))
+		folio_set_young(dst);
+	if (folio_test_idle(src))
+		folio_set_idle(dst);
+	src->private = NULL;
+	folio_copy_owner(dst, src);
+	pgalloc_tag_copy(dst, src);
+	mem_cgroup_migrate(src, dst);
 }
 
-static u8 move(struct ferry_job *job, unsigned long slot, struct folio *src,
-	       struct folio *dst)
+/* Steps 3 to 5 for a page that was in the swap cache when it was looked at. */
+static u8 move_cached(struct ferry_job *job, struct folio *src, struct folio *dst)
 {
 	int extra = job->fault_page && page_folio(job->fault_page) == src;
-	u8 why;
+	u8 why = leave_swap_cache(src, dst);
 
-	if (folio_test_writeback(src))
-		return FERRY_WRITEBACK;
-	why = leave_swap_cache(src, dst);
 	if (why)
 		return why;
 	if (folio_migrate_mapping(folio_mapping(src), dst, src, extra) !=
 	    MIGRATEPAGE_SUCCESS)
 		return FERRY_PINNED;
-	move_flags(src, dst, job->src[slot] & FERRY_PFN_HELD);
+	folio_migrate_flags(dst, src);
 	return FERRY_NOT_ATTEMPTED;
+}
+
+/* The same for the others. */
+static u8 move_plain(struct ferry_job *job, struct folio *src, struct folio *dst)
+{
+	if (!ferry_job_references_right(job, src))
+		return FERRY_PINNED;
+	dst->index = src->index;
+	dst->mapping = src->mapping;
+	/* What NUMA balancing notes of a page is the kernel's affair. */
+	if (IS_ENABLED(CONFIG_NUMA_BALANCING)) {
+		if (folio_test_swapbacked(src))
+			__folio_set_swapbacked(dst);
+		folio_migrate_flags(dst, src);
+	} else {
+		move_flags_at_once(src, dst);
+	}
+	return FERRY_NOT_ATTEMPTED;
+}
+
+static u8 move(struct ferry_job *job, unsigned long slot, struct folio *src,
+	       struct folio *dst)
+{
+	void *anon_vma = src->private;
+	u8 why;
+
+	if (folio_test_writeback(src))
+		return FERRY_WRITEBACK;
+	why = folio_test_swapcache(src) ? move_cached(job, src, dst) :
+					  move_plain(job, src, dst);
+	/* The old page's private field was cleared; ours is in it. */
+	if (!why && job->src[slot] & FERRY_PFN_HELD)
+		src->private = anon_vma;
+	return why;
 }
 
 /* Why a page that could move was offered nothing, unless the caller has said so. */
@@ -106,32 +140,31 @@ static void tell_no_destination(struct ferry_job *job, unsigned long slot)
 			       FERRY_NO_DESTINATION : FERRY_HOLE);
 }
 
-static void refuse(struct ferry_job *job, unsigned long slot, u8 why)
+/* @dst: what is offered, or NULL */
+static void move_slot(struct ferry_job *job, unsigned long slot, struct folio *dst)
 {
-	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
-	ferry_job_tell(job, slot, why);
-}
-
-static void move_slot(struct ferry_job *job, unsigned long slot)
-{
-	struct folio *dst = ferry_job_offered(job, slot);
-	struct folio *src = ferry_job_source(job, slot);
 	u8 why;
 
 	if (!dst) {
 		tell_no_destination(job, slot);
 		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
-	} else if (!destination_fits(job, slot, dst)) {
-		refuse(job, slot, FERRY_NO_DESTINATION);
-	} else if (src) {
-		why = move(job, slot, src, dst);
-		if (why) {
-			refuse(job, slot, why);
-			return;
-		}
-		job->dst[slot] |= FERRY_PFN_USED;
-		ferry_job_tell(job, slot, FERRY_MOVED);
+		return;
 	}
+	if (job->dst[slot] & FERRY_PFN_UNLOCKED || !destination_fits(dst)) {
+		ferry_job_refuse(job, slot, FERRY_NO_DESTINATION);
+		return;
+	}
+	if (!(job->src[slot] & MIGRATE_PFN_VALID)) {
+		job->holes = true;
+		return;
+	}
+	why = move(job, slot, ferry_job_source(job, slot), dst);
+	if (why) {
+		ferry_job_refuse(job, slot, why);
+		return;
+	}
+	job->dst[slot] |= FERRY_PFN_USED;
+	ferry_job_tell(job, slot, FERRY_MOVED);
 }
 
 /**
@@ -148,10 +181,12 @@ void ferry_metadata_move(struct ferry_job *job)
 	struct folio *dst;
 
 	for (slot = 0; slot < job->npages; slot++) {
-		dst = ferry_job_offered(job, slot);
+		dst = NULL;
+		if (job->dst[slot] & MIGRATE_PFN_VALID)
+			dst = page_folio(migrate_pfn_to_page(job->dst[slot]));
 		if (dst && !folio_test_locked(dst))
 			job->dst[slot] |= FERRY_PFN_UNLOCKED;
 		if (job->src[slot] & MIGRATE_PFN_MIGRATE)
-			move_slot(job, slot);
+			move_slot(job, slot, dst);
 	}
 }

@@ -138,6 +138,9 @@ static void identity(struct kunit *test)
 	ferry_trial_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, folio_mapcount(dst), 1);
+	/* Ours became the entry's. */
+	KUNIT_EXPECT_EQ(test, folio_ref_count(dst), 1);
+	KUNIT_EXPECT_FALSE(test, folio_test_locked(dst));
 	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 1), 0);
 }
 

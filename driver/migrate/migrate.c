@@ -42,6 +42,7 @@
 #include <linux/memremap.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
+#include <linux/swapops.h>
 
 #include "engine.h"
 #include "mm_internal.h"
@@ -93,6 +94,10 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 	};
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
 		       &counts->flushes);
+	if (migration_entry_supports_ad()) {
+		job->young = SWP_MIG_YOUNG;
+		job->dirty = SWP_MIG_DIRTY;
+	}
 }
 
 /* Everything back as it was, with no page lock left, to drain and begin anew. */
@@ -105,6 +110,8 @@ static void drain(struct ferry_job *job)
 			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 	ferry_tlb_end_call(&job->tlb);
 	ferry_install_back(job);
+	job->refused = false;
+	job->want_unmap = false;
 	lru_add_drain_all();
 	job->counts->drains++;
 	job->drained = true;
@@ -134,23 +141,37 @@ static void split(struct ferry_job *job)
 	}
 }
 
+/* What the last pass still found changing. */
+static void give_up(struct ferry_job *job)
+{
+	unsigned long slot;
+
+	for (slot = 0; slot < job->npages; slot++)
+		if (job->src[slot] == FERRY_PFN_AGAIN)
+			ferry_job_skip(job, slot, FERRY_RACED);
+}
+
 static void collect_in_passes(struct ferry_job *job)
 {
 	unsigned int pass;
+	cycles_t start;
 
 	for (pass = 1; pass <= FERRY_MIGRATE_PASSES; pass++) {
 		/* What the last pass collects, nobody would collect again. */
 		job->drained |= pass == FERRY_MIGRATE_PASSES;
 		lru_add_drain();
+		start = ferry_stamp_begin();
 		ferry_collect(job);
+		ferry_job_stamp(job, FERRY_STAMP_COLLECT, start);
 		job->counts->passes++;
 		if (job->want_drain)
 			drain(job);
 		else if (job->want_split)
 			split(job);
 		else if (!job->raced)
-			break;
+			return;
 	}
+	give_up(job);
 }
 
 static unsigned long count_moving(const struct ferry_job *job)
@@ -162,20 +183,12 @@ static unsigned long count_moving(const struct ferry_job *job)
 	return count;
 }
 
-static void tidy(struct ferry_job *job)
-{
-	unsigned long slot;
-
-	for (slot = 0; slot < job->npages; slot++)
-		if (job->src[slot] == FERRY_PFN_AGAIN)
-			ferry_job_skip(job, slot, FERRY_RACED);
-}
-
 static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		 struct ferry_migrate *ext)
 {
 	struct ferry_job job;
 	unsigned long slot;
+	cycles_t start;
 	int ret;
 
 	/* Counted before they are rounded, as the caller counted its arrays. */
@@ -193,9 +206,12 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		job.dst[slot] = 0;
 	}
 	collect_in_passes(&job);
+	start = ferry_stamp_begin();
 	ferry_isolate(&job);
+	ferry_job_stamp(&job, FERRY_STAMP_ISOLATE, start);
+	start = ferry_stamp_begin();
 	ferry_unmap(&job);
-	tidy(&job);
+	ferry_job_stamp(&job, FERRY_STAMP_UNMAP, start);
 	args->cpages = count_moving(&job);
 	args->npages = job.npages;
 	trace_ferry_setup(job.start, job.npages, args->cpages, counts->passes,
@@ -210,11 +226,16 @@ static void pages(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		  struct ferry_migrate *ext)
 {
 	struct ferry_job job;
+	cycles_t start;
 
 	init_job(&job, args, counts, ext);
 	ferry_control_pause(FERRY_PAUSE_AFTER_COPY);
+	start = ferry_stamp_begin();
 	ferry_metadata_move(&job);
+	ferry_job_stamp(&job, FERRY_STAMP_METADATA, start);
+	start = ferry_stamp_begin();
 	ferry_hole_fill(&job);
+	ferry_job_stamp(&job, FERRY_STAMP_HOLE, start);
 	if (trace_ferry_pages_enabled())
 		trace_ferry_pages(job.start, job.npages, count_moving(&job));
 }
@@ -223,11 +244,14 @@ static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *coun
 		     struct ferry_migrate *ext)
 {
 	struct ferry_job job;
+	cycles_t start;
 
 	mmap_assert_locked(args->vma->vm_mm);
 	init_job(&job, args, counts, ext);
 	ferry_control_pause(FERRY_PAUSE_BEFORE_FINALIZE);
+	start = ferry_stamp_begin();
 	ferry_install(&job);
+	ferry_job_stamp(&job, FERRY_STAMP_INSTALL, start);
 	trace_ferry_finalize(job.start, job.npages, counts->known, counts->walked);
 }
 
@@ -369,6 +393,7 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.dst = dst,
 		.npages = npages,
 		.counts = counts,
+		.want_unmap = true,
 	};
 	ferry_tlb_init(&job->tlb, FERRY_FLUSH_DEFAULT, &counts->flushes);
 }

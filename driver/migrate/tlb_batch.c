@@ -85,32 +85,6 @@ void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush,
 	*tlb = (struct ferry_tlb) { .strategy = flush, .flushes = flushes };
 }
 
-/**
- * ferry_tlb_clear() - take an entry out of the page table
- * @tlb: the batch
- * @vma: mapping
- * @addr: address of the entry
- * @ptep: its table's lock is held
- * @exclusive: the page is exclusive to this mapping
- *
- * Return: the entry, read and cleared in one atomic step.
- */
-pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct *vma,
-		      unsigned long addr, pte_t *ptep, bool exclusive)
-{
-	pte_t pte;
-
-	if (tlb->strategy == FERRY_FLUSH_PER_PAGE && exclusive) {
-		pte = ptep_clear_flush(vma, addr, ptep);
-		*tlb->flushes += pte_present(pte);
-	} else {
-		pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
-	}
-	if (pte_accessible(vma->vm_mm, pte))
-		tlb->cleared = true;
-	return pte;
-}
-
 #if FERRY_CAN_DEFER_FLUSH
 /* Follows set_tlb_ubc_flush_pending(). */
 static void set_pending(struct mm_struct *mm)

@@ -2,7 +2,7 @@
 #ifndef FERRY_MIGRATE_TLB_BATCH_H
 #define FERRY_MIGRATE_TLB_BATCH_H
 
-#include <linux/mm_types.h>
+#include <linux/mm.h>
 #include <linux/rmap.h>
 
 #include "migrate.h"
@@ -21,11 +21,35 @@ struct ferry_tlb {
 
 void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush,
 		    unsigned long *flushes);
-pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct *vma,
-		      unsigned long addr, pte_t *ptep, bool exclusive);
 void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end);
 enum ttu_flags ferry_tlb_ttu_flags(const struct ferry_tlb *tlb);
 void ferry_tlb_end_call(struct ferry_tlb *tlb);
+
+/**
+ * ferry_tlb_clear() - take an entry out of the page table
+ * @tlb: the batch
+ * @vma: mapping
+ * @addr: address of the entry
+ * @ptep: its table's lock is held
+ * @exclusive: the page is exclusive to this mapping
+ *
+ * Return: the entry, read and cleared in one atomic step.
+ */
+static inline pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct *vma,
+				    unsigned long addr, pte_t *ptep, bool exclusive)
+{
+	pte_t pte;
+
+	if (tlb->strategy == FERRY_FLUSH_PER_PAGE && exclusive) {
+		pte = ptep_clear_flush(vma, addr, ptep);
+		*tlb->flushes += pte_present(pte);
+	} else {
+		pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
+	}
+	if (pte_accessible(vma->vm_mm, pte))
+		tlb->cleared = true;
+	return pte;
+}
 
 #endif

@@ -14,6 +14,10 @@
  * mapped then (a temporary stack of exec(), a pin, an entry that somebody is just
  * taking out) is put back and told. Nothing waits (I12, I16).
  *
+ * collect.c has seen already which pages are neither mapped nor referenced any more;
+ * where that is so for all of them there is nothing to look at. A reference that comes
+ * later than that look is found by metadata.c.
+ *
  * References: with the page locked, unmapped and off its LRU list, all that may be left
  * are ours, the swap cache's, and the caller's on a page that faulted. Any other
  * (GUP, a pipe, a fault in another thread) may be about to access the page, and the
@@ -32,16 +36,16 @@ static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flag
 {
 	struct folio *folio = ferry_job_source(job, slot);
 
-	if (folio_mapped(folio))
+	if (!ferry_folio_unmapped(folio)) {
 		try_to_migrate(folio, flags);
-	if (folio_mapped(folio)) {
-		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
-		ferry_job_tell(job, slot, folio_maybe_dma_pinned(folio) ?
-			       FERRY_PINNED : FERRY_SHARED_BUSY);
-	} else if (!ferry_metadata_references_right(job, folio)) {
-		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
-		ferry_job_tell(job, slot, FERRY_PINNED);
+		if (folio_mapped(folio)) {
+			ferry_job_refuse(job, slot, folio_maybe_dma_pinned(folio) ?
+					 FERRY_PINNED : FERRY_SHARED_BUSY);
+			return;
+		}
 	}
+	if (!ferry_job_references_right(job, folio))
+		ferry_job_refuse(job, slot, FERRY_PINNED);
 }
 
 /**
@@ -57,10 +61,14 @@ void ferry_unmap(struct ferry_job *job)
 {
 	enum ttu_flags flags = ferry_tlb_ttu_flags(&job->tlb);
 	unsigned long slot, wanted = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+	cycles_t start;
 
-	for (slot = 0; slot < job->npages; slot++)
+	for (slot = 0; slot < job->npages && job->want_unmap; slot++)
 		if ((job->src[slot] & wanted) == wanted)
 			unmap(job, slot, flags);
+	start = ferry_stamp_begin();
 	ferry_tlb_end_call(&job->tlb);
-	ferry_install_back(job);
+	ferry_job_stamp(job, FERRY_STAMP_FLUSH, start);
+	if (job->refused)
+		ferry_install_back(job);
 }

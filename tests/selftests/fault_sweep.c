@@ -6,6 +6,8 @@
  * what it undoes, fails here, or leaves something for KASAN, kmemleak or the page-table
  * check to find.
  */
+#include <numaif.h>
+
 #include "sweep.h"
 
 #define KPF_THP (1ull << 22)
@@ -141,17 +143,32 @@ static void check_home(struct __test_metadata *_metadata, struct _test_data_swee
 	test_used(self->watch, 0);
 }
 
+/* With a policy pages come one by one, without one in bulk, which fails as a whole. */
 static const struct chain home = { prepare_away, run_request, check_home, PAGES };
+static const struct chain home_in_bulk = { prepare_away, run_request, check_home, 2 };
 
 TEST_F_TIMEOUT(sweep, home, 200)
 {
+	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	test_chain(_metadata, self, &home);
 }
 
 TEST_F_TIMEOUT(sweep, home_by_core, 200)
 {
+	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	self->engine = CORE;
 	test_chain(_metadata, self, &home);
+}
+
+TEST_F_TIMEOUT(sweep, home_in_bulk, 200)
+{
+	test_chain(_metadata, self, &home_in_bulk);
+}
+
+TEST_F_TIMEOUT(sweep, home_in_bulk_by_core, 200)
+{
+	self->engine = CORE;
+	test_chain(_metadata, self, &home_in_bulk);
 }
 
 /* A fault that finds no memory is tried again by the kernel, once it has asked for some. */
@@ -203,6 +220,7 @@ TEST_F_TIMEOUT(sweep, home_by_close, 200)
 {
 	static const struct chain chain = { prepare_away, run_close, check_closed, PAGES };
 
+	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	test_chain(_metadata, self, &chain);
 }
 
