@@ -17,12 +17,12 @@ SONAME = libferry.so.0
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-full mutants hmm-tests kernel module userlib install \
-	check shell clean deps tests
+.PHONY: help run test test-full bench bench-quick mutants hmm-tests kernel module \
+	userlib install check shell clean deps tests bench-programs
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do \
-		printf '  make %-10s %s\n' "$$name" "$$what"; done
+		printf '  make %-11s %s\n' "$$name" "$$what"; done
 
 # What runs in the guest ------------------------------------------------------
 
@@ -44,6 +44,12 @@ hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug
 	@$(STEP) 1/2 'tools' -- vm/deps
 	@$(STEP) 2/2 'kernel $(or $(KERNEL),lean)' -- vm/kernel $(or $(KERNEL),lean)
 	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' BACKEND='$(BACKEND)' tests/hmm/run $(or $(MODULE),ferry)
+
+bench:	## beside core, test_hmm, move_pages(2), memcpy; writes docs/bench.md
+	@tests/bench/run full
+
+bench-quick:	## the same in under 5 minutes; writes build/bench only
+	@tests/bench/run quick
 
 mutants:	## break Ferry in known ways; the tests must notice each
 	@tests/mutants/run
@@ -128,6 +134,19 @@ $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
 		$(call deps_of,cflags,libdrm) -o $@ $< $(B)/libferry.a \
 		$(call deps_of,libs,libdrm)
+
+# The benchmark's programs; the ABI of test_hmm is from the kernel's tree.
+benchlib = $(patsubst %,$(B)/bench/bin/%.o,bench memory mover)
+benchsrc = $(filter-out $(benchlib:$(B)/bench/bin/%.o=tests/bench/%.c),$(wildcard tests/bench/*.c))
+bench-programs: $(benchsrc:tests/bench/%.c=$(B)/bench/bin/%)
+
+$(B)/bench/bin/%.o: tests/bench/%.c tests/bench/bench.h $(headers)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
+		-isystem $(selftests)/../../.. $(call deps_of,cflags,libdrm numa) -c -o $@ $<
+
+$(B)/bench/bin/%: $(B)/bench/bin/%.o $(benchlib) $(B)/libferry.a
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(call deps_of,libs,libdrm numa) -lpthread
 
 install: userlib	## libferry and ferryctl; DESTDIR= PREFIX=
 	$(Q)install -d $(DESTDIR)$(PREFIX)/{bin,lib/pkgconfig,include/drm}

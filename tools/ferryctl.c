@@ -16,6 +16,7 @@ static const struct command {
 	{ "info", cmd_info, "the devices, or what this kernel lacks" },
 	{ "demo", cmd_demo, "a file goes to the device and back, every byte checked" },
 	{ "stats", cmd_stats, "what each process does with the devices" },
+	{ "bench", cmd_bench, "what it costs to move pages, on this machine" },
 };
 
 #define NCOMMANDS (sizeof(commands) / sizeof(*commands))

@@ -15,6 +15,7 @@ enum {
 int cmd_info(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
 
 /* error.c: "ferryctl: MESSAGE" on standard error; returns FERRYCTL_FAILED. */
 int failed(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What it costs to move pages to the device and home by ioctl: ticks per page, the median
+ * of some rounds. In each round all movers move the same memory, one after the other.
+ *
+ * usage: cost ROUNDS SOURCE SIZES MOVER...	(SIZES: pages, with commas)
+ * facts: cost.SOURCE.SIZE.MOVER.to_device, .to_system, and .read_back for what test_hmm
+ * reads after it has moved pages to the device, which is part of its to_device
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define MAX_MOVERS 8
+
+struct figures {
+	struct samples moved[NWAYS];
+	struct samples read_back;
+};
+
+typedef void (*step_fn)(const struct mover *mover, uint8_t *addr, size_t npages, enum way way);
+
+static void read_back(const struct mover *mover, uint8_t *addr, size_t npages, enum way way)
+{
+	(void)way;
+	mover_read_back(mover, addr, npages);
+}
+
+/* Ticks per page, in calls of CALL_PAGES. */
+static double timed(step_fn step, const struct mover *mover, const struct memory *memory,
+		    enum way way)
+{
+	uint64_t start = ticks();
+	size_t i, n;
+
+	for (i = 0; i < memory->npages; i += n) {
+		n = memory->npages - i < CALL_PAGES ? memory->npages - i : CALL_PAGES;
+		step(mover, memory->start + i * page_size(), n, way);
+	}
+	return (double)(ticks() - start) / memory->npages;
+}
+
+/* There and back; with @count the ticks count. */
+static void round_trip(const struct mover *mover, const struct memory *memory,
+		       struct figures *figures, bool count)
+{
+	double took[NWAYS], back = 0;
+
+	took[TO_DEVICE] = timed(mover_move, mover, memory, TO_DEVICE);
+	mover_check(mover, memory, TO_DEVICE);
+	if (mover_reads_back(mover))
+		back = timed(read_back, mover, memory, TO_DEVICE);
+	took[TO_SYSTEM] = timed(mover_move, mover, memory, TO_SYSTEM);
+	mover_check(mover, memory, TO_SYSTEM);
+	if (!count)
+		return;
+	sample(&figures->moved[TO_DEVICE], took[TO_DEVICE]);
+	sample(&figures->moved[TO_SYSTEM], took[TO_SYSTEM]);
+	sample(&figures->read_back, back);
+}
+
+static void tell(const struct mover *mover, enum source source, size_t npages,
+		 struct figures *figures)
+{
+	const char *name = mover_name(mover), *from = source_names[source];
+	int way;
+
+	for (way = 0; way < NWAYS; way++)
+		fact(median(&figures->moved[way]), "cost.%s.%zu.%s.%s", from, npages, name,
+		     way_names[way]);
+	if (mover_reads_back(mover))
+		fact(median(&figures->read_back), "cost.%s.%zu.%s.read_back", from, npages,
+		     name);
+}
+
+/* Exclusive pages are what they were when they are home again; the others are not. */
+static void measure(enum source source, size_t npages, size_t rounds,
+		    const struct mover *const *movers, int nmovers)
+{
+	struct figures figures[MAX_MOVERS] = { 0 };
+	struct memory memory;
+	size_t round;
+	int i;
+
+	if (source == EXCLUSIVE)
+		memory_create(&memory, source, npages);
+	for (round = 0; round <= rounds; round++)
+		for (i = 0; i < nmovers; i++) {
+			if (source != EXCLUSIVE)
+				memory_create(&memory, source, npages);
+			/* The first one warms up. */
+			round_trip(movers[i], &memory, &figures[i], round > 0);
+			if (source != EXCLUSIVE)
+				memory_destroy(&memory);
+		}
+	if (source == EXCLUSIVE)
+		memory_destroy(&memory);
+	for (i = 0; i < nmovers; i++)
+		tell(movers[i], source, npages, &figures[i]);
+}
+
+int main(int argc, char **argv)
+{
+	const struct mover *movers[MAX_MOVERS];
+	enum source source;
+	char *size, *rest;
+	int i;
+
+	if (argc < 5 || argc - 4 > MAX_MOVERS)
+		die("usage: %s ROUNDS SOURCE SIZE[,SIZE...] MOVER...", argv[0]);
+	source = source_named(argv[2]);
+	for (i = 4; i < argc; i++)
+		movers[i - 4] = mover_open(argv[i]);
+	for (size = strtok_r(argv[3], ",", &rest); size; size = strtok_r(NULL, ",", &rest))
+		measure(source, number(size), number(argv[1]), movers, argc - 4);
+	return 0;
+}

@@ -1,0 +1,250 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Makes of the facts that the guests printed: bench.json, the table of figures and, of a
+full run, docs/bench.md with its plots. Nothing in them is written by hand.
+
+usage: tests/bench/report.py quick|full DIRECTORY
+"""
+
+import glob
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+FACT = re.compile(r"^([a-z0-9_.]+) (-?[0-9.e+-]+)\r?$")
+ENGINES = ("own", "core")
+WAYS = ("to_device", "to_system")
+PHASES = ("setup", "pages", "finalize")
+WAY_WORDS = {"to_device": "to the device", "to_system": "home by ioctl"}
+
+
+def die(message):
+    sys.exit(f"bench: {message}")
+
+
+def read_facts(directory):
+    """A fact that a guest told more than once was measured more than once."""
+    told = {}
+    for path in sorted(glob.glob(f"{directory}/*.facts")):
+        with open(path, errors="replace") as file:
+            found = [FACT.match(line) for line in file]
+        found = [match for match in found if match]
+        if "ended" not in [match[1] for match in found]:
+            die(f"{path} does not come to its end")
+        for match in found:
+            told.setdefault(match[1], []).append(float(match[2]))
+    return {key: statistics.median(values) for key, values in told.items()}
+
+
+class Facts:
+    def __init__(self, facts):
+        self.all = facts
+
+    def get(self, key):
+        return self.all.get(key)
+
+    def need(self, key):
+        if key not in self.all:
+            die(f"'{key}' was not measured")
+        return self.all[key]
+
+    def parts(self, prefix, index):
+        """What stands at one place of the keys that begin so, numbers in order."""
+        found = {key.split(".")[index] for key in self.all if key.startswith(prefix + ".")}
+        return sorted(found, key=lambda part: (not part.isdigit(), int(part) if
+                                               part.isdigit() else 0, part))
+
+
+# The keys that other checks read ---------------------------------------------------------
+
+
+def insn_per_page(facts):
+    keys = {}
+    for mover in facts.parts("cost.exclusive.4096", 3):
+        keys[mover] = {way: facts.need(f"cost.exclusive.4096.{mover}.{way}") for way in WAYS}
+    for label in facts.parts("fault", 1):
+        keys.setdefault(label, {})["cpu_fault"] = facts.need(f"fault.{label}.4096.sequential")
+    for label in ("test_hmm", "test_hmm_own"):
+        back = facts.need(f"cost.exclusive.4096.{label}.read_back")
+        keys[label]["to_device_without_read_back"] = keys[label]["to_device"] - back
+    keys["memcpy"] = facts.need("steps.own.to_device.copy")
+    keys["memcpy_user"] = {"whole": facts.need("memcpy.whole"),
+                           "page_by_page": facts.need("memcpy.pages")}
+    return keys
+
+
+def engine_insn_per_page(facts):
+    return {engine: {way: sum(facts.need(f"steps.{engine}.{way}.{phase}") for phase in PHASES)
+                     for way in WAYS} for engine in ENGINES}
+
+
+# A flush is one on this CPU and one that is sent to the others: whichever is more.
+def flushes_of(facts, cpus, siblings, mover):
+    key = f"flushes.{cpus}.{siblings}.{mover}"
+    return max(facts.need(f"{key}.local"), facts.need(f"{key}.remote"))
+
+
+def flushes_per_page(facts):
+    movers = {"per_page": "own_per_page", "per_table": "own_per_table", "per_call": "own",
+              "core": "core", "test_hmm": "test_hmm"}
+    return {name: flushes_of(facts, 2, 1, mover) for name, mover in movers.items()}
+
+
+def wall_ratio_own_core(facts):
+    return {f"siblings_{n}": facts.need(f"wall_ratio.2.{n}.to_device.median")
+            for n in (0, 1, 7)}
+
+
+# The figures to reach --------------------------------------------------------------------
+
+
+class Figure:
+    def __init__(self, name, measured, hard, goal, at_least, unit="", note=""):
+        self.name, self.measured, self.hard, self.goal = name, measured, hard, goal
+        self.at_least, self.unit, self.note = at_least, unit, note
+
+    def reaches(self, target):
+        if target is None:
+            return False
+        return self.measured >= target if self.at_least else self.measured <= target
+
+    def met(self):
+        if self.reaches(self.goal):
+            return "goal"
+        if self.hard is None:
+            return "no"
+        return "hard" if self.reaches(self.hard) else "NO"
+
+    def target(self, value):
+        return "" if value is None else f"{'≥' if self.at_least else '≤'} {show(value, self.unit)}"
+
+    def row(self):
+        return [self.name, show(self.measured, self.unit) + self.note, self.target(self.hard),
+                self.target(self.goal), self.met()]
+
+
+def show(value, unit=""):
+    if unit == "1/":
+        return "0" if value <= 0 else f"1/{1 / value:.0f}"
+    if unit == "%":
+        return f"{100 * value:.2f} %"
+    return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def deviation(facts, way):
+    """The largest, of what 512 pages and more cost, from what 4,096 do."""
+    middle = facts.need(f"cost.exclusive.4096.own.{way}")
+    sizes = [size for size in facts.parts("cost.exclusive", 2) if int(size) >= 512]
+    return sizes, max(abs(facts.need(f"cost.exclusive.{size}.own.{way}") / middle - 1)
+                      for size in sizes)
+
+
+def engine_figures(report, facts):
+    engine, pages = report["engine_insn_per_page"], report["insn_per_page"]
+    for way, goal in zip(WAYS, (4.0, 4.6)):
+        yield Figure(f"engine alone, core : own, {WAY_WORDS[way]}",
+                     engine["core"][way] / engine["own"][way], 2.6, goal, True)
+    for way in WAYS:
+        yield Figure(f"MIGRATE, multiple of memcpy, {WAY_WORDS[way]}",
+                     pages["own"][way] / pages["memcpy"], 4, 2.5, False)
+    yield Figure("test_hmm without its read-back : Ferry, to the device",
+                 pages["test_hmm"]["to_device_without_read_back"] / pages["own"]["to_device"],
+                 2.2, 3, True)
+    yield Figure("home by CPU fault, in order, core one at a time : own",
+                 pages["core"]["cpu_fault"] / pages["own"]["cpu_fault"], 3, 5, True)
+
+
+def driver_figures(report, facts):
+    for way in WAYS:
+        part = facts.need(f"steps.own.{way}.alloc") + facts.need(f"steps.own.{way}.driver")
+        yield Figure(f"the driver's own part, instructions per page, {WAY_WORDS[way]}",
+                     part, 400, None, False)
+    for way in WAYS:
+        sizes, most = deviation(facts, way)
+        yield Figure(f"cost per page, {sizes[0]} to {sizes[-1]} pages, ±, {WAY_WORDS[way]}",
+                     most, 0.10, 0.03, False, "%")
+    known = facts.need("fast_path.known")
+    yield Figure("fast path, share of exclusive pages",
+                 known / (known + facts.need("fast_path.walked")), 0.995, 1, True, "%")
+
+
+def wall_figures(report, facts):
+    flushes, ratio = report["flushes_per_page"], report["wall_ratio_own_core"]
+    for name, hard, goal in (("per_table", 256, 512), ("per_call", 1024, 2048)):
+        yield Figure(f"TLB flushes per page, one sibling, {name}", flushes[name], 1 / hard,
+                     1 / goal, False, "1/")
+    for n in (1, 7):
+        key = f"wall_ratio.2.{n}.to_device"
+        yield Figure(f"wall, own : core, to the device, siblings: {n}", ratio[f"siblings_{n}"],
+                     0.6, 0.4, False, "",
+                     f" ({show(facts.need(key + '.min'))} to {show(facts.need(key + '.max'))})")
+    walls = {n: facts.need(f"wall.2.{n}.own.to_device.median")
+             for n in facts.parts("wall.2", 2)}
+    yield Figure(f"wall of own, siblings {', '.join(walls)}, ±",
+                 max(abs(wall / walls["0"] - 1) for wall in walls.values()), None, 0.15,
+                 False, "%")
+    key = "scaling.2.processes.2"
+    yield Figure("2 processes on one device, 2 CPUs, throughput of one is 1",
+                 facts.need(f"{key}.own.median"), 1.7, 1.9, True, "",
+                 f" ({show(facts.need(f'{key}.own.min'))} to "
+                 f"{show(facts.need(f'{key}.own.max'))}; memcpy "
+                 f"{show(facts.need(f'{key}.memcpy.median'))})")
+
+
+# Output ----------------------------------------------------------------------------------
+
+
+def rounded(value):
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def print_table(head, rows):
+    widths = [max(len(row[i]) for row in [head] + rows) for i in range(len(head))]
+    for row in [head] + rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+FIGURE_HEAD = ["figure", "measured", "hard", "goal", "met?"]
+
+
+def versions():
+    kernel = subprocess.run(["vm/kernel", "--path", "lean"], capture_output=True, text=True,
+                            check=True).stdout.strip()
+    with open(f"{kernel}/include/config/kernel.release") as file:
+        release = file.read().strip()
+    qemu = subprocess.run(["qemu-system-x86_64", "--version"], capture_output=True,
+                          text=True, check=True).stdout.split()[3]
+    return {"kernel": release, "qemu": qemu}
+
+
+def main():
+    if len(sys.argv) != 3 or sys.argv[1] not in ("quick", "full"):
+        sys.exit(__doc__)
+    level, directory = sys.argv[1:]
+    facts = Facts(read_facts(directory))
+    report = {"level": level, **versions(), "cpus": os.cpu_count(), "insn_per_page": insn_per_page(facts),
+              "engine_insn_per_page": engine_insn_per_page(facts)}
+    figures = [*engine_figures(report, facts), *driver_figures(report, facts)]
+    if facts.parts("wall_ratio", 1):
+        report["flushes_per_page"] = flushes_per_page(facts)
+        report["wall_ratio_own_core"] = wall_ratio_own_core(facts)
+        figures += wall_figures(report, facts)
+    report["figures"] = [{"figure": f.name, "measured": rounded(float(f.measured)),
+                          "hard": f.hard, "goal": f.goal, "met": f.met()} for f in figures]
+    report["facts"] = facts.all
+    text = json.dumps(rounded(report), indent=1) + "\n"
+    with open(f"{directory}/bench.json", "w") as file:
+        file.write(text)
+    print_table(FIGURE_HEAD, [f.row() for f in figures])
+    if level == "full":
+        import pages
+        pages.write(report, facts, figures, text)
+
+
+if __name__ == "__main__":
+    main()

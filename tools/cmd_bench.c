@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+/*
+ * ferryctl bench: what it costs on this machine, now, to move pages to a device and home.
+ *
+ * Each round moves the same pages there and back with each engine in turn; the table has
+ * the median of the rounds, per page. The clock of an ordinary machine counts time, that
+ * of vm/guest --icount instructions: a loop whose length is known tells which. The whole
+ * comparison, with test_hmm and others, is make bench.
+ */
+#include <argp.h>
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ferry.h"
+#include "ferryctl.h"
+
+#define MAX_SIZES 16
+#define MAX_ENGINES 2
+#define MAX_ROUNDS 101
+#define DEFAULT_ROUNDS 9
+
+struct engine {
+	uint32_t backend;
+	uint32_t flush;
+	const char *name;
+	bool chosen;
+};
+
+static const char *const flush_names[] = {
+	[DRM_FERRY_FLUSH_PER_PAGE] = "per_page",
+	[DRM_FERRY_FLUSH_PER_TABLE] = "per_table",
+	[DRM_FERRY_FLUSH_PER_CALL] = "per_call",
+};
+
+#define NFLUSHES (sizeof(flush_names) / sizeof(*flush_names))
+
+struct bench {
+	unsigned int device;
+	uint32_t flush;
+	size_t rounds;
+	size_t sizes[MAX_SIZES];
+	int nsizes;
+	struct engine engines[MAX_ENGINES];
+
+	struct ferry *ferry;
+	size_t page_size;
+	uint8_t *memory;
+	uint64_t took[MAX_ENGINES][2][MAX_ROUNDS];	/* engine, target, round */
+	struct tlb_counts tlb[MAX_ENGINES];
+};
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC_RAW, &time);
+	return time.tv_sec * 1000000000ull + time.tv_nsec;
+}
+
+/* Two instructions each time round. */
+static bool counts_instructions(void)
+{
+#ifdef __x86_64__
+	uint64_t start, took, n, loops = 1000000;
+	int tries;
+
+	for (tries = 0; tries < 3; tries++) {
+		n = loops;
+		start = now();
+		__asm__ volatile("1: dec %0; jnz 1b" : "+r" (n) : : "cc");
+		took = now() - start;
+		if (took < 2 * loops - loops / 50 || took > 2 * loops + loops / 50)
+			return false;
+	}
+	return true;
+#else
+	return false;
+#endif
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int move(struct bench *bench, const struct engine *engine, size_t npages,
+		uint32_t target, uint64_t *took)
+{
+	struct drm_ferry_migrate request = {
+		.addr = (uintptr_t)bench->memory,
+		.len = npages * bench->page_size,
+		.target = target,
+		.backend = engine->backend,
+		.flush = engine->flush,
+	};
+	uint64_t start = now();
+	int ret = ferry_migrate_raw(bench->ferry, &request);
+
+	*took = now() - start;
+	if (ret)
+		return failed("moving %zu pages, device %u, engine %s: %s", npages,
+			      bench->device, engine->name, strerror(-ret));
+	if (request.moved != npages)
+		return failed("%llu of %zu pages moved with engine %s: is there room on device "
+			      "%u? (ferryctl info)", (unsigned long long)request.moved, npages,
+			      engine->name, bench->device);
+	return FERRYCTL_OK;
+}
+
+static int round_trip(struct bench *bench, int i, size_t npages, size_t round)
+{
+	const struct engine *engine = &bench->engines[i];
+	struct tlb_counts before = tlb_read();
+	int ret;
+
+	ret = move(bench, engine, npages, DRM_FERRY_TARGET_DEVICE, &bench->took[i][0][round]);
+	tlb_add(&bench->tlb[i], tlb_since(before));
+	return ret ?: move(bench, engine, npages, DRM_FERRY_TARGET_SYSTEM,
+			   &bench->took[i][1][round]);
+}
+
+static void add_line(struct bench *bench, struct libscols_table *table, int i, size_t npages)
+{
+	const struct tlb_counts *tlb = &bench->tlb[i];
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	char text[32];
+	int way;
+
+	snprintf(text, sizeof(text), "%zu", npages);
+	scols_line_set_data(line, 0, text);
+	scols_line_set_data(line, 1, bench->engines[i].name);
+	for (way = 0; way < 2; way++) {
+		qsort(bench->took[i][way], bench->rounds, sizeof(uint64_t), compare);
+		snprintf(text, sizeof(text), "%.1f",
+			 (double)bench->took[i][way][bench->rounds / 2] / npages);
+		scols_line_set_data(line, 2 + way, text);
+	}
+	if (!tlb->known)
+		return;
+	snprintf(text, sizeof(text), "%.4f",
+		 (double)(tlb->local_one + tlb->local_all + tlb->remote) / npages /
+		 (bench->rounds + 1));
+	scols_line_set_data(line, 4, text);
+}
+
+static int one_size(struct bench *bench, struct libscols_table *table, size_t npages)
+{
+	size_t round, n;
+	int i, ret = 0;
+
+	memset(bench->tlb, 0, sizeof(bench->tlb));
+	/* The first one, which warms up, is overwritten. */
+	for (round = 0; round <= bench->rounds && !ret; round++) {
+		n = round ? round - 1 : 0;
+		for (i = 0; i < MAX_ENGINES && !ret; i++)
+			if (bench->engines[i].chosen)
+				ret = round_trip(bench, i, npages, n);
+	}
+	for (i = 0; i < MAX_ENGINES && !ret; i++)
+		if (bench->engines[i].chosen)
+			add_line(bench, table, i, npages);
+	return ret;
+}
+
+static int measure(struct bench *bench)
+{
+	static const char *const columns[] = {
+		"PAGES", "ENGINE", "TO-DEVICE", "HOME", "FLUSHES",
+	};
+	struct libscols_table *table = scols_new_table();
+	int i, ret = FERRYCTL_OK;
+
+	if (!table)
+		return failed("out of memory");
+	for (i = 0; i < 5; i++)
+		scols_table_new_column(table, columns[i], 0, i == 1 ? 0 : SCOLS_FL_RIGHT);
+	for (i = 0; i < bench->nsizes && !ret; i++)
+		ret = one_size(bench, table, bench->sizes[i]);
+	if (!ret) {
+		scols_print_table(table);
+		printf("%s per page, the median of %zu rounds; TLB flushes per page to the "
+		       "device\n", counts_instructions() ? "instructions" :
+		       "ns (this machine's clock does not count instructions)",
+		       bench->rounds);
+	}
+	scols_unref_table(table);
+	return ret;
+}
+
+static size_t most_pages(const struct bench *bench)
+{
+	size_t most = 0;
+	int i;
+
+	for (i = 0; i < bench->nsizes; i++)
+		most = bench->sizes[i] > most ? bench->sizes[i] : most;
+	return most;
+}
+
+/* Small pages, all touched, for the largest of the sizes. */
+static int allocate(struct bench *bench)
+{
+	size_t most = most_pages(bench), size;
+
+	size = most * bench->page_size;
+	bench->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
+	if (bench->memory == MAP_FAILED)
+		return failed("no memory for %zu pages: %s", most, strerror(errno));
+	madvise(bench->memory, size, MADV_NOHUGEPAGE);
+	memset(bench->memory, 1, size);
+	return FERRYCTL_OK;
+}
+
+static int check_device(struct bench *bench)
+{
+	struct drm_ferry_query query;
+	int i, n = 0, ret;
+
+	ret = ferry_query(bench->ferry, &query);
+	if (ret)
+		return failed("device %u does not answer: %s", bench->device, strerror(-ret));
+	if (most_pages(bench) > (query.memory_size - query.memory_used) / bench->page_size)
+		return failed("device %u has no room for %zu pages: see ferryctl info",
+			      bench->device, most_pages(bench));
+	for (i = 0; i < MAX_ENGINES; i++) {
+		bench->engines[i].chosen &= !!(query.backends & 1u << bench->engines[i].backend);
+		n += bench->engines[i].chosen;
+	}
+	return n ? FERRYCTL_OK : failed("device %u does not have that engine: see ferryctl info",
+					bench->device);
+}
+
+static void parse_sizes(struct bench *bench, char *arg, struct argp_state *state)
+{
+	char *size, *rest, *end;
+
+	bench->nsizes = 0;
+	for (size = strtok_r(arg, ",", &rest); size; size = strtok_r(NULL, ",", &rest)) {
+		if (bench->nsizes == MAX_SIZES)
+			argp_error(state, "more than %d sizes", MAX_SIZES);
+		bench->sizes[bench->nsizes] = strtoul(size, &end, 10);
+		if (end == size || *end || !bench->sizes[bench->nsizes++])
+			argp_error(state, "'%s' is not a number of pages", size);
+	}
+	if (!bench->nsizes)
+		argp_error(state, "no sizes");
+}
+
+static unsigned long parse_number(const char *arg, struct argp_state *state)
+{
+	char *end;
+	unsigned long value = strtoul(arg, &end, 10);
+
+	if (end == arg || *end)
+		argp_error(state, "'%s' is not a number", arg);
+	return value;
+}
+
+static void parse_flush(struct bench *bench, const char *arg, struct argp_state *state)
+{
+	size_t i;
+
+	for (i = DRM_FERRY_FLUSH_PER_PAGE; i < NFLUSHES; i++)
+		if (!strcmp(arg, flush_names[i]))
+			bench->flush = i;
+	if (!bench->flush)
+		argp_error(state, "'%s' is none of per_page, per_table, per_call", arg);
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct bench *bench = state->input;
+	int i;
+
+	switch (key) {
+	case 'd':
+		bench->device = parse_number(arg, state);
+		return 0;
+	case 'r':
+		bench->rounds = parse_number(arg, state);
+		if (!bench->rounds || bench->rounds > MAX_ROUNDS)
+			argp_error(state, "rounds are 1 to %d", MAX_ROUNDS);
+		return 0;
+	case 's':
+		parse_sizes(bench, arg, state);
+		return 0;
+	case 'f':
+		parse_flush(bench, arg, state);
+		return 0;
+	case 'b':
+		for (i = 0; i < MAX_ENGINES; i++)
+			bench->engines[i].chosen = !strcmp(arg, bench->engines[i].name);
+		if (strcmp(arg, "own") && strcmp(arg, "core"))
+			argp_error(state, "'%s' is neither own nor core", arg);
+		return 0;
+	case ARGP_KEY_END:
+		/* core flushes for each page, and cannot be told otherwise. */
+		for (i = 0; i < MAX_ENGINES; i++)
+			if (bench->engines[i].backend == DRM_FERRY_BACKEND_OWN)
+				bench->engines[i].flush = bench->flush;
+			else if (bench->flush && !bench->engines[!i].chosen)
+				argp_error(state, "--flush is for the own engine");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int cmd_bench(int argc, char **argv)
+{
+	static const struct argp_option options[] = {
+		{ "device", 'd', "N", 0, "device number (0)", 0 },
+		{ "backend", 'b', "own|core", 0, "one engine (both, where there are two)", 0 },
+		{ "flush", 'f', "WHEN", 0, "of own: per_page, per_table or per_call (the module's)", 0 },
+		{ "sizes", 's', "PAGES,...", 0, "pages in a call (1,64,512,4096)", 0 },
+		{ "rounds", 'r', "N", 0, "rounds (9)", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = {
+		.options = options,
+		.parser = parse,
+		.doc = "Tell what it costs to move pages to a device and home, per page.",
+	};
+	struct bench bench = {
+		.rounds = DEFAULT_ROUNDS,
+		.sizes = { 1, 64, 512, 4096 },
+		.nsizes = 4,
+		.engines = {
+			{ DRM_FERRY_BACKEND_OWN, 0, "own", true },
+			{ DRM_FERRY_BACKEND_CORE, 0, "core", true },
+		},
+		.page_size = sysconf(_SC_PAGESIZE),
+	};
+	int ret;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &bench);
+	scols_init_debug(0);
+	ret = ferry_open_index(bench.device, &bench.ferry);
+	if (ret == -ENODEV)
+		return bench.device ? failed("there is no device %u: see ferryctl info",
+					     bench.device) : explain_no_device();
+	if (ret)
+		return failed("device %u cannot be opened: %s", bench.device, strerror(-ret));
+	ret = check_device(&bench);
+	ret = ret ?: allocate(&bench);
+	ret = ret ?: measure(&bench);
+	ferry_close(bench.ferry);
+	return ret;
+}
