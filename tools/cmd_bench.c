@@ -320,7 +320,8 @@ int cmd_bench(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "device", 'd', "N", 0, "device number (0)", 0 },
 		{ "backend", 'b', "own|core", 0, "one engine (both, where there are two)", 0 },
-		{ "flush", 'f', "WHEN", 0, "of own: per_page, per_table or per_call (the module's)", 0 },
+		{ "flush", 'f', "WHEN", 0,
+		  "of own: per_page, per_table or per_call (the module's)", 0 },
 		{ "sizes", 's', "PAGES,...", 0, "pages in a call (1,64,512,4096)", 0 },
 		{ "rounds", 'r', "N", 0, "rounds (9)", 0 },
 		{ 0 },

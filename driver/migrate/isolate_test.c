@@ -149,6 +149,7 @@ static void stranded_among_others(struct kunit *test)
 {
 	struct ferry_trial *t = ferry_trial_create(test, 0, MANY);
 	struct ferry_trial_memory before, now;
+	struct folio *folio;
 	unsigned long slot;
 
 	ferry_trial_write(t, 0, MANY);
@@ -167,9 +168,10 @@ static void stranded_among_others(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_on_lru(t), MANY);
 	ferry_trial_memory(t, &now);
 	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru));
-	for (slot = 0; slot < MANY; slot++)
-		KUNIT_EXPECT_FALSE(test, folio_test_unevictable(
-					page_folio(ferry_trial_page(t, slot))));
+	for (slot = 0; slot < MANY; slot++) {
+		folio = page_folio(ferry_trial_page(t, slot));
+		KUNIT_EXPECT_FALSE(test, folio_test_unevictable(folio));
+	}
 	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, MANY), 0);
 }
 

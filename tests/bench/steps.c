@@ -51,7 +51,7 @@ static void collect(void)
 		for (i = 0; figures[i].key[0] && strcmp(figures[i].key, key); i++)
 			if (i == MAX_FIGURES - 1)
 				die("more than %d steps in %s", MAX_FIGURES, STAMPS);
-		strcpy(figures[i].key, key);
+		memcpy(figures[i].key, key, sizeof(key));
 		sample(&figures[i].samples, (double)took / pages);
 	}
 	fclose(file);
