@@ -18,16 +18,21 @@ static bool is_huge(struct ferry_trial *t, unsigned long slot)
 	return pmdp && pmd_trans_huge(pmdp_get_lockless(pmdp));
 }
 
-/* A range of @n huge pages, with two small ones behind. */
+/*
+ * A range of @n huge pages, with two small ones behind, which khugepaged is not to make
+ * huge: where they come there are to be no more huge pages.
+ */
 static struct ferry_trial *make_huge(struct kunit *test, unsigned long n)
 {
 	struct ferry_trial *t = ferry_trial_create(test, 0, n * PTRS_PER_PTE + 2);
 	unsigned long i;
 
-	ferry_trial_write(t, n * PTRS_PER_PTE, 2);
 	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, (n + 1) * PMD_SIZE,
 					 MADV_HUGEPAGE), 0);
 	ferry_trial_write(t, 0, n * PTRS_PER_PTE);
+	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, (n + 1) * PMD_SIZE,
+					 MADV_NOHUGEPAGE), 0);
+	ferry_trial_write(t, n * PTRS_PER_PTE, 2);
 	for (i = 0; i < n; i++)
 		KUNIT_ASSERT_TRUE(test, is_huge(t, i * PTRS_PER_PTE));
 	return t;
