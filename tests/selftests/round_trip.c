@@ -93,11 +93,16 @@ FIXTURE_TEARDOWN(part)
 }
 
 /* Leave 0xaa all over the device's memory, for whoever gets it next. */
+/* All of it: which page is handed out next is the device's affair. */
 static void soil_device(struct __test_metadata *_metadata, struct ferry *ferry)
 {
-	size_t n = 64 * MIB;
-	void *dirt = test_map(n);
+	struct drm_ferry_query query;
+	size_t n;
+	void *dirt;
 
+	ASSERT_EQ(ferry_query(ferry, &query), 0);
+	n = query.memory_size;
+	dirt = test_map(n);
 	memset(dirt, 0xaa, n);
 	test_to_device(ferry, dirt, n);
 	munmap(dirt, n);
