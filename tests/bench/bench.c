@@ -9,6 +9,10 @@
 
 #include "bench.h"
 
+#define FEW_PAGES 512
+#define MANY_PAGES 65536
+#define MIN_ROUNDS 9
+
 void die(const char *format, ...)
 {
 	va_list args;
@@ -58,6 +62,15 @@ size_t number(const char *text)
 	if (end == text || *end)
 		die("'%s' is not a number", text);
 	return value;
+}
+
+struct rounds rounds_for(size_t rounds, size_t npages)
+{
+	if (npages <= FEW_PAGES)
+		return (struct rounds){ 1, 1 + (rounds > MIN_ROUNDS ? rounds : MIN_ROUNDS) };
+	if (npages > MANY_PAGES)
+		return (struct rounds){ 0, 1 };
+	return (struct rounds){ 1, 1 + rounds };
 }
 
 static void print_key(const char *format, va_list args, const char *more)

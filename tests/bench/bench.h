@@ -32,6 +32,17 @@ int count_cpus(void);
 /* An argument that is a number, or the end of the program. */
 size_t number(const char *text);
 
+/*
+ * Rounds for a size, of which the first @warm do not count: more where an interrupt would
+ * be much of one, and one where it would be nothing and a round takes long.
+ */
+struct rounds {
+	size_t warm;
+	size_t end;
+};
+
+struct rounds rounds_for(size_t rounds, size_t npages);
+
 /* Print a fact. */
 __attribute__((format(printf, 2, 3))) void fact(double value, const char *format, ...);
 

@@ -76,7 +76,7 @@ static void tell(const struct mover *mover, enum source source, size_t npages,
 }
 
 /* Exclusive pages are what they were when they are home again; the others are not. */
-static void measure(enum source source, size_t npages, size_t rounds,
+static void measure(enum source source, size_t npages, struct rounds rounds,
 		    const struct mover *const *movers, int nmovers)
 {
 	struct figures figures[MAX_MOVERS] = { 0 };
@@ -86,12 +86,11 @@ static void measure(enum source source, size_t npages, size_t rounds,
 
 	if (source == EXCLUSIVE)
 		memory_create(&memory, source, npages);
-	for (round = 0; round <= rounds; round++)
+	for (round = 0; round < rounds.end; round++)
 		for (i = 0; i < nmovers; i++) {
 			if (source != EXCLUSIVE)
 				memory_create(&memory, source, npages);
-			/* The first one warms up. */
-			round_trip(movers[i], &memory, &figures[i], round > 0);
+			round_trip(movers[i], &memory, &figures[i], round >= rounds.warm);
 			if (source != EXCLUSIVE)
 				memory_destroy(&memory);
 		}
@@ -114,6 +113,7 @@ int main(int argc, char **argv)
 	for (i = 4; i < argc; i++)
 		movers[i - 4] = mover_open(argv[i]);
 	for (size = strtok_r(argv[3], ",", &rest); size; size = strtok_r(NULL, ",", &rest))
-		measure(source, number(size), number(argv[1]), movers, argc - 4);
+		measure(source, number(size), rounds_for(number(argv[1]), number(size)), movers,
+			argc - 4);
 	return 0;
 }

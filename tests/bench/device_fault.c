@@ -38,20 +38,21 @@ static double timed(struct ferry *ferry, const struct memory *memory)
 	return (double)took / memory->npages;
 }
 
-static void measure(struct ferry *ferry, enum source source, size_t npages, size_t rounds)
+static void measure(struct ferry *ferry, enum source source, size_t npages,
+		    struct rounds rounds)
 {
 	struct samples first = { 0 }, again = { 0 };
 	struct memory memory;
 	double took;
 	size_t round;
 
-	for (round = 0; round <= rounds; round++) {
+	for (round = 0; round < rounds.end; round++) {
 		memory_create(&memory, source, npages);
 		took = timed(ferry, &memory);
-		if (round)
+		if (round >= rounds.warm)
 			sample(&first, took);
 		took = timed(ferry, &memory);
-		if (round)
+		if (round >= rounds.warm)
 			sample(&again, took);
 		memory_destroy(&memory);
 	}
@@ -70,6 +71,7 @@ int main(int argc, char **argv)
 	own = mover_open("own");
 	source = source_named(argv[2]);
 	for (size = strtok_r(argv[3], ",", &rest); size; size = strtok_r(NULL, ",", &rest))
-		measure(mover_ferry(own), source, number(size), number(argv[1]));
+		measure(mover_ferry(own), source, number(size),
+			rounds_for(number(argv[1]), number(size)));
 	return 0;
 }

@@ -98,7 +98,7 @@ static void touches(const char *label, const struct mover *mover,
 }
 
 static void measure(const char *label, const struct mover *mover, size_t npages,
-		    size_t rounds)
+		    struct rounds rounds)
 {
 	struct samples sequential = { 0 }, sparse = { 0 };
 	struct memory memory;
@@ -106,16 +106,16 @@ static void measure(const char *label, const struct mover *mover, size_t npages,
 	size_t round;
 
 	memory_create(&memory, EXCLUSIVE, npages);
-	for (round = 0; round <= rounds; round++) {
+	for (round = 0; round < rounds.end; round++) {
 		took = timed(mover, &memory, 1);
 		home(mover, &memory);
-		if (round)
+		if (round >= rounds.warm)
 			sample(&sequential, took);
 		if (npages < SPARSE)
 			continue;
 		took = timed(mover, &memory, SPARSE);
 		home(mover, &memory);
-		if (round)
+		if (round >= rounds.warm)
 			sample(&sparse, took);
 	}
 	fact(median(&sequential), "fault.%s.%zu.sequential", label, npages);
@@ -135,6 +135,6 @@ int main(int argc, char **argv)
 		die("usage: %s ROUNDS SIZE[,SIZE...] LABEL MOVER", argv[0]);
 	mover = mover_open(argv[4]);
 	for (size = strtok_r(argv[2], ",", &rest); size; size = strtok_r(NULL, ",", &rest))
-		measure(argv[3], mover, number(size), number(argv[1]));
+		measure(argv[3], mover, number(size), rounds_for(number(argv[1]), number(size)));
 	return 0;
 }
