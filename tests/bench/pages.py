@@ -46,10 +46,11 @@ def known(names):
 
 
 def figures_part(report, facts, figures):
-    text = "## Figures\n\nmet? is `goal`, `hard`, or `NO`.\n\n"
+    text = ("## Figures\n\n*hard* must be met, *goal* should be; `NO` is a hard figure that "
+            "is not met, `no` a goal that has no hard figure.\n\n")
     text += table(FIGURE_HEAD, [figure.row() for figure in figures])
     pages = report["insn_per_page"]
-    text += (f"\nmemcpy is the kernel's copy of a page as the driver does it: "
+    text += (f"\nmemcpy is the kernel's copy of a page as the driver does it (*copy*, below): "
              f"{show(pages['memcpy'])} instructions. The C library's, between two buffers "
              f"that were touched, takes {show(pages['memcpy_user']['whole'])} in one call and "
              f"{show(pages['memcpy_user']['page_by_page'])} page by page. A flush is one on "
