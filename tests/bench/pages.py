@@ -229,8 +229,8 @@ PARTS = (figures_part, cost_part, fault_part, breakdown_part, flushes_part, wall
 
 def plot(path, settings, lines):
     """Each line is a title, its points, and how it is drawn."""
-    script = [f"set terminal svg size 800,480 background '#ffffff' font 'sans,13'",
-              f"set output '{path}'", "set key outside right", "set grid ytics", *settings]
+    script = [f"set terminal svg size 900,480 background '#ffffff' font 'sans,13'",
+              f"set output '{path}'", "set key outside right noenhanced", "set grid ytics", *settings]
     for i, (_, points, _) in enumerate(lines):
         script += [f"$data{i} << END", *(f"{x} {y:.6g}" for x, y in points), "END"]
     script.append("plot " + ", ".join(
@@ -246,8 +246,7 @@ def plot_cost(facts):
             keys = [(size, f"cost.exclusive.{size}.{mover}.{way}")
                     for size in facts.parts("cost.exclusive", 2)]
             points = [(size, facts.get(key)) for size, key in keys if facts.get(key)]
-            words = MOVER_WORDS[mover].replace("_", "\\\\_")
-            lines.append((f"{words}, {WAY_WORDS[way]}", points,
+            lines.append((f"{MOVER_WORDS[mover]}, {WAY_WORDS[way]}", points,
                           f"lc {i + 1} pt {i + 4} dt {1 if way == 'to_device' else 2}"))
     plot("docs/bench-cost.svg", ["set logscale x 2", "set logscale y 10",
                                  "set xlabel 'pages'", "set ylabel 'instructions per page'"],
@@ -258,8 +257,7 @@ def plot_flushes(facts):
     lines = []
     for i, mover in enumerate(known(facts.parts("flushes", 3))):
         points = [(n, flushes_of(facts, 2, n, mover)) for n in facts.parts("flushes.2", 2)]
-        lines.append((MOVER_WORDS[mover].replace("_", "\\\\_"), points,
-                      f"lc {i + 1} pt {i + 4}"))
+        lines.append((MOVER_WORDS[mover], points, f"lc {i + 1} pt {i + 4}"))
     plot("docs/bench-flushes.svg", ["set logscale y 10", "set yrange [1e-4:10]",
                                     "set format y '10^{%L}'", "set xlabel 'siblings'",
                                     "set ylabel 'TLB flushes per page, 2,048 pages'"], lines)
