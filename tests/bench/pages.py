@@ -175,7 +175,7 @@ def flushes_part(report, facts, figures):
     for cpus in facts.parts("flushes", 1):
         for n in facts.parts(f"flushes.{cpus}", 2):
             key = f"flushes.{cpus}.{n}"
-            rows.append([cpus, n, show(facts.need(f"pages.{cpus}"))] +
+            rows.append([cpus, n, show(facts.need(f"pages.flushes.{cpus}"))] +
                         [f"{facts.need(f'{key}.{mover}.local'):.4f}, "
                          f"{facts.need(f'{key}.{mover}.remote'):.4f}" for mover in movers])
     return ("## TLB flushes\n\nPer page, to the device in one call: on this CPU, and sent to "
@@ -193,7 +193,7 @@ def wall_part(report, facts, figures):
     rows = []
     for cpus in facts.parts("wall_ratio", 1):
         for n in facts.parts(f"wall_ratio.{cpus}", 2):
-            rows.append([cpus, n, show(facts.need(f"pages.{cpus}"))] +
+            rows.append([cpus, n, show(facts.need(f"pages.walls.{cpus}"))] +
                         [span(facts, f"wall_ratio.{cpus}.{n}.{way}") for way in WAYS])
     return ("## Time\n\nown : core in the same round. Where the guest has more CPUs than the "
             "host, each of core's flushes also waits for the host's scheduler.\n\n" +

@@ -9,10 +9,12 @@
  * The flush counters are those of the machine: what an equally long idle time costs is
  * taken off. Rounds alternate between the movers, and ratios are of one round.
  *
- * usage: siblings ROUNDS NPAGES COUNTS MOVER...	(COUNTS: siblings, with commas)
- * facts: flushes.CPUS.SIBLINGS.MOVER.local, .remote, per page;
- *	wall.CPUS.SIBLINGS.MOVER.WAY.median, .min, .max, in ns per page;
- *	wall_ratio.CPUS.SIBLINGS.WAY.median, .min, .max, own to core
+ * usage: siblings flushes|walls ROUNDS NPAGES COUNTS MOVER...
+ *	(COUNTS: siblings, with commas)
+ * facts: of flushes: flushes.CPUS.SIBLINGS.MOVER.local, .remote, per page;
+ *	of walls: wall.CPUS.SIBLINGS.MOVER.WAY.median, .min, .max, in ns per page;
+ *	wall_ratio.CPUS.SIBLINGS.WAY.median, .min, .max, own to core;
+ *	of both: pages.flushes.CPUS, pages.walls.CPUS
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -47,6 +49,7 @@ static struct memory memory;
 static struct sibling siblings[MAX_SIBLINGS];
 static volatile uint64_t asked;
 static volatile bool stop;
+static bool count_them;	/* flushes; else times */
 /* By round, for the ratios. */
 static double took[MAX_MOVERS][NWAYS];
 
@@ -160,7 +163,7 @@ static void round_trip(const struct mover *mover, struct figures *figures, doubl
 		start = ticks();
 		mover_move(mover, memory.start, memory.npages, way);
 		times[way] = ticks() - start;
-		if (count && way == TO_DEVICE)
+		if (count && count_them && way == TO_DEVICE)
 			count_flushes(figures, before, times[way]);
 		mover_check(mover, &memory, way);
 		if (count)
@@ -173,8 +176,12 @@ static void tell(const struct mover *mover, struct figures *figures, int nsiblin
 	const char *name = mover_name(mover);
 	int cpus = count_cpus(), way;
 
-	fact(median(&figures->local), "flushes.%d.%d.%s.local", cpus, nsiblings, name);
-	fact(median(&figures->remote), "flushes.%d.%d.%s.remote", cpus, nsiblings, name);
+	if (count_them) {
+		fact(median(&figures->local), "flushes.%d.%d.%s.local", cpus, nsiblings, name);
+		fact(median(&figures->remote), "flushes.%d.%d.%s.remote", cpus, nsiblings,
+		     name);
+		return;
+	}
 	for (way = 0; way < NWAYS; way++)
 		spread(&figures->wall[way], "wall.%d.%d.%s.%s", cpus, nsiblings, name,
 		       way_names[way]);
@@ -202,7 +209,7 @@ static void measure(const struct mover *const *movers, int nmovers, size_t round
 	stop_siblings(nsiblings);
 	for (i = 0; i < nmovers; i++)
 		tell(movers[i], &figures[i], nsiblings);
-	for (way = 0; way < NWAYS && own >= 0 && core >= 0; way++)
+	for (way = 0; way < NWAYS && !count_them && own >= 0 && core >= 0; way++)
 		spread(&ratios[way], "wall_ratio.%d.%d.%s", count_cpus(), nsiblings,
 		       way_names[way]);
 }
@@ -213,19 +220,22 @@ int main(int argc, char **argv)
 	char *count, *rest;
 	int i, n;
 
-	if (argc < 5 || argc - 4 > MAX_MOVERS)
-		die("usage: %s ROUNDS NPAGES COUNT[,COUNT...] MOVER...", argv[0]);
+	if (argc < 6 || argc - 5 > MAX_MOVERS ||
+	    (strcmp(argv[1], "flushes") && strcmp(argv[1], "walls")))
+		die("usage: %s flushes|walls ROUNDS NPAGES COUNT[,COUNT...] MOVER...", argv[0]);
+	count_them = !strcmp(argv[1], "flushes");
 	if (count_cpus() < 2)
 		die("siblings need a CPU that is not the mover's");
 	pin_to_cpu(0);
-	for (i = 4; i < argc; i++)
-		movers[i - 4] = mover_open(argv[i]);
-	memory_create(&memory, EXCLUSIVE, number(argv[2]));
-	for (count = strtok_r(argv[3], ",", &rest); count; count = strtok_r(NULL, ",", &rest)) {
+	for (i = 5; i < argc; i++)
+		movers[i - 5] = mover_open(argv[i]);
+	memory_create(&memory, EXCLUSIVE, number(argv[3]));
+	fact(memory.npages, "pages.%s.%d", argv[1], count_cpus());
+	for (count = strtok_r(argv[4], ",", &rest); count; count = strtok_r(NULL, ",", &rest)) {
 		n = number(count);
 		if (n > MAX_SIBLINGS)
 			die("more than %d siblings", MAX_SIBLINGS);
-		measure(movers, argc - 4, number(argv[1]), n);
+		measure(movers, argc - 5, number(argv[2]), n);
 	}
 	memory_destroy(&memory);
 	return 0;
