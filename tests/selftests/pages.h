@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 #include <sys/swap.h>
+#include <sys/syscall.h>
 
 #include "ferry_test.h"
 
@@ -77,6 +78,19 @@ static inline uint64_t pagemap(const void *addr)
 static inline uint64_t kpageflags(const void *addr)
 {
 	return entry_of("/proc/kpageflags", pagemap(addr) & PAGEMAP_PFN);
+}
+
+/*
+ * New pages sit in batches of the CPU that touched them for a while. Here they go to
+ * their LRU lists (moving this process from node 0 to node 0 begins with that): reclaim
+ * finds them, and the engine has no reason to put its pages back, to drain and to begin
+ * anew.
+ */
+static inline int drain_lru(void)
+{
+	unsigned long node = 1;
+
+	return syscall(SYS_migrate_pages, 0, 8 * sizeof(node), &node, &node) < 0 ? -errno : 0;
 }
 
 /* Until the first page of the range is swapped out: 0, or -1. */

@@ -13,7 +13,6 @@
 #define FERRY_RACE_H
 
 #include <semaphore.h>
-#include <sys/syscall.h>
 
 #include "control.h"
 
@@ -52,18 +51,6 @@ static inline bool default_is_own(void)
 
 	close(fd);
 	return got > 0 && strncmp(name, "core", 4);
-}
-
-/*
- * New pages sit in batches of the CPU that touched them for a while. Here they go to
- * their LRU lists (moving this process from node 0 to node 0 begins with that), so
- * that the engine has no reason to put its pages back, to drain and to begin anew.
- */
-static inline int drain_lru(void)
-{
-	unsigned long node = 1;
-
-	return syscall(SYS_migrate_pages, 0, 8 * sizeof(node), &node, &node) < 0 ? -errno : 0;
 }
 
 struct held {
