@@ -33,6 +33,10 @@ static char *coherent;
 module_param(coherent, charp, 0444);
 MODULE_PARM_DESC(coherent, "ADDR,SIZE[;...]: a coherent device on each range of RAM kept aside");
 
+static int fault_around = FERRY_FAULT_AROUND_UNSET;
+module_param(fault_around, int, 0444);
+MODULE_PARM_DESC(fault_around, "pages that a CPU's touch brings home at once, a power of two, 1 to 512 (16)");
+
 static char *backend;
 module_param(backend, charp, 0444);
 MODULE_PARM_DESC(backend, "engine that migrates, own or core (own, where the kernel has it)");
@@ -125,6 +129,7 @@ static int __init ferry_init(void)
 		.memory = memory,
 		.node = node,
 		.coherent = coherent,
+		.fault_around = fault_around,
 	};
 	int ret;
 

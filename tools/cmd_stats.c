@@ -27,6 +27,7 @@ static const struct {
 	{ "to-system", "ferry-to-system" },
 	{ "failed", "ferry-failed" },
 	{ "cpu-faults", "ferry-cpu-faults" },
+	{ "around", "ferry-cpu-faults-around" },
 	{ "device-faults", "ferry-device-faults" },
 	{ "bytes-read", "ferry-bytes-read" },
 	{ "bytes-written", "ferry-bytes-written" },

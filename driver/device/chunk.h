@@ -7,8 +7,7 @@
 #include <linux/sizes.h>
 #include <linux/types.h>
 
-struct ferry_memory;
-struct ferry_owner;
+#include "memory.h"
 
 /*
  * One memremap_pages() each: a memory section, so that the kernel need not find
@@ -24,6 +23,7 @@ struct ferry_owner;
 /* Bits of ferry_page.flags */
 enum {
 	FERRY_PAGE_COMING_HOME,	/* a CPU fault has it: one winner per page */
+	FERRY_PAGE_ALONE,	/* the owner's, when it was handed out */
 };
 
 /* In ferry_page.holder, beside the owner: not to be handed out anew for now. */
@@ -73,6 +73,38 @@ struct ferry_chunk {
 	struct ferry_chunk *next_gone;
 };
 
+static inline struct ferry_chunk *ferry_page_chunk(const struct page *page)
+{
+	return container_of(page->pgmap, struct ferry_chunk, pagemap);
+}
+
+static inline struct ferry_page *ferry_page_meta(const struct page *page)
+{
+	return page->zone_device_data;
+}
+
+static inline unsigned long ferry_page_index(const struct ferry_chunk *chunk,
+					     const struct page *page)
+{
+	return ferry_page_meta(page) - chunk->pages;
+}
+
+static inline struct ferry_owner *ferry_holder_owner(unsigned long holder)
+{
+	return (struct ferry_owner *)(holder & ~FERRY_PAGE_EVICTING);
+}
+
+/* owner.c */
+void ferry_owner_has_none(struct ferry_memory *memory, const struct ferry_owner *owner);
+
+/* One page less; the owner may be gone with the last. */
+static inline void ferry_owner_drop(struct ferry_memory *memory, struct ferry_owner *owner)
+{
+	if (atomic_long_dec_and_test(&owner->held))
+		ferry_owner_has_none(memory, owner);
+}
+
+/* chunk.c */
 struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,
 				       unsigned int index);
 void ferry_chunk_destroy(struct ferry_chunk *chunk);

@@ -8,6 +8,7 @@
 #define pr_fmt(fmt) "ferry: " fmt
 
 #include <linux/kernel.h>
+#include <linux/log2.h>
 #include <linux/nodemask.h>
 #include <linux/numa.h>
 #include <linux/string.h>
@@ -52,6 +53,19 @@ static int check_node(int node)
 	return 0;
 }
 
+static int parse_fault_around(int pages, unsigned int *fault_around)
+{
+	if (pages == FERRY_FAULT_AROUND_UNSET)
+		pages = FERRY_DEFAULT_FAULT_AROUND;
+	if (pages < 1 || pages > FERRY_MAX_FAULT_AROUND || !is_power_of_2(pages)) {
+		pr_err("fault_around=%d must be a power of two from 1 to %lu\n", pages,
+		       (unsigned long)FERRY_MAX_FAULT_AROUND);
+		return -EINVAL;
+	}
+	*fault_around = pages;
+	return 0;
+}
+
 static int check_devices(int n, bool any_coherent)
 {
 	if (n < !any_coherent || n > FERRY_MAX_DEVICES) {
@@ -82,8 +96,9 @@ static int count_private(const struct ferry_params *params, bool any_coherent,
 	}
 
 	/* They say what private devices are to be like. */
-	if (!*n && (params->memory || params->node != NUMA_NO_NODE)) {
-		pr_err("memory= and node= are of private devices, and there are none\n");
+	if (!*n && (params->memory || params->node != NUMA_NO_NODE ||
+		    params->fault_around != FERRY_FAULT_AROUND_UNSET)) {
+		pr_err("memory=, node= and fault_around= are of private devices, and there are none\n");
 		return -EINVAL;
 	}
 	return 0;
@@ -91,14 +106,15 @@ static int count_private(const struct ferry_params *params, bool any_coherent,
 
 static int add_private(const struct ferry_params *params, struct ferry_config *config)
 {
-	unsigned int i;
+	unsigned int fault_around, i;
 	u64 size;
 	int ret;
 
 	ret = parse_memory(params->memory, &size);
 	if (ret)
 		return ret;
-	ret = check_node(params->node);
+	ret = check_node(params->node) ?:
+	      parse_fault_around(params->fault_around, &fault_around);
 	if (ret)
 		return ret;
 
@@ -107,6 +123,7 @@ static int add_private(const struct ferry_params *params, struct ferry_config *c
 			.kind = FERRY_MEMORY_PRIVATE,
 			.memory_size = size,
 			.node = params->node,
+			.fault_around = fault_around,
 		};
 	config->ndevices = config->nprivate;
 	return 0;

@@ -5,6 +5,8 @@
 #include <linux/sizes.h>
 #include <linux/types.h>
 
+#include <asm/page.h>
+
 /* More nodes than anybody watches at once; bounds what one load can allocate. */
 #define FERRY_MAX_DEVICES	16
 
@@ -15,8 +17,13 @@
 #define FERRY_DEFAULT_DEVICES	2
 #define FERRY_DEFAULT_MEMORY	SZ_256M
 
-/* The parameter devices= was not given. */
-#define FERRY_DEVICES_UNSET	(-1)
+/* What a CPU's touch brings home, in pages; the most is a page table's. */
+#define FERRY_DEFAULT_FAULT_AROUND	16
+#define FERRY_MAX_FAULT_AROUND		(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
+
+/* The parameters devices= and fault_around= were not given. */
+#define FERRY_DEVICES_UNSET		(-1)
+#define FERRY_FAULT_AROUND_UNSET	(-1)
 
 /* Values of enum drm_ferry_memory_kind; checked in the front end. */
 enum ferry_memory_kind {
@@ -31,12 +38,16 @@ enum ferry_memory_kind {
  * @start: coherent: physical address of the RAM that was kept aside, a multiple of
  *	FERRY_MEMORY_ALIGN; private: 0
  * @node: NUMA node of the backing store, NUMA_NO_NODE: any; coherent: NUMA_NO_NODE
+ * @fault_around: private: pages, a power of two, in whose aligned window around a
+ *	CPU's touch what is on the device comes home; 1: the touched one alone;
+ *	coherent: 0
  */
 struct ferry_device_config {
 	enum ferry_memory_kind kind;
 	u64 memory_size;
 	u64 start;
 	int node;
+	unsigned int fault_around;
 };
 
 /**
@@ -57,12 +68,14 @@ struct ferry_config {
  * @memory: size of each, with the suffixes of memparse(), or NULL: the default
  * @node: NUMA node of their backing store, NUMA_NO_NODE: any
  * @coherent: ADDR,SIZE[;...], one coherent device each, or NULL: none
+ * @fault_around: see struct ferry_device_config, or FERRY_FAULT_AROUND_UNSET
  */
 struct ferry_params {
 	int devices;
 	const char *memory;
 	int node;
 	const char *coherent;
+	int fault_around;
 };
 
 int ferry_config_parse(const struct ferry_params *params,

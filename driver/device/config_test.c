@@ -53,13 +53,15 @@ KUNIT_ARRAY_PARAM(config, cases, case_to_desc);
 static void parse(struct kunit *test)
 {
 	const struct config_case *test_case = test->param_value;
+	struct ferry_params params = test_case->params;
 	struct ferry_config *config;
 	int i;
 
+	params.fault_around = FERRY_FAULT_AROUND_UNSET;
+
 	config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, config);
-	KUNIT_ASSERT_EQ(test, ferry_config_parse(&test_case->params, config),
-			test_case->ret);
+	KUNIT_ASSERT_EQ(test, ferry_config_parse(&params, config), test_case->ret);
 	if (test_case->ret)
 		return;
 	KUNIT_EXPECT_EQ(test, config->ndevices, test_case->params.devices);
@@ -76,6 +78,7 @@ static int parse_text(const char *coherent, int devices, struct ferry_config *co
 		.devices = devices,
 		.node = NUMA_NO_NODE,
 		.coherent = coherent,
+		.fault_around = FERRY_FAULT_AROUND_UNSET,
 	};
 
 	return ferry_config_parse(&params, config);
@@ -96,6 +99,8 @@ static void coherent(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, config->devices[2].memory_size, (u64)SZ_512M);
 	KUNIT_EXPECT_EQ(test, config->devices[3].start, 4ULL * SZ_1G);
 	KUNIT_EXPECT_EQ(test, config->devices[3].memory_size, (u64)SZ_1G);
+	KUNIT_EXPECT_EQ(test, config->devices[1].fault_around, FERRY_DEFAULT_FAULT_AROUND);
+	KUNIT_EXPECT_EQ(test, config->devices[3].fault_around, 0);
 
 	KUNIT_ASSERT_EQ(test, parse_text("4G,2M", 0, config), 0);
 	KUNIT_EXPECT_EQ(test, config->nprivate, 0);
@@ -112,7 +117,39 @@ static void defaults(struct kunit *test)
 			IS_ENABLED(CONFIG_DEVICE_PRIVATE) ? FERRY_DEFAULT_DEVICES : 0);
 }
 
+static int parse_around(int devices, int fault_around, struct ferry_config *config)
+{
+	const struct ferry_params params = {
+		.devices = devices,
+		.node = NUMA_NO_NODE,
+		.coherent = "4G,2M",
+		.fault_around = fault_around,
+	};
+
+	return ferry_config_parse(&params, config);
+}
+
+/* Powers of two, up to a page table. */
+static void fault_around(struct kunit *test)
+{
+	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
+	static const int wrong[] = { -2, 0, 3, 24, 511, 1024, INT_MAX, INT_MIN };
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, config);
+	for (i = 1; i <= FERRY_MAX_FAULT_AROUND; i *= 2) {
+		KUNIT_ASSERT_EQ(test, parse_around(2, i, config), 0);
+		KUNIT_EXPECT_EQ(test, config->devices[1].fault_around, i);
+	}
+	KUNIT_EXPECT_EQ(test, i, 1024);
+	for (i = 0; i < ARRAY_SIZE(wrong); i++)
+		KUNIT_EXPECT_EQ(test, parse_around(2, wrong[i], config), -EINVAL);
+	/* What it is of is not there. */
+	KUNIT_EXPECT_EQ(test, parse_around(0, 16, config), -EINVAL);
+}
+
 static struct kunit_case config_cases[] = {
+	KUNIT_CASE(fault_around),
 	KUNIT_CASE(defaults),
 	KUNIT_CASE(coherent),
 	KUNIT_CASE_PARAM(parse, config_gen_params),

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device's memory: the pool that hands pages out. What the pages are made of is
- * in chunk.c, how chunks come and go in plug.c.
+ * in chunk.c, how chunks come and go in plug.c, what owners do with theirs in owner.c.
  *
  * A page that is handed out holds what its last user left there. Whoever asks
- * for one overwrites it whole, by a copy or by ferry_copy_clear(), before the
- * page is installed anywhere; a page that is not installed goes back unread.
+ * for one overwrites it whole, by ferry_copy_to_device(), before the page
+ * is installed anywhere; a page that is not installed goes back unread.
  *
  * Who owns what: a free page has no reference and belongs to the pool. A page
  * handed out by ferry_memory_alloc() is the caller's, still without reference;
@@ -40,7 +40,6 @@
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/vmstat.h>
 
@@ -48,32 +47,6 @@
 #include "memory.h"
 
 static_assert(__alignof__(struct ferry_owner) > FERRY_PAGE_EVICTING);
-
-static struct ferry_chunk *page_chunk(const struct page *page)
-{
-	return container_of(page->pgmap, struct ferry_chunk, pagemap);
-}
-
-static struct ferry_page *page_meta(const struct page *page)
-{
-	return page->zone_device_data;
-}
-
-static unsigned long page_index(const struct ferry_chunk *chunk,
-				const struct page *page)
-{
-	return page_meta(page) - chunk->pages;
-}
-
-static struct ferry_owner *holder_owner(unsigned long holder)
-{
-	return (struct ferry_owner *)(holder & ~FERRY_PAGE_EVICTING);
-}
-
-static struct ferry_owner *page_owner(const struct ferry_page *meta)
-{
-	return holder_owner(atomic_long_read(&meta->holder));
-}
 
 /* The pool ---------------------------------------------------------------- */
 
@@ -96,8 +69,9 @@ static unsigned long find_free(struct ferry_chunk *chunk)
 static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *owner,
 			      unsigned long n, struct page **pages)
 {
-	struct page *page;
+	unsigned long alone = owner->alone ? BIT(FERRY_PAGE_ALONE) : 0;
 	unsigned long first, end, i;
+	struct page *page;
 
 	lockdep_assert_held(&chunk->memory->lock);
 
@@ -110,6 +84,7 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
 	for (i = first; i < end; i++) {
 		WARN_ON_ONCE(test_and_set_bit_lock(i, chunk->used));
 		atomic_long_set(&chunk->pages[i].holder, (unsigned long)owner);
+		chunk->pages[i].flags = alone;
 		*pages++ = page++;
 	}
 	chunk->next = end;
@@ -152,23 +127,16 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 	return got;
 }
 
-/* The reference on the module was taken for the first orphan: see adopt(). */
-static void drop_held(struct ferry_memory *memory, struct ferry_owner *owner)
-{
-	if (atomic_long_dec_and_test(&owner->held) && owner == &memory->orphans)
-		module_put(THIS_MODULE);
-}
-
 static void give_back(struct ferry_chunk *chunk, struct page *page)
 {
-	struct ferry_page *meta = page_meta(page);
+	struct ferry_page *meta = ferry_page_meta(page);
 	unsigned long holder;
 
 	rcu_read_lock();
 	holder = atomic_long_fetch_and(FERRY_PAGE_EVICTING, &meta->holder);
 	if (!(holder & FERRY_PAGE_EVICTING))
-		clear_bit_unlock(page_index(chunk, page), chunk->used);
-	drop_held(chunk->memory, holder_owner(holder));
+		clear_bit_unlock(ferry_page_index(chunk, page), chunk->used);
+	ferry_owner_drop(chunk->memory, ferry_holder_owner(holder));
 	rcu_read_unlock();
 	atomic_long_dec(&chunk->nheld);
 }
@@ -187,7 +155,7 @@ void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 	/* They hold no pgmap: under the lock the chunk cannot be found empty too soon. */
 	spin_lock(&memory->lock);
 	for (; n--; pages++)
-		give_back(page_chunk(*pages), *pages);
+		give_back(ferry_page_chunk(*pages), *pages);
 	spin_unlock(&memory->lock);
 }
 
@@ -228,7 +196,7 @@ static void clear_flags(struct folio *folio)
 void ferry_memory_page_free(struct page *page)
 {
 	clear_flags(page_folio(page));
-	give_back(page_chunk(page), page);
+	give_back(ferry_page_chunk(page), page);
 }
 
 /**
@@ -249,174 +217,6 @@ unsigned long ferry_memory_used(struct ferry_memory *memory)
 	spin_unlock(&memory->lock);
 	/* One may be handed out again before it has been counted down. */
 	return min(used, memory->npages);
-}
-
-/* The page may be freed at any moment: it is counted before it is an orphan. */
-static void adopt(struct ferry_memory *memory, struct ferry_page *meta,
-		  struct ferry_owner *owner)
-{
-	struct ferry_owner *orphans = &memory->orphans;
-
-	if (atomic_long_inc_return(&orphans->held) == 1)
-		__module_get(THIS_MODULE);
-	if (atomic_long_cmpxchg(&meta->holder, (unsigned long)owner,
-				(unsigned long)orphans) == (unsigned long)owner)
-		atomic_long_dec(&owner->held);
-	else
-		drop_held(memory, orphans);
-}
-
-/* Nothing is being evicted: chunks_lock is held. */
-static void disown_chunk(struct ferry_chunk *chunk, struct ferry_owner *owner)
-{
-	unsigned long i;
-
-	lockdep_assert_held(&chunk->memory->chunks_lock);
-
-	spin_lock(&chunk->memory->lock);
-	if (atomic_long_read(&owner->held))
-		for_each_set_bit(i, chunk->used, chunk->npages)
-			if (page_owner(&chunk->pages[i]) == owner)
-				adopt(chunk->memory, &chunk->pages[i], owner);
-	spin_unlock(&chunk->memory->lock);
-}
-
-/**
- * ferry_memory_disown() - forget an owner
- * @memory: of which device
- * @owner: to whom nothing is handed out any more, and which is gone when this
- *	returns; pages it still has become orphans
- *
- * The module stays loaded as long as there are orphans.
- *
- * Context: sleeps.
- */
-void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner)
-{
-	unsigned int c;
-
-	mutex_lock(&memory->chunks_lock);
-	for (c = 0; c < memory->nchunks; c++)
-		if (memory->chunks[c])
-			disown_chunk(memory->chunks[c], owner);
-	mutex_unlock(&memory->chunks_lock);
-	/* Pages that are being freed just now; not often. */
-	if (atomic_long_read(&owner->held))
-		synchronize_rcu();
-	WARN_ON_ONCE(atomic_long_read(&owner->held));
-}
-
-/* Eviction ------------------------------------------------------------------ */
-
-/* False for a page of somebody else, or of nobody: it may be freed at any moment. */
-static bool begin_evicting(struct ferry_page *meta, const struct ferry_owner *owner)
-{
-	long holder = atomic_long_read(&meta->holder);
-
-	do {
-		if (owner ? holder_owner(holder) != owner : !holder_owner(holder))
-			return false;
-	} while (!atomic_long_try_cmpxchg(&meta->holder, &holder,
-					  holder | FERRY_PAGE_EVICTING));
-	return true;
-}
-
-/* A chunk at a time: nothing is handed out meanwhile. */
-static unsigned long evict_run(struct ferry_chunk *chunk,
-			       const struct ferry_owner *owner,
-			       unsigned long *first, unsigned long max)
-{
-	unsigned long n = 0;
-
-	spin_lock(&chunk->memory->lock);
-	if (!atomic_long_read(owner ? &owner->held : &chunk->nheld))
-		*first = chunk->npages;
-	for_each_set_bit_from(*first, chunk->used, chunk->npages) {
-		if (begin_evicting(&chunk->pages[*first], owner)) {
-			n = 1;
-			break;
-		}
-	}
-	*first = min(*first, chunk->npages);
-	while (n && n < max && *first + n < chunk->npages &&
-	       begin_evicting(&chunk->pages[*first + n], owner))
-		n++;
-	spin_unlock(&chunk->memory->lock);
-	return n;
-}
-
-static unsigned long find_run(struct ferry_memory *memory,
-			      const struct ferry_owner *owner, unsigned long *cursor,
-			      unsigned long max, unsigned long *pfn)
-{
-	unsigned long base = 0, n;
-	unsigned int c;
-
-	lockdep_assert_held(&memory->chunks_lock);
-
-	for (c = 0; c < memory->nchunks; c++, base += FERRY_CHUNK_PAGES) {
-		struct ferry_chunk *chunk = memory->chunks[c];
-
-		if (!chunk || *cursor >= base + chunk->npages)
-			continue;
-		*cursor = max(*cursor, base) - base;
-		n = evict_run(chunk, owner, cursor, max);
-		*pfn = chunk->first_pfn + *cursor;
-		*cursor += base + n;
-		if (n)
-			return n;
-	}
-	return 0;
-}
-
-/**
- * ferry_memory_evict_begin() - find pages, to migrate them by pfn
- * @memory: of which device
- * @owner: whose; NULL: anybody's
- * @cursor: where to go on; 0 at first
- * @max: pages at most
- * @pfn: the first page of the run that was found
- *
- * The pages may be freed at any time, but are not handed out anew before
- * ferry_memory_evict_end(): a page of the run is what it was, or it is free. One
- * run at a time on a device.
- *
- * Context: sleeps; on success chunks_lock is held until ferry_memory_evict_end().
- * Return: length of the run of consecutive pfns, 0 when there are no more.
- */
-unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
-				       const struct ferry_owner *owner,
-				       unsigned long *cursor, unsigned long max,
-				       unsigned long *pfn)
-{
-	unsigned long n;
-
-	mutex_lock(&memory->chunks_lock);
-	n = find_run(memory, owner, cursor, max, pfn);
-	if (!n)
-		mutex_unlock(&memory->chunks_lock);
-	return n;
-}
-
-/**
- * ferry_memory_evict_end() - let a run be handed out again
- * @memory: of which device
- * @pfn: from ferry_memory_evict_begin()
- * @n: what that returned
- */
-void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
-			    unsigned long n)
-{
-	struct ferry_chunk *chunk = page_chunk(pfn_to_page(pfn));
-	unsigned long i = pfn - chunk->first_pfn;
-
-	lockdep_assert_held(&memory->chunks_lock);
-
-	for (; n--; i++)
-		if (!holder_owner(atomic_long_fetch_andnot(FERRY_PAGE_EVICTING,
-							   &chunk->pages[i].holder)))
-			clear_bit_unlock(i, chunk->used);
-	mutex_unlock(&memory->chunks_lock);
 }
 
 /* One page ------------------------------------------------------------------ */
@@ -442,9 +242,9 @@ bool ferry_memory_owns(const struct page *page)
  */
 void *ferry_memory_address(const struct page *page)
 {
-	struct ferry_chunk *chunk = page_chunk(page);
+	struct ferry_chunk *chunk = ferry_page_chunk(page);
 
-	return ferry_chunk_address(chunk, page_index(chunk, page));
+	return ferry_chunk_address(chunk, ferry_page_index(chunk, page));
 }
 
 /**
@@ -457,48 +257,9 @@ void *ferry_memory_address(const struct page *page)
  */
 unsigned long ferry_memory_span(const struct page *page, void **address)
 {
-	struct ferry_chunk *chunk = page_chunk(page);
-	unsigned long i = page_index(chunk, page);
+	struct ferry_chunk *chunk = ferry_page_chunk(page);
+	unsigned long i = ferry_page_index(chunk, page);
 
 	*address = ferry_chunk_address(chunk, i);
 	return FERRY_BLOCK_PAGES - i % FERRY_BLOCK_PAGES;
-}
-
-/**
- * ferry_memory_fault_begin() - compete for bringing a page home
- * @page: a device page with a reference
- *
- * Return: true for the one winner, which ends with ferry_memory_fault_end().
- */
-bool ferry_memory_fault_begin(struct page *page)
-{
-	struct ferry_memory *memory = page_chunk(page)->memory;
-	struct ferry_page *meta = page_meta(page);
-
-	if (!test_and_set_bit_lock(FERRY_PAGE_COMING_HOME, &meta->flags))
-		return true;
-
-	/* The reference keeps the page from being freed, the lock from being disowned. */
-	spin_lock(&memory->lock);
-	page_owner(meta)->cpu_fault_races++;
-	spin_unlock(&memory->lock);
-	return false;
-}
-
-/**
- * ferry_memory_fault_end() - the winner is done
- * @page: the page, still with a reference
- * @came_home: whether its data is in system memory now
- */
-void ferry_memory_fault_end(struct page *page, bool came_home)
-{
-	struct ferry_memory *memory = page_chunk(page)->memory;
-	struct ferry_page *meta = page_meta(page);
-
-	if (came_home) {
-		spin_lock(&memory->lock);
-		page_owner(meta)->cpu_faults++;
-		spin_unlock(&memory->lock);
-	}
-	clear_bit_unlock(FERRY_PAGE_COMING_HOME, &meta->flags);
 }

@@ -18,14 +18,19 @@ struct ferry_chunk;
  * @held: pages handed out and not back yet
  * @cpu_faults: pages of this owner that a CPU's touch brought home; under
  *	ferry_memory.lock
+ * @cpu_faults_around: pages that came home beside one of those; same lock
  * @cpu_fault_races: touches that found another thread at it; same lock
+ * @alone: a CPU's touch of one of its pages brings home no other; set before any is
+ *	handed out
  *
  * Embedded in whatever asks for pages; it lives until ferry_memory_disown().
  */
 struct ferry_owner {
 	atomic_long_t held;
 	u64 cpu_faults;
+	u64 cpu_faults_around;
 	u64 cpu_fault_races;
+	bool alone;
 };
 
 /**
@@ -69,6 +74,13 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n);
 unsigned long ferry_memory_used(struct ferry_memory *memory);
+bool ferry_memory_owns(const struct page *page);
+void *ferry_memory_address(const struct page *page);
+unsigned long ferry_memory_span(const struct page *page, void **address);
+
+void ferry_memory_page_free(struct page *page);
+
+/* owner.c */
 void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner);
 
 unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
@@ -78,13 +90,9 @@ unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			    unsigned long n);
 
-bool ferry_memory_owns(const struct page *page);
-void *ferry_memory_address(const struct page *page);
-unsigned long ferry_memory_span(const struct page *page, void **address);
-
 bool ferry_memory_fault_begin(struct page *page);
-void ferry_memory_fault_end(struct page *page, bool came_home);
-void ferry_memory_page_free(struct page *page);
+void ferry_memory_fault_end(struct page *page, bool came_home, unsigned long around);
+bool ferry_memory_comes_alone(const struct page *page);
 
 /* plug.c */
 struct ferry_memory *

@@ -194,12 +194,28 @@ static void one_winner(struct kunit *test)
 	ferry_memory_alloc(t->memory, &t->owner, 1, t->pages);
 	KUNIT_EXPECT_TRUE(test, ferry_memory_fault_begin(t->pages[0]));
 	KUNIT_EXPECT_FALSE(test, ferry_memory_fault_begin(t->pages[0]));
-	ferry_memory_fault_end(t->pages[0], true);
+	ferry_memory_fault_end(t->pages[0], true, 3);
 	KUNIT_EXPECT_TRUE(test, ferry_memory_fault_begin(t->pages[0]));
-	ferry_memory_fault_end(t->pages[0], false);
+	ferry_memory_fault_end(t->pages[0], false, 0);
 	KUNIT_EXPECT_EQ(test, t->owner.cpu_faults, 1);
+	KUNIT_EXPECT_EQ(test, t->owner.cpu_faults_around, 3);
 	KUNIT_EXPECT_EQ(test, t->owner.cpu_fault_races, 1);
 	ferry_memory_free(t->memory, t->pages, 1);
+}
+
+/* It is the owner's, for as long as the page is handed out, orphans included. */
+static void alone_is_kept(struct kunit *test)
+{
+	struct ferry_owner alone = { .alone = true };
+	struct memory_test *t = test->priv;
+
+	ferry_memory_alloc(t->memory, &t->owner, 1, t->pages);
+	ferry_memory_alloc(t->memory, &alone, 1, t->pages + 1);
+	KUNIT_EXPECT_FALSE(test, ferry_memory_comes_alone(t->pages[0]));
+	KUNIT_EXPECT_TRUE(test, ferry_memory_comes_alone(t->pages[1]));
+	ferry_memory_disown(t->memory, &alone);
+	KUNIT_EXPECT_TRUE(test, ferry_memory_comes_alone(t->pages[1]));
+	ferry_memory_free(t->memory, t->pages, 2);
 }
 
 /* A live page: the last put gives it back, with no trace of its life. */
@@ -230,6 +246,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(evicted_pages_are_not_handed_out),
 	KUNIT_CASE(orphans_keep_the_module),
 	KUNIT_CASE(one_winner),
+	KUNIT_CASE(alone_is_kept),
 	KUNIT_CASE(last_put_gives_back),
 	{}
 };

@@ -94,7 +94,8 @@ static int dmirror_open(struct inode *inode, struct file *file)
 	struct ferry_dmirror *front = container_of(inode->i_cdev, struct ferry_dmirror, cdev);
 	struct ferry_mirror *mirror;
 
-	mirror = ferry_mirror_create(front->device);
+	/* As test_hmm has it: a touch brings home one page. */
+	mirror = ferry_mirror_create(front->device, FERRY_MIRROR_ALONE);
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
 	file->private_data = mirror;

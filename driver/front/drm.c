@@ -85,7 +85,7 @@ static int ferry_open(struct drm_device *drm, struct drm_file *file)
 	struct ferry_drm *front = container_of(drm, struct ferry_drm, drm);
 	struct ferry_mirror *mirror;
 
-	mirror = ferry_mirror_create(front->device);
+	mirror = ferry_mirror_create(front->device, 0);
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
 	file->driver_priv = mirror;
@@ -112,6 +112,7 @@ static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	drm_printf(p, "ferry-to-system:\t%llu\n", now.to_system);
 	drm_printf(p, "ferry-failed:\t%llu\n", now.failed);
 	drm_printf(p, "ferry-cpu-faults:\t%llu\n", now.cpu_faults);
+	drm_printf(p, "ferry-cpu-faults-around:\t%llu\n", now.cpu_faults_around);
 	drm_printf(p, "ferry-device-faults:\t%llu\n", now.device_faults);
 	drm_printf(p, "ferry-bytes-read:\t%llu\n", now.bytes_read);
 	drm_printf(p, "ferry-bytes-written:\t%llu\n", now.bytes_written);
@@ -180,8 +181,8 @@ static const struct drm_driver ferry_driver = {
 	.name = "ferry",
 	.desc = "Simulated device with memory of its own",
 	.date = "20261121",
-	.major = DRM_FERRY_ABI_VERSION,
-	.minor = 0,
+	.major = 1,
+	.minor = DRM_FERRY_ABI_VERSION,
 };
 
 /**

@@ -99,6 +99,7 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 	*query = (struct drm_ferry_query) {
 		.abi_version = DRM_FERRY_ABI_VERSION,
 		.memory_kind = device->config.kind,
+		.features = DRM_FERRY_FEATURE_FAULT_AROUND,
 		.memory_size = device->config.memory_size,
 		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
 		.page_size = PAGE_SIZE,
@@ -384,6 +385,7 @@ void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stat
 		.bytes_read = atomic64_read(&from->bytes_read),
 		.bytes_written = atomic64_read(&from->bytes_written),
 		.ops = atomic64_read(&from->ops),
+		.cpu_faults_around = READ_ONCE(mirror->owner.cpu_faults_around),
 		.pages_held = atomic_long_read(&mirror->owner.held),
 		.windows = READ_ONCE(mirror->nwindows),
 	};

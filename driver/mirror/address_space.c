@@ -41,11 +41,13 @@ void ferry_mirrors_enable(void)
 /**
  * ferry_mirror_create() - bind the caller's address space to a device
  * @device: lives longer than the mirror
+ * @flags: FERRY_MIRROR_* or 0
  *
  * Return: the mirror, ERR_PTR(-ENOMEM), ERR_PTR(-ESRCH) for a caller without an
  * address space, or ERR_PTR(-ENODEV) while the module is being loaded.
  */
-struct ferry_mirror *ferry_mirror_create(struct ferry_device *device)
+struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
+					 enum ferry_mirror_flags flags)
 {
 	struct ferry_mirror *mirror;
 
@@ -58,6 +60,7 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device)
 	if (!mirror)
 		return ERR_PTR(-ENOMEM);
 	mirror->device = device;
+	mirror->owner.alone = flags & FERRY_MIRROR_ALONE;
 	mirror->mm = current->mm;
 	mmgrab(mirror->mm);
 	xa_init(&mirror->windows);

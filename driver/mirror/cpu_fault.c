@@ -21,44 +21,139 @@
  * A page that cannot come home for want of memory is VM_FAULT_OOM: the kernel
  * decides who pays. It stays on the device, intact.
  *
+ * Fault-around: who touches a page will touch the next ones, and most of what a touch
+ * costs is the way into the engine and out again. So the first try is for a window of
+ * pages around the touched one (fault_around=, aligned, so within one page table, and
+ * cut off at the ends of the mapping), in one call of the engine: what is on the same
+ * device comes along, whoever it was handed out to, as in a migration by address.
+ * Holes, system pages, what is swapped and other devices' pages the engine passes over;
+ * KSM pages are system pages, which core does not touch on the way home (see range.c).
+ * The touched page alone decides what the fault returns:
+ *   its destination is allocated first, and as any fault would, and without it there
+ *     is none for the others. Those are allocated without reclaim, so that nobody has to
+ *     give up memory for them; where there is none they stay. No memory cgroup is asked:
+ *     the charge moves with the page
+ *   a neighbour that is pinned, or locked by somebody, stays
+ *   a neighbour that other threads touch just now stays: each that was there before
+ *     the migration entry holds a reference, and the engine's check finds it, before
+ *     the copy and after it; those that come later wait for the entry. So the winner's
+ *     bit is not taken for neighbours: it keeps apart those who fault on one page, and
+ *     who brings it home as a neighbour has no reference on it but the engine's
+ *   a winner that finds its page in somebody else's window (a migration entry, or a
+ *     page lock, if that is of a forked process) tries again, and then faults again, to
+ *     sleep on the entry. Of two whose windows overlap the first to take the page table's
+ *     lock gets all of it, and gives back the other's page, which has the other's
+ *     reference. Over two address spaces each may get the other's; but
+ *   further tries are for the touched page alone, and those do not meet
+ * The device loses its entries for the window (I15), also for what stays there.
+ *
+ * No window, but the page alone:
+ *   for faults that are no CPU's: a device's (hmm_range_fault()), or of somebody who
+ *     reaches into another process (FAULT_FLAG_REMOTE). They ask for the pages they
+ *     want, and a device that writes to a page that it may only read would lose those
+ *     that it works on
+ *   for pages that were moved through the test_hmm ABI, which has it so
+ *
  * A coherent page never comes here: the CPU reaches it where it is.
  */
 #include <linux/gfp.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
+#include "device/device.h"
 #include "device/memory.h"
 #include "migrate/backend.h"
 #include "migrate/control.h"
 #include "mirror.h"
 
-static int migrate_home(const struct ferry_backend *backend,
-			struct ferry_migrate *migrate)
+/* For neighbours: from what is free, and no more than that. */
+#define FERRY_AROUND_GFP	\
+	((GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN) & ~__GFP_DIRECT_RECLAIM)
+
+static_assert(PMD_SIZE / PAGE_SIZE >= FERRY_MAX_FAULT_AROUND);
+
+/**
+ * struct homecoming - one call of the engine
+ * @backend: which
+ * @migrate: for it; its outcome array is not used
+ * @wanted: slot of the page that must come
+ * @around: out: how many others came
+ */
+struct homecoming {
+	const struct ferry_backend *backend;
+	struct ferry_migrate migrate;
+	unsigned long wanted;
+	unsigned long around;
+};
+
+static int fill(const struct homecoming *home, unsigned long first, unsigned long end,
+		gfp_t gfp)
 {
-	struct migrate_vma *args = &migrate->vma;
-	struct page *page = migrate_pfn_to_page(*args->src);
-	const struct ferry_fill wanted = {
-		.src = args->src,
-		.dst = args->dst,
-		.npages = 1,
+	const struct migrate_vma *args = &home->migrate.vma;
+	const struct ferry_fill part = {
+		.src = args->src + first,
+		.dst = args->dst + first,
+		.npages = end - first,
 		.vma = args->vma,
-		.start = args->start,
-		.gfp = GFP_HIGHUSER_MOVABLE,
-		.backend = backend,
+		.start = args->start + first * PAGE_SIZE,
+		.gfp = gfp,
+		.backend = home->backend,
 		.way = ferry_stamp_way(args->flags, args->fault_page),
 	};
+
+	return first < end ? ferry_fill_home(&part) : 0;
+}
+
+static void fill_around(const struct homecoming *home)
+{
+	fill(home, 0, home->wanted, FERRY_AROUND_GFP);
+	fill(home, home->wanted + 1, home->migrate.vma.npages, FERRY_AROUND_GFP);
+}
+
+static unsigned long count_around(const struct homecoming *home)
+{
+	const unsigned long *src = home->migrate.vma.src;
+	unsigned long n = 0, i;
+
+	for (i = 0; i < home->migrate.vma.npages; i++)
+		n += i != home->wanted && src[i] & MIGRATE_PFN_MIGRATE;
+	return n;
+}
+
+static int migrate_home(struct homecoming *home)
+{
+	struct migrate_vma *args = &home->migrate.vma;
+	unsigned long *src = args->src + home->wanted;
+	struct page *page = migrate_pfn_to_page(*src);
 	int ret;
 
-	if (!page || !(*args->src & MIGRATE_PFN_MIGRATE))
+	if (!page || !(*src & MIGRATE_PFN_MIGRATE))
 		return -EBUSY;
 	if (args->fault_page && page != args->fault_page)
 		return -EBUSY;
-	ret = ferry_fill_home(&wanted);
+	ret = fill(home, home->wanted, home->wanted + 1, GFP_HIGHUSER_MOVABLE);
 	if (ret)
 		return ret;
-	backend->pages(migrate);
-	return *args->src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
+	fill_around(home);
+	home->backend->pages(&home->migrate);
+	home->around = count_around(home);
+	return *src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
+}
+
+static int bring_home(struct homecoming *home)
+{
+	int ret;
+
+	home->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+	home->migrate.flush = ferry_backend_flush(home->backend, FERRY_FLUSH_DEFAULT);
+	ret = home->backend->setup(&home->migrate);
+	if (ret)
+		return ret;
+	ret = migrate_home(home);
+	home->backend->finalize(&home->migrate);
+	return ret;
 }
 
 /**
@@ -76,11 +171,9 @@ static int migrate_home(const struct ferry_backend *backend,
 int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 		   enum ferry_memory_kind kind, struct page *fault_page)
 {
-	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	unsigned long src = 0, dst = 0;
-	struct ferry_migrate migrate = {
-		.flush = ferry_backend_flush(backend, FERRY_FLUSH_DEFAULT),
-		.vma = {
+	struct homecoming home = {
+		.migrate.vma = {
 			.vma = vma,
 			.start = addr,
 			.end = addr + PAGE_SIZE,
@@ -93,13 +186,65 @@ int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 			.fault_page = fault_page,
 		},
 	};
+
+	return bring_home(&home);
+}
+
+/* In bytes, a power of two. */
+static unsigned long window_size(const struct vm_fault *vmf)
+{
+	const struct ferry_device *device = vmf->page->pgmap->owner;
+
+	if (vmf->flags & FAULT_FLAG_REMOTE || ferry_memory_comes_alone(vmf->page))
+		return PAGE_SIZE;
+	return device->config.fault_around * PAGE_SIZE;
+}
+
+/* With the neighbours, in slots from 0 on that the caller has made. */
+static int try_window(struct vm_fault *vmf, unsigned long start, unsigned long end,
+		      unsigned long *slots, unsigned long *around)
+{
+	struct homecoming home = {
+		.migrate.vma = {
+			.vma = vmf->vma,
+			.start = start,
+			.end = end,
+			.src = slots,
+			.dst = slots + (end - start) / PAGE_SIZE,
+			.pgmap_owner = vmf->page->pgmap->owner,
+			.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+			.fault_page = vmf->page,
+		},
+		.wanted = ((vmf->address & PAGE_MASK) - start) / PAGE_SIZE,
+	};
+	int ret = bring_home(&home);
+
+	*around = home.around;
+	return ret;
+}
+
+static int try_alone(struct vm_fault *vmf)
+{
+	return ferry_home_try(vmf->vma, vmf->address & PAGE_MASK, vmf->page->pgmap->owner,
+			      FERRY_MEMORY_PRIVATE, vmf->page);
+}
+
+/* Without memory for the slots the page comes alone. */
+static int try_around(struct vm_fault *vmf, unsigned long *around)
+{
+	unsigned long size = window_size(vmf);
+	unsigned long start = max(ALIGN_DOWN(vmf->address, size), vmf->vma->vm_start);
+	unsigned long end = min(ALIGN_DOWN(vmf->address, size) + size, vmf->vma->vm_end);
+	unsigned long *slots = NULL;
 	int ret;
 
-	ret = backend->setup(&migrate);
-	if (ret)
-		return ret;
-	ret = migrate_home(backend, &migrate);
-	backend->finalize(&migrate);
+	if (end - start > PAGE_SIZE)
+		slots = kmalloc_array(2 * (end - start) / PAGE_SIZE, sizeof(*slots),
+				      GFP_NOWAIT | __GFP_NOWARN);
+	if (!slots)
+		return try_alone(vmf);
+	ret = try_window(vmf, start, end, slots, around);
+	kfree(slots);
 	return ret;
 }
 
@@ -130,7 +275,8 @@ vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	cycles_t start = ferry_stamp_begin();
 	struct page *page = vmf->page;
-	int ret = -EBUSY, tries;
+	unsigned long around = 0;
+	int ret, tries;
 
 	if (!ferry_memory_fault_begin(page)) {
 		if (!(vmf->flags & FAULT_FLAG_USER))
@@ -138,13 +284,12 @@ vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 		return 0;
 	}
 	ferry_control_pause(FERRY_PAUSE_CPU_FAULT);
-	for (tries = 0; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
-		if (tries)
-			cond_resched();
-		ret = ferry_home_try(vmf->vma, vmf->address & PAGE_MASK,
-				     page->pgmap->owner, FERRY_MEMORY_PRIVATE, page);
+	ret = try_around(vmf, &around);
+	for (tries = 1; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
+		cond_resched();
+		ret = try_alone(vmf);
 	}
-	ferry_memory_fault_end(page, !ret);
+	ferry_memory_fault_end(page, !ret, around);
 	ferry_stamp_end(backend->stamp, FERRY_STAMP_CPU_FAULT, FERRY_STAMP_DRIVER, start);
 	return fault_result(ret);
 }

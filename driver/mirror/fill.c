@@ -105,7 +105,7 @@ static void list_for_device(const struct ferry_fill *fill, unsigned long *next,
 int ferry_fill_device(const struct ferry_fill *fill)
 {
 	unsigned long next = 0, got, i;
-	struct piece piece;
+	struct piece piece __uninitialized;
 	cycles_t start;
 	int ret = 0;
 
@@ -202,7 +202,7 @@ int ferry_fill_home(const struct ferry_fill *fill)
 {
 	bool by_policy = has_policy(fill->vma);
 	unsigned long next = 0, got, i;
-	struct piece piece;
+	struct piece piece __uninitialized;
 	cycles_t start;
 	int ret = 0;
 

@@ -58,7 +58,12 @@ struct ferry_mirror {
 
 /* address_space.c */
 void ferry_mirrors_enable(void);
-struct ferry_mirror *ferry_mirror_create(struct ferry_device *device);
+enum ferry_mirror_flags {
+	FERRY_MIRROR_ALONE = 1,	/* a CPU's touch of its pages brings home no other */
+};
+
+struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
+					 enum ferry_mirror_flags flags);
 void ferry_mirror_destroy(struct ferry_mirror *mirror);
 int ferry_mirror_enter(struct ferry_mirror *mirror);
 int ferry_mirror_enter_own(struct ferry_mirror *mirror);

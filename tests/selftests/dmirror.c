@@ -247,13 +247,11 @@ TEST_F(dmirror, release_takes_everybodys_memory)
 TEST_F(dmirror, cpu_touch)
 {
 	bool coherent = variant->number >= FIRST_COHERENT;
-	struct drm_ferry_stats stats;
 
 	test_to_device(self->ferry, self->memory, self->n);
 	test_pattern(self->memory, self->n, 1);
 	fill_pattern(self->memory, self->n, 2);
-	stats = test_stats(self->ferry);
-	ASSERT_EQ(stats.cpu_faults, coherent ? 0 : PAGES);
+	ASSERT_EQ(_test_touched_home(self->ferry), coherent ? 0 : PAGES);
 	test_used(self->ferry, coherent ? PAGES : 0);
 	/* What the CPU wrote in place is there for the device, and comes home. */
 	test_cmd(self->fd, HMM_DMIRROR_READ, self->memory, self->data, PAGES);
@@ -264,6 +262,21 @@ TEST_F(dmirror, cpu_touch)
 	self->fd = test_dmirror_open(variant->number);
 	test_used(self->ferry, 0);
 	test_pattern(self->memory, self->n, 2);
+}
+
+/* What came through this door goes home one by one, as test_hmm has it. */
+TEST_F(dmirror, cpu_touch_of_one_page)
+{
+	bool coherent = variant->number >= FIRST_COHERENT;
+	size_t page = page_size(), i;
+
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
+	for (i = 0; i < PAGES; i += 3) {
+		self->memory[i * page] = pattern(i * page, 1);
+		test_used(self->ferry, coherent ? PAGES : PAGES - 1 - i / 3);
+	}
+	test_pattern(self->memory, self->n, 1);
+	test_used(self->ferry, coherent ? PAGES : 0);
 }
 
 TEST_HARNESS_MAIN

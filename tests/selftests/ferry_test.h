@@ -175,6 +175,16 @@ static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
 		__stats;						\
 	})
 
+/* Pages that came home by touches: those touched and those that came with them. */
+static inline uint64_t _test_touched_home(struct ferry *ferry)
+{
+	struct drm_ferry_stats stats;
+
+	if (ferry_stats(ferry, &stats))
+		return UINT64_MAX;
+	return stats.cpu_faults + stats.cpu_faults_around;
+}
+
 /* An ioctl as it is: 0 or -errno, no retry. */
 static inline int _test_ioctl(struct ferry *ferry, unsigned long request, void *arg)
 {

@@ -92,7 +92,10 @@ TEST_F(hole, cpu_is_faster)
 	}
 	if (is_filled(&variant->race))
 		left = is_private(&variant->race) ? PAGES / 4 : PAGES;
-	test_used(self->ferry, left);
+	/* What is let alone may come home with what is touched. */
+	ASSERT_LE(_test_used(self->ferry), left * page_size());
+	if (!is_filled(&variant->race) || !is_private(&variant->race))
+		test_used(self->ferry, left);
 	ASSERT_TRUE(holds(memory, 0, 2 * quarter, 2));
 	test_zero(memory + 2 * quarter, 2 * quarter);
 	ASSERT_EQ(munmap(memory, self->n), 0);

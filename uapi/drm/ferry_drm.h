@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 /** DRM_FERRY_ABI_VERSION: raised when something is added. */
-#define DRM_FERRY_ABI_VERSION	1
+#define DRM_FERRY_ABI_VERSION	2
 
 /**
  * enum drm_ferry_outcome - what became of one page
@@ -138,6 +138,9 @@ enum drm_ferry_backend {
 	/** @DRM_FERRY_BACKEND_OWN: Ferry's own */
 	DRM_FERRY_BACKEND_OWN = 2,
 };
+
+/** DRM_FERRY_FEATURE_FAULT_AROUND: STATS has cpu_faults_around */
+#define DRM_FERRY_FEATURE_FAULT_AROUND	(1ull << 0)
 
 /**
  * struct drm_ferry_query - what this device is and can do
@@ -412,7 +415,8 @@ struct drm_ferry_exec {
  * @zero_filled: out: cleared device pages made by MIGRATE
  * @to_system: out: pages brought home by MIGRATE
  * @failed: out: pages that MIGRATE could not move
- * @cpu_faults: out: pages that came home because a CPU touched them
+ * @cpu_faults: out: pages that came home because a CPU touched them; the neighbours
+ *	that came with them are in @cpu_faults_around
  * @cpu_fault_races: out: CPU faults that found another thread at it
  * @device_faults: out: times the device had to ask for pages
  * @device_fault_retries: out: times it had to ask again
@@ -422,6 +426,9 @@ struct drm_ferry_exec {
  * @ops: out: operations of EXEC completed
  * @pages_held: out: device pages that this file's migrations hold now
  * @windows: out: windows of the address space the device's page table knows now
+ * @cpu_faults_around: out: pages that came home with one that a CPU touched (the
+ *	module's parameter fault_around=), in the file whose page that one was;
+ *	DRM_FERRY_FEATURE_FAULT_AROUND
  * @rsvd: zero
  */
 struct drm_ferry_stats {
@@ -439,7 +446,8 @@ struct drm_ferry_stats {
 	__u64 ops;
 	__u64 pages_held;
 	__u64 windows;
-	__u64 rsvd[4];
+	__u64 cpu_faults_around;
+	__u64 rsvd[3];
 };
 
 #define DRM_FERRY_QUERY		0x00
