@@ -204,9 +204,8 @@ TEST_F_TIMEOUT(sweep, home_by_touch_one_by_one, 200)
 {
 	static const struct chain chain = { prepare_away, run_touch, check_touched, PAGES };
 
-	ASSERT_EQ(set_policy(MPOL_BIND), 0);
+	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	test_chain(_metadata, self, &chain);
-	ASSERT_EQ(set_policy(MPOL_DEFAULT), 0);
 }
 
 /* What cannot come home stays, belongs to nobody, and comes when it is touched. */
