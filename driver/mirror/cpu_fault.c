@@ -239,8 +239,8 @@ static int try_around(struct vm_fault *vmf, unsigned long *around)
 	int ret;
 
 	if (end - start > PAGE_SIZE)
-		slots = kmalloc_array(2 * (end - start) / PAGE_SIZE, sizeof(*slots),
-				      GFP_NOWAIT | __GFP_NOWARN);
+		slots = kcalloc(2 * (end - start) / PAGE_SIZE, sizeof(*slots),
+				GFP_NOWAIT | __GFP_NOWARN);
 	if (!slots)
 		return try_alone(vmf);
 	ret = try_window(vmf, start, end, slots, around);
