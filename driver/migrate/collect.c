@@ -65,6 +65,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "engine.h"
+#include "entry.h"
 #include "mm_internal.h"
 
 /*
@@ -78,7 +79,8 @@
  * @addr: its address
  * @ptep: where it is, under its lock
  * @pte: as it was read
- * @page: the page it names
+ * @pfn: of the page it names
+ * @page: the page
  * @device: it is a device's
  */
 struct entry {
@@ -86,6 +88,7 @@ struct entry {
 	unsigned long addr;
 	pte_t *ptep;
 	pte_t pte;
+	unsigned long pfn;
 	struct page *page;
 	bool device;
 };
@@ -93,11 +96,6 @@ struct entry {
 static unsigned long slot_of(const struct ferry_job *job, unsigned long addr)
 {
 	return (addr - job->start) >> PAGE_SHIFT;
-}
-
-static void mark_again(struct ferry_job *job, unsigned long slot)
-{
-	job->src[slot] = FERRY_PFN_AGAIN;
 }
 
 static bool wants_system(const struct ferry_job *job)
@@ -114,7 +112,7 @@ static void collect_hole(struct ferry_job *job, unsigned long slot)
 		ferry_job_skip(job, slot, wants_system(job) ? FERRY_UFFD : FERRY_HOLE);
 	} else {
 		job->src[slot] = MIGRATE_PFN_MIGRATE;
-		ferry_job_tell(job, slot, FERRY_NOT_ATTEMPTED);
+		job->moving++;
 	}
 }
 
@@ -133,7 +131,7 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 						const struct entry *entry,
 						bool write, bool exclusive)
 {
-	unsigned long offset = page_to_pfn(entry->page), type;
+	unsigned long offset = entry->pfn, type;
 	bool present = pte_present(entry->pte);
 	pte_t new;
 
@@ -148,7 +146,7 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	if (present && pte_dirty(entry->pte))
 		offset |= job->dirty;
 
-	new = swp_entry_to_pte(swp_entry(type, offset));
+	new = ferry_coding_make(type, offset);
 	if (present ? pte_soft_dirty(entry->pte) : pte_swp_soft_dirty(entry->pte))
 		new = pte_swp_mksoft_dirty(new);
 	/*
@@ -164,7 +162,7 @@ static __always_inline bool is_writable(pte_t pte)
 {
 	if (pte_present(pte))
 		return pte_write(pte);
-	return is_writable_device_private_entry(pte_to_swp_entry(pte));
+	return ferry_coding_type(pte) == FERRY_DEVICE_WRITE;
 }
 
 /* Steps 3 to 7 of the file header; the folio is locked. */
@@ -190,17 +188,20 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 	write = is_writable(entry->pte);
 	set_pte_at(vma->vm_mm, entry->addr, entry->ptep,
 		   make_migration_pte(job, entry, write, exclusive));
-	src = migrate_pfn(page_to_pfn(entry->page)) | MIGRATE_PFN_MIGRATE;
-	if (write)
+	src = migrate_pfn(entry->pfn) | MIGRATE_PFN_MIGRATE;
+	if (likely(write))
 		src |= MIGRATE_PFN_WRITE;
 	if (ferry_rmap_remove(&job->mapped, folio, vma))
 		src |= FERRY_PFN_KNOWN;
-	if (!(src & FERRY_PFN_KNOWN) || !ferry_job_references_right(job, folio))
+	/* One alone is ours, or metadata.c finds out. */
+	if (unlikely(!(src & FERRY_PFN_KNOWN)) ||
+	    (folio_ref_count(folio) != 1 &&
+	     !ferry_job_references_right(job, folio, ferry_folio_in_swap_cache(folio))))
 		job->want_unmap = true;
 	if (!entry->device)
-		src |= FERRY_PFN_ON_LRU;
+		src |= FERRY_PFN_LISTED;
 	job->src[entry->slot] = src;
-	ferry_job_tell(job, entry->slot, FERRY_NOT_ATTEMPTED);
+	job->moving++;
 	return FERRY_NOT_ATTEMPTED;
 }
 
@@ -208,7 +209,7 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
  * mlock and munlock put device pages into a CPU's batch too, with a reference, and a
  * CPU that touches the page would fault until that CPU has more to do.
  */
-static bool is_in_mlock_batch(struct folio *folio)
+static __always_inline bool is_in_mlock_batch(struct folio *folio)
 {
 	return folio_test_mlocked(folio) &&
 	       folio_ref_count(folio) > folio_expected_ref_count(folio) + 1;
@@ -222,16 +223,28 @@ static __always_inline bool is_anon(const struct folio *folio)
 	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
 }
 
+static u8 refuse_other(const struct folio *folio)
+{
+	if (folio_test_ksm(folio))
+		return FERRY_KSM;
+	return folio->mapping ? FERRY_FILE : FERRY_SPECIAL;
+}
+
 /* What can be said of a folio for sure once it is locked. */
 static __always_inline u8 refuse_locked(struct ferry_job *job,
 					const struct entry *entry,
 					struct folio *folio)
 {
+	const unsigned long busy = __PG_HWPOISON | BIT(PG_writeback);
+	unsigned long flags = READ_ONCE(folio->flags);
+
 	if (!is_anon(folio))
-		return FERRY_KSM;
-	if (folio_test_hwpoison(folio))
+		return refuse_other(folio);
+	if (!entry->device && (flags & (busy | BIT(PG_lru))) == BIT(PG_lru))
+		return FERRY_NOT_ATTEMPTED;
+	if (flags & __PG_HWPOISON)
 		return FERRY_HWPOISON;
-	if (folio_test_writeback(folio))
+	if (flags & BIT(PG_writeback))
 		return FERRY_WRITEBACK;
 	if (entry->device) {
 		if (job->drained || !job->fault_page || !is_in_mlock_batch(folio))
@@ -239,11 +252,8 @@ static __always_inline u8 refuse_locked(struct ferry_job *job,
 		job->want_drain = true;
 		return FERRY_NOT_LRU;
 	}
-	if (!folio_test_lru(folio)) {
-		job->want_drain |= !job->drained;
-		return FERRY_NOT_LRU;
-	}
-	return FERRY_NOT_ATTEMPTED;
+	job->want_drain |= !job->drained;
+	return FERRY_NOT_LRU;
 }
 
 /* By its kind alone: is it what the caller selected? */
@@ -266,25 +276,25 @@ static __always_inline u8 refuse_kind(const struct ferry_job *job, const struct 
 	return job->select & wanted ? FERRY_NOT_ATTEMPTED : FERRY_ALREADY_THERE;
 }
 
+static u8 refuse_large(struct ferry_job *job, const struct folio *folio)
+{
+	if (!is_anon(folio))
+		return refuse_other(folio);
+	job->want_split = true;
+	return FERRY_LARGE_SPLIT_FAILED;
+}
+
 /* Step 2. */
 static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *entry)
 {
-	struct folio *folio = page_folio(entry->page);
+	struct folio *folio = (struct folio *)entry->page;
 	u8 why;
 
-	if (!is_anon(folio)) {
-		if (folio_test_ksm(folio))
-			return FERRY_KSM;
-		return folio->mapping ? FERRY_FILE : FERRY_SPECIAL;
-	}
 	/* While an entry maps it under its lock it cannot be split. */
-	if (folio_test_large(folio)) {
-		job->want_split = true;
-		return FERRY_LARGE_SPLIT_FAILED;
-	}
-
+	if (PageCompound(entry->page))
+		return refuse_large(job, page_folio(entry->page));
 	if (!folio_trylock(folio))
-		return FERRY_LOCKED;
+		return is_anon(folio) ? FERRY_LOCKED : refuse_other(folio);
 	why = refuse_locked(job, entry, folio);
 	if (!why)
 		why = take(job, entry, folio);
@@ -301,14 +311,16 @@ static __always_inline void collect_page(struct ferry_job *job, struct entry *en
 	why = refuse_kind(job, entry);
 	if (!why)
 		why = lock_and_take(job, entry);
-	if (why)
-		ferry_job_skip(job, entry->slot, why);
 	if (why == FERRY_LARGE_SPLIT_FAILED || (why == FERRY_NOT_LRU && !job->drained))
-		mark_again(job, entry->slot);
+		job->src[entry->slot] = FERRY_PFN_AGAIN;
+	else if (why)
+		ferry_job_skip(job, entry->slot, why);
 }
 
-static u8 nonpresent_outcome(const struct ferry_job *job, swp_entry_t entry)
+static u8 nonpresent_outcome(const struct ferry_job *job, pte_t pte)
 {
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
 	if (!non_swap_entry(entry))
 		return FERRY_SWAPPED;
 	if (is_migration_entry(entry))
@@ -324,36 +336,32 @@ static u8 nonpresent_outcome(const struct ferry_job *job, swp_entry_t entry)
 
 static __always_inline void collect_entry(struct ferry_job *job, struct entry *entry)
 {
-	swp_entry_t swp;
-
 	entry->pte = ptep_get(entry->ptep);
 	if (pte_none(entry->pte)) {
 		collect_hole(job, entry->slot);
 		return;
 	}
 	if (!pte_present(entry->pte)) {
-		swp = pte_to_swp_entry(entry->pte);
-		if (!is_device_private_entry(swp)) {
-			ferry_job_skip(job, entry->slot, nonpresent_outcome(job, swp));
+		if (!ferry_type_is_device(ferry_coding_type(entry->pte))) {
+			ferry_job_skip(job, entry->slot, nonpresent_outcome(job, entry->pte));
 			return;
 		}
-		entry->page = pfn_swap_entry_to_page(swp);
+		entry->pfn = ferry_coding_offset(entry->pte);
+		entry->page = pfn_to_page(entry->pfn);
 		collect_page(job, entry);
 		return;
 	}
-	if (is_zero_pfn(pte_pfn(entry->pte))) {
+	entry->pfn = pte_pfn(entry->pte);
+	if (is_zero_pfn(entry->pfn)) {
 		collect_zero(job, entry);
 		return;
 	}
 	/* VM_SPECIAL mappings were refused. */
-	if (pte_special(entry->pte))
-		entry->page = vm_normal_page(job->vma, entry->addr, entry->pte);
-	else
-		entry->page = pte_page(entry->pte);
-	if (entry->page)
-		collect_page(job, entry);
-	else
+	entry->page = pfn_to_page(entry->pfn);
+	if (pte_special(entry->pte) && !vm_normal_page(job->vma, entry->addr, entry->pte))
 		ferry_job_skip(job, entry->slot, FERRY_SPECIAL);
+	else
+		collect_page(job, entry);
 }
 
 static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long start,

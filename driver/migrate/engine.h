@@ -15,12 +15,13 @@
 /*
  * Notes in src[], in bits that the kernel's encoding leaves free.
  * AGAIN stands alone, in a slot that the next pass is to look at; the same bit beside a
- * page is ON_LRU: it was not (yet) isolated.
+ * page is LISTED: no LRU list waits for what holds its data, for that was not (yet)
+ * isolated, or is a device's.
  * KNOWN: the page's only migration entry is the one at the slot's address.
  * HELD: a reference on the page's anon_vma is in folio->private.
  */
 #define FERRY_PFN_AGAIN	(1UL << 2)
-#define FERRY_PFN_ON_LRU	FERRY_PFN_AGAIN
+#define FERRY_PFN_LISTED	FERRY_PFN_AGAIN
 #define FERRY_PFN_KNOWN	(1UL << 4)
 #define FERRY_PFN_HELD	(1UL << 5)
 /*
@@ -58,6 +59,8 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  * @young: in the offset of a migration entry, that the entry was young; 0 where there is
  *	no room for it
  * @dirty: the same, that it was dirty
+ * @pfn_mask: what of the offset is the pfn
+ * @moving: in setup: slots with MIGRATE_PFN_MIGRATE
  * @want_unmap: a page was collected that is mapped elsewhere too, or referenced
  * @holes: destinations were offered for slots without a page
  * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back
@@ -83,6 +86,8 @@ struct ferry_job {
 	struct ferry_mapped mapped;
 	unsigned long young;
 	unsigned long dirty;
+	unsigned long pfn_mask;
+	unsigned long moving;
 	bool want_unmap;
 	bool holes;
 	bool refused;
@@ -110,10 +115,20 @@ static inline void ferry_job_skip(struct ferry_job *job, unsigned long slot, u8 
 	ferry_job_tell(job, slot, outcome);
 }
 
+static inline unsigned long ferry_job_count_moving(const struct ferry_job *job)
+{
+	unsigned long slot, count = 0;
+
+	for (slot = 0; slot < job->npages; slot++)
+		count += !!(job->src[slot] & MIGRATE_PFN_MIGRATE);
+	return count;
+}
+
 /* A page that was collected stays after all. */
 static inline void ferry_job_refuse(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+	job->moving--;
 	job->refused = true;
 	ferry_job_tell(job, slot, outcome);
 }
@@ -137,21 +152,26 @@ static inline unsigned long ferry_job_addr(const struct ferry_job *job,
 	return job->start + slot * PAGE_SIZE;
 }
 
+/* As folio_test_swapcache(); the bit means something else on other pages. */
+static inline bool ferry_folio_in_swap_cache(const struct folio *folio)
+{
+	return READ_ONCE(folio->flags) & BIT(PG_swapcache) && folio_test_swapcache(folio);
+}
+
 /*
  * A slot's page is anonymous, small and mapped nowhere: ours is its reference, and the
- * swap cache's, and the caller's on a page that faulted.
+ * swap cache's (@cached), and the caller's on a page that faulted.
  */
 static inline bool ferry_job_references_right(const struct ferry_job *job,
-					      const struct folio *folio)
+					      const struct folio *folio, bool cached)
 {
-	int expected = 1;
+	bool faulted = job->fault_page == &folio->page;
+	int count = folio_ref_count(folio);
 
-	/* Means something else on other pages, so it is looked at twice. */
-	if (READ_ONCE(folio->flags) & BIT(PG_swapcache))
-		expected += folio_test_swapcache(folio);
-	if (job->fault_page == &folio->page)
-		expected++;
-	return folio_ref_count(folio) == expected;
+	/* Most often; said first, it is half as long. */
+	if (likely(count == 1 && !cached && !faulted))
+		return true;
+	return count == 1 + cached + faulted;
 }
 
 /* The same in few words, of a folio that is small: nobody maps it. */

@@ -44,31 +44,20 @@
 #include <linux/swapops.h>
 
 #include "engine.h"
+#include "entry.h"
 #include "mm_internal.h"
 
-static pte_t make_device_pte(struct folio *folio, pte_t old, bool write)
+/* @holder: slot of what holds the data */
+static __always_inline pte_t make_present_pte(const struct ferry_job *job,
+					      unsigned long holder, pte_t old, bool write)
 {
-	pte_t pte = swp_entry_to_pte(write ?
-			make_writable_device_private_entry(folio_pfn(folio)) :
-			make_readable_device_private_entry(folio_pfn(folio)));
-
-	if (pte_swp_soft_dirty(old))
-		pte = pte_swp_mksoft_dirty(pte);
-	if (pte_swp_uffd_wp(old))
-		pte = pte_swp_mkuffd_wp(pte);
-	return pte;
-}
-
-static pte_t make_present_pte(const struct ferry_job *job, struct folio *folio, pte_t old,
-			      bool write)
-{
-	pgoff_t offset = swp_offset(pte_to_swp_entry(old));
+	unsigned long offset = ferry_coding_offset(old);
 	struct vm_area_struct *vma = job->vma;
-	pte_t pte = mk_pte(folio_page(folio, 0), READ_ONCE(vma->vm_page_prot));
+	pte_t pte = pfn_pte(holder >> MIGRATE_PFN_SHIFT, READ_ONCE(vma->vm_page_prot));
 
 	if (!(offset & job->young))
 		pte = pte_mkold(pte);
-	if (offset & job->dirty && folio_test_dirty(folio))
+	if (offset & job->dirty && folio_test_dirty(ferry_slot_folio(holder)))
 		pte = pte_mkdirty(pte);
 	pte = pte_swp_soft_dirty(old) ? pte_mksoft_dirty(pte) :
 					pte_clear_soft_dirty(pte);
@@ -79,48 +68,55 @@ static pte_t make_present_pte(const struct ferry_job *job, struct folio *folio, 
 	return pte;
 }
 
-/* Returns whether the entry was ours; it has the caller's reference on @folio then. */
-static bool install_entry(struct ferry_job *job, unsigned long addr, pte_t *ptep,
-			  struct folio *src, struct folio *folio)
+/*
+ * @src, @holder: slots, of the page and of what holds its data. Returns whether the entry
+ * was ours; it has the caller's reference on @holder then.
+ */
+static __always_inline bool install_entry(struct ferry_job *job, unsigned long addr,
+					  pte_t *ptep, unsigned long src,
+					  unsigned long holder)
 {
+	struct folio *folio = ferry_slot_folio(holder);
 	struct vm_area_struct *vma = job->vma;
 	pte_t old = ptep_get(ptep), new;
-	swp_entry_t entry;
+	unsigned long type;
 	bool write;
 
-	if (!is_swap_pte(old))
+	if (!ferry_coding_is_swap(old))
 		return false;
-	entry = pte_to_swp_entry(old);
-	if (!is_migration_entry(entry) ||
-	    (swp_offset(entry) & ~(job->young | job->dirty)) != folio_pfn(src))
+	type = ferry_coding_type(old);
+	if (!ferry_type_is_migration(type) ||
+	    (ferry_coding_offset(old) & job->pfn_mask) != src >> MIGRATE_PFN_SHIFT)
 		return false;
 
 	/* PAGEMAP_SCAN protects an entry and leaves it a writable one. */
-	write = is_writable_migration_entry(entry) && !pte_swp_uffd_wp(old);
+	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd_wp(old);
 	if (folio_is_device_private(folio))
-		new = make_device_pte(folio, old, write);
+		new = ferry_coding_replace(old, write ? FERRY_DEVICE_WRITE :
+					   FERRY_DEVICE_READ, holder >> MIGRATE_PFN_SHIFT);
 	else
-		new = make_present_pte(job, folio, old, write);
-	ferry_rmap_add(&job->mapped, folio, vma, addr,
-		       !is_readable_migration_entry(entry));
+		new = make_present_pte(job, holder, old, write);
+	ferry_rmap_add(&job->mapped, folio, vma, addr, type != SWP_MIGRATION_READ);
 	set_pte_at(vma->vm_mm, addr, ptep, new);
 	update_mmu_cache(vma, addr, ptep);
 	return true;
 }
 
 /* Returns whether the page is mapped where it was; @ptep is under its lock. */
-static bool install_slot(struct ferry_job *job, unsigned long slot, pte_t *ptep)
+static __always_inline bool install_slot(struct ferry_job *job, unsigned long slot,
+					 pte_t *ptep)
 {
-	struct folio *src = ferry_job_source(job, slot);
-	struct folio *folio = ferry_job_holder(job, slot);
+	unsigned long src = job->src[slot], dst = job->dst[slot];
+	bool used = dst & FERRY_PFN_USED;
+	unsigned long holder = used ? dst : src;
 
-	if (!install_entry(job, ferry_job_addr(job, slot), ptep, src, folio))
+	if (!install_entry(job, ferry_job_addr(job, slot), ptep, src, holder))
 		return false;
-	if (folio == src) {
-		folio_get(folio);
+	if (likely(used)) {
+		job->dst[slot] = dst | FERRY_PFN_GIVEN;
+		folio_unlock(ferry_slot_folio(dst));
 	} else {
-		job->dst[slot] |= FERRY_PFN_GIVEN;
-		folio_unlock(folio);
+		folio_get(ferry_slot_folio(src));
 	}
 	return true;
 }
@@ -138,15 +134,33 @@ struct span {
 };
 
 /*
- * What was not found where it was noted loses the note. Returns whether anything that
- * is due is left to be found by the rmap.
+ * What is not found where it was noted loses the note. Returns how many slots are left
+ * for the rmap.
  */
+static unsigned long install_slots(struct ferry_job *job, const struct span *span, pte_t *ptep)
+{
+	unsigned long left = 0, known = 0, slot;
+
+	for (slot = span->first; slot < span->end; slot++, ptep++) {
+		if (!ferry_job_is_due(job, slot, span->back))
+			continue;
+		if (likely(job->src[slot] & FERRY_PFN_KNOWN && install_slot(job, slot, ptep))) {
+			known++;
+		} else {
+			job->src[slot] &= ~FERRY_PFN_KNOWN;
+			left++;
+		}
+	}
+	job->counts->known += known;
+	return left;
+}
+
+/* Returns whether anything that is due is left to be found by the rmap. */
 static bool install_known(struct ferry_job *job, const struct span *span)
 {
-	bool left = false;
-	unsigned long slot = span->first, addr = ferry_job_addr(job, slot);
+	unsigned long slot = span->first, addr = ferry_job_addr(job, slot), left;
 	struct vm_area_struct *vma = job->vma;
-	pte_t *table = NULL, *ptep;
+	pte_t *table = NULL;
 	spinlock_t *ptl;
 	pmd_t *pmdp;
 
@@ -160,16 +174,7 @@ static bool install_known(struct ferry_job *job, const struct span *span)
 		return true;
 	}
 	arch_enter_lazy_mmu_mode();
-	for (ptep = table; slot < span->end; slot++, ptep++) {
-		if (!ferry_job_is_due(job, slot, span->back))
-			continue;
-		if (job->src[slot] & FERRY_PFN_KNOWN && install_slot(job, slot, ptep)) {
-			job->counts->known++;
-		} else {
-			job->src[slot] &= ~FERRY_PFN_KNOWN;
-			left = true;
-		}
-	}
+	left = install_slots(job, span, table);
 	arch_leave_lazy_mmu_mode();
 	ferry_mapped_pay(&job->mapped);
 	/* What mlock has put aside, before this CPU may change. */
@@ -207,32 +212,39 @@ static void free_batch(struct folio_batch *freed)
 	folio_batch_reinit(freed);
 }
 
-static __always_inline void release_source(struct ferry_job *job, unsigned long slot,
+/* A device's, which was found by pfn. */
+static void release_held(struct folio *folio)
+{
+	struct anon_vma *anon_vma = folio->private;
+
+	folio->private = NULL;
+	folio_unlock(folio);
+	folio_put(folio);
+	put_anon_vma(anon_vma);
+}
+
+/* @src: the slot; @moved: a destination took its place */
+static __always_inline void release_source(unsigned long src, bool moved,
 					   struct folio_batch *freed)
 {
-	struct folio *folio = ferry_job_source(job, slot);
-	struct anon_vma *anon_vma = NULL;
+	struct folio *folio = ferry_slot_folio(src);
 
-	if (job->src[slot] & FERRY_PFN_HELD) {
-		anon_vma = folio->private;
-		folio->private = NULL;
+	if (src & FERRY_PFN_HELD) {
+		release_held(folio);
+		return;
 	}
 	folio_unlock(folio);
-	if (folio_is_zone_device(folio) || !job->dst || !(job->dst[slot] & FERRY_PFN_USED))
+	if (!moved || folio_is_zone_device(folio))
 		folio_put(folio);
 	else if (folio_put_testzero(folio) && !folio_batch_add(freed, folio))
 		free_batch(freed);
-	if (anon_vma)
-		put_anon_vma(anon_vma);
 }
 
+/* One that is still there. */
 static void release_destination(struct ferry_job *job, unsigned long slot)
 {
-	struct page *page;
+	struct page *page = pfn_to_page(job->dst[slot] >> MIGRATE_PFN_SHIFT);
 
-	if (!(job->dst[slot] & MIGRATE_PFN_VALID) || job->dst[slot] & FERRY_PFN_GIVEN)
-		return;
-	page = pfn_to_page(job->dst[slot] >> MIGRATE_PFN_SHIFT);
 	if (job->dst[slot] & FERRY_PFN_USED) {
 		folio_unlock(page_folio(page));
 		put_page(page);
@@ -274,18 +286,21 @@ static unsigned long span_end(const struct ferry_job *job, unsigned long first)
  */
 void ferry_install(struct ferry_job *job)
 {
+	unsigned long slot, src, dst;
 	struct folio_batch freed;
 	struct span span = {};
-	unsigned long slot;
 
 	folio_batch_init(&freed);
 	for (; span.first < job->npages; span.first = span.end) {
 		span.end = span_end(job, span.first);
 		install_span(job, &span);
 		for (slot = span.first; slot < span.end; slot++) {
-			release_destination(job, slot);
-			if (job->src[slot] & MIGRATE_PFN_VALID)
-				release_source(job, slot, &freed);
+			src = job->src[slot];
+			dst = job->dst[slot];
+			if ((dst & (MIGRATE_PFN_VALID | FERRY_PFN_GIVEN)) == MIGRATE_PFN_VALID)
+				release_destination(job, slot);
+			if (src & MIGRATE_PFN_VALID)
+				release_source(src, dst & FERRY_PFN_USED, &freed);
 		}
 	}
 	free_batch(&freed);
@@ -310,7 +325,7 @@ void ferry_install_back(struct ferry_job *job)
 		for (slot = span.first; slot < span.end; slot++) {
 			if (!ferry_job_is_due(job, slot, span.back))
 				continue;
-			release_source(job, slot, &freed);
+			release_source(job->src[slot], false, &freed);
 			job->src[slot] = 0;
 		}
 	}

@@ -13,8 +13,11 @@
  * The lruvec's lock is taken once for a run of pages of the same lruvec, with
  * interrupts off; RUN_PAGES bounds how long. Nothing in here can sleep, flush or walk
  * an rmap. It is done before the memcg of any page changes: the lruvec is found through
- * it. A list's size changes once for the pages of a run that are on the same list and
- * of the same zone, before the lock drops: nobody reads the one and the other without it.
+ * it. A list's size changes once for pages in a row that are on the same list and of the
+ * same zone, before the lock drops: nobody reads the one and the other without it.
+ *
+ * A page that needs no list is noted as LISTED: one that was not isolated, and one whose
+ * data has gone to a device. Where all are, the way back is one look at each slot.
  *
  * No reference is taken: that of collect.c becomes the isolator's, and the list has
  * none. Put back, a page is on its list at once and not in a CPU's batch, whose
@@ -34,18 +37,24 @@
 
 #define RUN_PAGES	64
 
+/* Flags that decide on which list of its lruvec a page is, and its zone and node. */
+#define KIND	(BIT(PG_unevictable) | BIT(PG_active) | BIT(PG_swapbacked) | ZONE)
+#define ZONE	(ZONEID_MASK << ZONEID_PGSHIFT)
+
 /**
- * struct run - pages on the lists of one lruvec
+ * struct run - pages that are alike, of one lruvec
  * @lruvec: locked, or NULL
- * @last: the last of them
- * @lru: the list that the last of them were on
- * @zone: their zone
+ * @memcg: of all of them
+ * @kind: of all of them
+ * @lru: the list that says
+ * @zone: the zone
  * @nr: by how much they change its size
- * @left: pages before the lock is to drop
+ * @left: pages before the lock is to drop; 0: none is held
  */
 struct run {
 	struct lruvec *lruvec;
-	struct folio *last;
+	unsigned long memcg;
+	unsigned long kind;
 	enum lru_list lru;
 	enum zone_type zone;
 	long nr;
@@ -66,45 +75,47 @@ static void end(struct run *run)
 	pay(run);
 	unlock_page_lruvec_irq(run->lruvec);
 	run->lruvec = NULL;
+	run->left = 0;
+}
+
+static noinline void go_on_with(struct run *run, struct folio *folio, unsigned long kind)
+{
+	unsigned long memcg = ferry_folio_memcg(folio);
+
+	if (run->left && memcg == run->memcg && !((kind ^ run->kind) & ZONE)) {
+		pay(run);
+	} else {
+		end(run);
+		run->lruvec = folio_lruvec_lock_irq(folio);
+		run->left = RUN_PAGES;
+	}
+	run->memcg = memcg;
+	run->kind = kind;
+	run->lru = folio_lru_list(folio);
+	run->zone = folio_zonenum(folio);
 }
 
 /* With the lock of the folio's lruvec held afterwards. */
 static __always_inline void go_on(struct run *run, struct folio *folio)
 {
-	if (run->lruvec && (!run->left || !ferry_same_counters(folio, run->last)))
-		end(run);
-	if (!run->lruvec) {
-		run->lruvec = folio_lruvec_lock_irq(folio);
-		run->left = RUN_PAGES;
-	}
+	unsigned long kind = READ_ONCE(folio->flags) & KIND;
+
+	if (!run->left || kind != run->kind || ferry_folio_memcg(folio) != run->memcg)
+		go_on_with(run, folio, kind);
 	run->left--;
-	run->last = folio;
-}
-
-static __always_inline void count(struct run *run, struct folio *folio, enum lru_list lru, long nr)
-{
-	enum zone_type zone = folio_zonenum(folio);
-
-	if (lru != run->lru || zone != run->zone)
-		pay(run);
-	run->lru = lru;
-	run->zone = zone;
-	run->nr += nr;
 }
 
 static __always_inline void take_off(struct run *run, struct folio *folio)
 {
-	enum lru_list lru = folio_lru_list(folio);
-
 	go_on(run, folio);
 	if (IS_ENABLED(CONFIG_LRU_GEN)) {
 		lruvec_del_folio(run->lruvec, folio);
 		return;
 	}
 	/* What is unevictable is counted, and on no list. */
-	if (lru != LRU_UNEVICTABLE)
+	if (run->lru != LRU_UNEVICTABLE)
 		list_del(&folio->lru);
-	count(run, folio, lru, -1);
+	run->nr--;
 }
 
 /**
@@ -124,7 +135,7 @@ void ferry_isolate(struct ferry_job *job)
 		return;
 	for (slot = 0; slot < job->npages; slot++) {
 		if (!(job->src[slot] & MIGRATE_PFN_VALID) ||
-		    !(job->src[slot] & FERRY_PFN_ON_LRU)) {
+		    !(job->src[slot] & FERRY_PFN_LISTED)) {
 			end(&run);
 			continue;
 		}
@@ -133,7 +144,7 @@ void ferry_isolate(struct ferry_job *job)
 			ferry_job_refuse(job, slot, FERRY_NOT_LRU);
 			continue;
 		}
-		job->src[slot] &= ~FERRY_PFN_ON_LRU;
+		job->src[slot] &= ~FERRY_PFN_LISTED;
 		take_off(&run, folio);
 	}
 	end(&run);
@@ -141,29 +152,39 @@ void ferry_isolate(struct ferry_job *job)
 
 static __always_inline void put_on(struct run *run, struct folio *folio)
 {
-	enum lru_list lru = folio_lru_list(folio);
-
 	go_on(run, folio);
 	if (IS_ENABLED(CONFIG_LRU_GEN)) {
 		lruvec_add_folio(run->lruvec, folio);
 	} else {
-		list_add(&folio->lru, &run->lruvec->lists[lru]);
-		count(run, folio, lru, 1);
+		list_add(&folio->lru, &run->lruvec->lists[run->lru]);
+		run->nr++;
 	}
 	trace_mm_lru_insertion(folio);
 	folio_set_lru(folio);
 }
 
-/* What holds the data, if it is a system page that is on no list now. */
-static struct folio *unlisted(const struct ferry_job *job, unsigned long slot)
+/* Most often: all went to a device. */
+static bool all_listed(const struct ferry_job *job, unsigned long first,
+		       unsigned long end_slot)
 {
-	struct folio *folio = ferry_job_holder(job, slot);
+	unsigned long all = FERRY_PFN_LISTED, slot;
 
-	if (folio_is_zone_device(folio))
+	for (slot = first; slot < end_slot; slot++)
+		all &= job->src[slot];
+	return all;
+}
+
+/* What holds the data, if it is a system page that is on no list now. */
+static __always_inline struct folio *unlisted(const struct ferry_job *job, unsigned long slot)
+{
+	struct folio *folio;
+
+	if (job->src[slot] & FERRY_PFN_LISTED)
 		return NULL;
-	if (job->src[slot] & FERRY_PFN_ON_LRU && folio == ferry_job_source(job, slot))
-		return NULL;
-	return folio;
+	if (job->dst && job->dst[slot] & FERRY_PFN_USED)
+		return ferry_slot_folio(job->dst[slot]);
+	folio = ferry_job_source(job, slot);
+	return folio_is_zone_device(folio) ? NULL : folio;
 }
 
 /**
@@ -184,6 +205,8 @@ bool ferry_isolate_put(struct ferry_job *job, unsigned long first,
 	struct folio *folio;
 	unsigned long slot;
 
+	if (all_listed(job, first, end_slot))
+		return false;
 	for (slot = first; slot < end_slot; slot++) {
 		if (!ferry_job_is_due(job, slot, back))
 			continue;

@@ -41,12 +41,13 @@
 
 #include "engine.h"
 
-static bool destination_fits(const struct folio *dst)
+/* Of a locked folio; @device: it is a device's. */
+static __always_inline bool destination_fits(const struct folio *dst, bool device)
 {
-	if (folio_test_large(dst) || dst->mapping || !ferry_folio_unmapped(dst))
+	if (dst->mapping || !ferry_folio_unmapped(dst))
 		return false;
-	return !folio_is_zone_device(dst) || folio_is_device_private(dst) ||
-	       folio_is_device_coherent(dst);
+	return !device || dst->page.pgmap->type == MEMORY_DEVICE_PRIVATE ||
+	       dst->page.pgmap->type == MEMORY_DEVICE_COHERENT;
 }
 
 /* The device writes without the kernel: no other copy of the page may be good. */
@@ -64,7 +65,8 @@ static u8 leave_swap_cache(struct folio *src, struct folio *dst)
 			 BIT(PG_readahead))
 
 /* As folio_migrate_flags(), in one step. */
-static void move_flags_at_once(struct folio *src, struct folio *dst)
+static __always_inline void move_flags_at_once(struct folio *src, struct folio *dst,
+					       void *private)
 {
 	unsigned long flags = READ_ONCE(src->flags) & MOVED_FLAGS;
 
@@ -77,7 +79,7 @@ static void move_flags_at_once(struct folio *src, struct folio *dst)
 		folio_set_young(dst);
 	if (folio_test_idle(src))
 		folio_set_idle(dst);
-	src->private = NULL;
+	src->private = private;
 	folio_copy_owner(dst, src);
 	pgalloc_tag_copy(dst, src);
 	mem_cgroup_migrate(src, dst);
@@ -98,10 +100,11 @@ static u8 move_cached(struct ferry_job *job, struct folio *src, struct folio *ds
 	return FERRY_NOT_ATTEMPTED;
 }
 
-/* The same for the others. */
-static u8 move_plain(struct ferry_job *job, struct folio *src, struct folio *dst)
+/* The same for the others; @private is what the old page's private field is to be. */
+static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
+				     struct folio *dst, void *private)
 {
-	if (!ferry_job_references_right(job, src))
+	if (!ferry_job_references_right(job, src, false))
 		return FERRY_PINNED;
 	dst->index = src->index;
 	dst->mapping = src->mapping;
@@ -110,60 +113,71 @@ static u8 move_plain(struct ferry_job *job, struct folio *src, struct folio *dst
 		if (folio_test_swapbacked(src))
 			__folio_set_swapbacked(dst);
 		folio_migrate_flags(dst, src);
+		src->private = private;
 	} else {
-		move_flags_at_once(src, dst);
+		move_flags_at_once(src, dst, private);
 	}
 	return FERRY_NOT_ATTEMPTED;
 }
 
-static u8 move(struct ferry_job *job, unsigned long slot, struct folio *src,
-	       struct folio *dst)
+/* @src: the slot */
+static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct folio *dst)
 {
-	void *anon_vma = src->private;
-	u8 why;
+	struct folio *folio = ferry_slot_folio(src);
 
-	if (folio_test_writeback(src))
+	if (folio_test_writeback(folio))
 		return FERRY_WRITEBACK;
-	why = folio_test_swapcache(src) ? move_cached(job, src, dst) :
-					  move_plain(job, src, dst);
-	/* The old page's private field was cleared; ours is in it. */
-	if (!why && job->src[slot] & FERRY_PFN_HELD)
-		src->private = anon_vma;
-	return why;
+	if (ferry_folio_in_swap_cache(folio))
+		return move_cached(job, folio, dst);
+	/* By pfn the anon_vma is in there. */
+	return move_plain(job, folio, dst, src & FERRY_PFN_HELD ? folio->private : NULL);
 }
 
-/* Why a page that could move was offered nothing, unless the caller has said so. */
-static void tell_no_destination(struct ferry_job *job, unsigned long slot)
+/* A page that could move was offered nothing; why, unless the caller has said so. */
+static void refuse_without(struct ferry_job *job, unsigned long slot)
 {
+	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 	if (!job->outcome || job->outcome[slot] == FERRY_NOT_ATTEMPTED)
 		ferry_job_tell(job, slot, job->src[slot] & MIGRATE_PFN_VALID ?
 			       FERRY_NO_DESTINATION : FERRY_HOLE);
 }
 
-/* @dst: what is offered, or NULL */
-static void move_slot(struct ferry_job *job, unsigned long slot, struct folio *dst)
+static __always_inline struct folio *offered(unsigned long dst)
 {
+	struct page *page = pfn_to_page(dst >> MIGRATE_PFN_SHIFT);
+
+	return PageCompound(page) ? page_folio(page) : (struct folio *)page;
+}
+
+/* @dst: what is offered */
+static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
+				      struct folio *dst)
+{
+	unsigned long flags = READ_ONCE(dst->flags), src = job->src[slot];
+	bool device = folio_is_zone_device(dst);
 	u8 why;
 
-	if (!dst) {
-		tell_no_destination(job, slot);
-		job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
+	if (!(flags & BIT(PG_locked)))
+		job->dst[slot] |= FERRY_PFN_UNLOCKED;
+	if (!(src & MIGRATE_PFN_MIGRATE))
 		return;
-	}
-	if (job->dst[slot] & FERRY_PFN_UNLOCKED || !destination_fits(dst)) {
+	if ((flags & (BIT(PG_locked) | BIT(PG_head))) != BIT(PG_locked) ||
+	    !destination_fits(dst, device)) {
 		ferry_job_refuse(job, slot, FERRY_NO_DESTINATION);
 		return;
 	}
-	if (!(job->src[slot] & MIGRATE_PFN_VALID)) {
+	if (!(src & MIGRATE_PFN_VALID)) {
 		job->holes = true;
 		return;
 	}
-	why = move(job, slot, ferry_job_source(job, slot), dst);
+	why = move(job, src, dst);
 	if (why) {
 		ferry_job_refuse(job, slot, why);
 		return;
 	}
 	job->dst[slot] |= FERRY_PFN_USED;
+	if (device)
+		job->src[slot] = src | FERRY_PFN_LISTED;
 	ferry_job_tell(job, slot, FERRY_MOVED);
 }
 
@@ -178,15 +192,11 @@ static void move_slot(struct ferry_job *job, unsigned long slot, struct folio *d
 void ferry_metadata_move(struct ferry_job *job)
 {
 	unsigned long slot;
-	struct folio *dst;
 
 	for (slot = 0; slot < job->npages; slot++) {
-		dst = NULL;
 		if (job->dst[slot] & MIGRATE_PFN_VALID)
-			dst = page_folio(migrate_pfn_to_page(job->dst[slot]));
-		if (dst && !folio_test_locked(dst))
-			job->dst[slot] |= FERRY_PFN_UNLOCKED;
-		if (job->src[slot] & MIGRATE_PFN_MIGRATE)
-			move_slot(job, slot, dst);
+			move_slot(job, slot, offered(job->dst[slot]));
+		else if (job->src[slot] & MIGRATE_PFN_MIGRATE)
+			refuse_without(job, slot);
 	}
 }

@@ -91,13 +91,25 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 		.outcome = ext ? ext->outcome : NULL,
 		.counts = counts,
 		.ext = ext,
+		.mapped.place = FERRY_NO_PLACE,
+		.pfn_mask = ~0UL,
 	};
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
 		       &counts->flushes);
 	if (migration_entry_supports_ad()) {
 		job->young = SWP_MIG_YOUNG;
 		job->dirty = SWP_MIG_DIRTY;
+		job->pfn_mask = ~(SWP_MIG_YOUNG | SWP_MIG_DIRTY);
 	}
+}
+
+/* Nothing is collected, nothing told. */
+static void begin_anew(struct ferry_job *job)
+{
+	job->moving = 0;
+	memset_l(job->src, FERRY_PFN_AGAIN, job->npages);
+	if (job->outcome)
+		memset(job->outcome, FERRY_NOT_ATTEMPTED, job->npages);
 }
 
 /* Everything back as it was, with no page lock left, to drain and begin anew. */
@@ -115,8 +127,7 @@ static void drain(struct ferry_job *job)
 	lru_add_drain_all();
 	job->counts->drains++;
 	job->drained = true;
-	for (slot = 0; slot < job->npages; slot++)
-		job->src[slot] = FERRY_PFN_AGAIN;
+	begin_anew(job);
 }
 
 /* One try for each mapping of a large folio; where it stays large it is given up. */
@@ -174,20 +185,10 @@ static void collect_in_passes(struct ferry_job *job)
 	give_up(job);
 }
 
-static unsigned long count_moving(const struct ferry_job *job)
-{
-	unsigned long slot, count = 0;
-
-	for (slot = 0; slot < job->npages; slot++)
-		count += !!(job->src[slot] & MIGRATE_PFN_MIGRATE);
-	return count;
-}
-
 static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		 struct ferry_migrate *ext)
 {
 	struct ferry_job job;
-	unsigned long slot;
 	cycles_t start;
 	int ret;
 
@@ -201,10 +202,8 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		return ret;
 
 	init_job(&job, args, counts, ext);
-	for (slot = 0; slot < job.npages; slot++) {
-		job.src[slot] = FERRY_PFN_AGAIN;
-		job.dst[slot] = 0;
-	}
+	memset(job.dst, 0, job.npages * sizeof(*job.dst));
+	begin_anew(&job);
 	collect_in_passes(&job);
 	start = ferry_stamp_begin();
 	ferry_isolate(&job);
@@ -212,7 +211,8 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	start = ferry_stamp_begin();
 	ferry_unmap(&job);
 	ferry_job_stamp(&job, FERRY_STAMP_UNMAP, start);
-	args->cpages = count_moving(&job);
+	VM_WARN_ON_ONCE(job.moving != ferry_job_count_moving(&job));
+	args->cpages = job.moving;
 	args->npages = job.npages;
 	trace_ferry_setup(job.start, job.npages, args->cpages, counts->passes,
 			  counts->drains, counts->flushes);
@@ -237,7 +237,7 @@ static void pages(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	ferry_hole_fill(&job);
 	ferry_job_stamp(&job, FERRY_STAMP_HOLE, start);
 	if (trace_ferry_pages_enabled())
-		trace_ferry_pages(job.start, job.npages, count_moving(&job));
+		trace_ferry_pages(job.start, job.npages, ferry_job_count_moving(&job));
 }
 
 static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *counts,

@@ -7,7 +7,7 @@
  * and given to the kernel once for all of them: that is most of what a page's rmap costs.
  *
  * The sum is paid before the lock of the page table drops. Until then preemption is off,
- * which the counters need; and the last folio, through which they are found, is held by
+ * which the counters need; and the first folio, through which they are found, is held by
  * its entry or by us, and keeps its memcg: locked, or mapped by a table that is locked.
  *
  * mlock and munlock are not done here: mappings that are VM_LOCKED take the kernel's
@@ -21,23 +21,49 @@
 #include <linux/rmap.h>
 #include <linux/vmstat.h>
 
-/* Whether two folios are counted in the same place, their memcg and node. */
-static inline bool ferry_same_counters(const struct folio *a, const struct folio *b)
+/**
+ * struct ferry_place - where a folio is counted
+ * @memcg: its memcg, as the folio has it
+ * @node: NUMA_NO_NODE: nowhere
+ */
+struct ferry_place {
+	unsigned long memcg;
+	int node;
+};
+
+#define FERRY_NO_PLACE	((struct ferry_place) { .node = NUMA_NO_NODE })
+
+static inline unsigned long ferry_folio_memcg(const struct folio *folio)
 {
 #ifdef CONFIG_MEMCG
-	if (READ_ONCE(a->memcg_data) != READ_ONCE(b->memcg_data))
-		return false;
+	return READ_ONCE(folio->memcg_data);
+#else
+	return 0;
 #endif
-	return folio_nid(a) == folio_nid(b);
+}
+
+static inline struct ferry_place ferry_folio_place(const struct folio *folio)
+{
+	return (struct ferry_place) {
+		.memcg = ferry_folio_memcg(folio),
+		.node = folio_nid(folio),
+	};
+}
+
+static inline bool ferry_same_place(struct ferry_place a, struct ferry_place b)
+{
+	return a.memcg == b.memcg && a.node == b.node;
 }
 
 /**
  * struct ferry_mapped - a change of NR_ANON_MAPPED that is due
- * @folio: the last one; all of them are of its node and memcg
+ * @folio: the first one
+ * @place: of all of them; FERRY_NO_PLACE before the first
  * @nr: pages
  */
 struct ferry_mapped {
 	struct folio *folio;
+	struct ferry_place place;
 	int nr;
 };
 
@@ -51,15 +77,20 @@ static inline void ferry_mapped_pay(struct ferry_mapped *mapped)
 {
 	if (mapped->nr)
 		__lruvec_stat_mod_folio(mapped->folio, NR_ANON_MAPPED, mapped->nr);
+	mapped->place = FERRY_NO_PLACE;
 	mapped->nr = 0;
 }
 
 static inline void ferry_mapped_owe(struct ferry_mapped *mapped, struct folio *folio,
 				    int nr)
 {
-	if (mapped->nr && !ferry_same_counters(mapped->folio, folio))
+	struct ferry_place place = ferry_folio_place(folio);
+
+	if (unlikely(!ferry_same_place(mapped->place, place))) {
 		ferry_mapped_pay(mapped);
-	mapped->folio = folio;
+		mapped->folio = folio;
+		mapped->place = place;
+	}
 	mapped->nr += nr;
 }
 
@@ -73,11 +104,11 @@ static inline bool ferry_folio_exclusive(const struct folio *folio)
 static inline bool ferry_rmap_remove(struct ferry_mapped *mapped, struct folio *folio,
 				     struct vm_area_struct *vma)
 {
-	if (!ferry_rmap_is_plain(vma)) {
+	if (unlikely(!ferry_rmap_is_plain(vma))) {
 		folio_remove_rmap_pte(folio, folio_page(folio, 0), vma);
 		return !folio_mapped(folio);
 	}
-	if (!atomic_add_negative(-1, &folio->_mapcount))
+	if (unlikely(!atomic_add_negative(-1, &folio->_mapcount)))
 		return false;
 	ferry_mapped_owe(mapped, folio, -1);
 	return true;
@@ -87,14 +118,14 @@ static inline void ferry_rmap_add(struct ferry_mapped *mapped, struct folio *fol
 				  struct vm_area_struct *vma, unsigned long addr,
 				  bool exclusive)
 {
-	if (!ferry_rmap_is_plain(vma)) {
+	if (unlikely(!ferry_rmap_is_plain(vma))) {
 		folio_add_anon_rmap_pte(folio, folio_page(folio, 0), vma, addr,
 					exclusive ? RMAP_EXCLUSIVE : RMAP_NONE);
 		return;
 	}
-	if (atomic_inc_and_test(&folio->_mapcount))
+	if (likely(atomic_inc_and_test(&folio->_mapcount)))
 		ferry_mapped_owe(mapped, folio, 1);
-	if (exclusive)
+	if (likely(exclusive))
 		set_bit(PG_anon_exclusive, &folio->flags);
 }
 

@@ -47,7 +47,7 @@ static inline pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct
 	} else {
 		pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
 	}
-	if (pte_accessible(vma->vm_mm, pte))
+	if (likely(pte_accessible(vma->vm_mm, pte)))
 		tlb->cleared = true;
 	return pte;
 }

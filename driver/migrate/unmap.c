@@ -44,7 +44,7 @@ static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flag
 			return;
 		}
 	}
-	if (!ferry_job_references_right(job, folio))
+	if (!ferry_job_references_right(job, folio, ferry_folio_in_swap_cache(folio)))
 		ferry_job_refuse(job, slot, FERRY_PINNED);
 }
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Type and offset of a page-table entry that is neither present nor none, by the
+ * kernel's helpers: for any architecture. The twin in ../x86_64 has the argument.
+ */
+#ifndef FERRY_MIGRATE_CODING_H
+#define FERRY_MIGRATE_CODING_H
+
+#include <linux/swap.h>
+#include <linux/swapops.h>
+
+/* Neither none nor present. */
+static inline bool ferry_coding_is_swap(pte_t pte)
+{
+	return is_swap_pte(pte);
+}
+
+static inline unsigned long ferry_coding_type(pte_t pte)
+{
+	return swp_type(pte_to_swp_entry(pte));
+}
+
+static inline unsigned long ferry_coding_offset(pte_t pte)
+{
+	return swp_offset(pte_to_swp_entry(pte));
+}
+
+static inline pte_t ferry_coding_make(unsigned long type, unsigned long offset)
+{
+	return swp_entry_to_pte(swp_entry(type, offset));
+}
+
+/* With soft-dirty and uffd write-protect of @old. */
+static inline pte_t ferry_coding_replace(pte_t old, unsigned long type,
+					 unsigned long offset)
+{
+	pte_t pte = ferry_coding_make(type, offset);
+
+	if (pte_swp_soft_dirty(old))
+		pte = pte_swp_mksoft_dirty(pte);
+	if (pte_swp_uffd_wp(old))
+		pte = pte_swp_mkuffd_wp(pte);
+	return pte;
+}
+
+#endif
