@@ -71,6 +71,7 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
 {
 	unsigned long alone = owner->alone ? BIT(FERRY_PAGE_ALONE) : 0;
 	unsigned long first, end, i;
+	struct ferry_page *meta;
 	struct page *page;
 
 	lockdep_assert_held(&chunk->memory->lock);
@@ -81,10 +82,11 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
 	end = find_next_bit(chunk->used, min(chunk->npages, first + n), first);
 
 	page = pfn_to_page(chunk->first_pfn + first);
-	for (i = first; i < end; i++) {
+	meta = &chunk->pages[first];
+	for (i = first; i < end; i++, meta++) {
 		WARN_ON_ONCE(test_and_set_bit_lock(i, chunk->used));
-		atomic_long_set(&chunk->pages[i].holder, (unsigned long)owner);
-		chunk->pages[i].flags = alone;
+		atomic_long_set(&meta->holder, (unsigned long)owner);
+		meta->flags = alone;
 		*pages++ = page++;
 	}
 	chunk->next = end;
@@ -195,7 +197,8 @@ static void clear_flags(struct folio *folio)
  */
 void ferry_memory_page_free(struct page *page)
 {
-	clear_flags(page_folio(page));
+	/* There are none but small ones. */
+	clear_flags((struct folio *)page);
 	give_back(ferry_page_chunk(page), page);
 }
 

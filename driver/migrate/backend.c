@@ -63,6 +63,7 @@ static const struct ferry_backend core = {
 	 */
 	.survives_ksm = false,
 	.holds_anon_vma = false,
+	.anon_only = false,
 	.tells_outcomes = false,
 	.flushes = BIT(FERRY_FLUSH_DEFAULT) | BIT(FERRY_FLUSH_PER_PAGE),
 	.setup = core_setup,
@@ -106,6 +107,7 @@ static const struct ferry_backend own = {
 	.stamp = FERRY_STAMP_OWN,
 	.survives_ksm = true,
 	.holds_anon_vma = true,
+	.anon_only = true,
 	.tells_outcomes = true,
 	.flushes = BIT(FERRY_NFLUSHES) - 1,
 	.setup = own_setup,

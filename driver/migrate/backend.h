@@ -21,6 +21,7 @@ enum ferry_backend_id {
  * @survives_ksm: whether it may meet KSM-merged pages
  * @holds_anon_vma: whether the forms by pfn keep the anon_vmas of their pages; else
  *	the caller does (see anon_vma.h)
+ * @anon_only: whether the pages of a range that it collects are anonymous, and not merged
  * @tells_outcomes: whether each page of a range has its outcome after @finalize
  * @flushes: bit N is set for each enum ferry_flush N that it can
  * @setup: collect, lock and unmap a range; see migrate_vma_setup(). The caller
@@ -38,6 +39,7 @@ struct ferry_backend {
 	enum ferry_stamp_engine stamp;
 	bool survives_ksm;
 	bool holds_anon_vma;
+	bool anon_only;
 	bool tells_outcomes;
 	unsigned int flushes;
 	int (*setup)(struct ferry_migrate *migrate);

@@ -3,6 +3,8 @@
  * What migrations did, summed up for those who look: one tally for each open file and
  * one for each device. The counters are summed up once a call, not once a page.
  */
+#include <linux/string.h>
+
 #include "tally.h"
 
 /**
@@ -17,6 +19,11 @@ void ferry_outcomes_count(struct ferry_outcomes *outcomes, const u8 *outcome,
 	unsigned long i;
 
 	memset(outcomes, 0, sizeof(*outcomes));
+	/* Most often all have the same. */
+	if (npages && !memchr_inv(outcome, outcome[0], npages)) {
+		outcomes->pages[outcome[0]] = npages;
+		return;
+	}
 	for (i = 0; i < npages; i++)
 		outcomes->pages[outcome[i]]++;
 }

@@ -29,10 +29,10 @@
  * Holes, system pages, what is swapped and other devices' pages the engine passes over;
  * KSM pages are system pages, which core does not touch on the way home (see range.c).
  * The touched page alone decides what the fault returns:
- *   its destination is allocated first, and as any fault would, and without it there
- *     is none for the others. Those are allocated without reclaim, so that nobody has to
- *     give up memory for them; where there is none they stay. No memory cgroup is asked:
- *     the charge moves with the page
+ *   destinations are allocated at once and without reclaim, so that nobody has to give
+ *     up memory for neighbours; where there is none they stay. The touched page's is then
+ *     allocated as any fault would, and if there is none nothing moves. No memory cgroup
+ *     is asked: the charge moves with the page
  *   a neighbour that is pinned, or locked by somebody, stays
  *   a neighbour that other threads touch just now stays: each that was there before
  *     the migration entry holds a reference, and the engine's check finds it, before
@@ -88,14 +88,14 @@ struct homecoming {
 	unsigned long around;
 };
 
-static int fill(const struct homecoming *home, unsigned long first, unsigned long end,
+static int fill(const struct homecoming *home, unsigned long first, unsigned long npages,
 		gfp_t gfp)
 {
 	const struct migrate_vma *args = &home->migrate.vma;
 	const struct ferry_fill part = {
 		.src = args->src + first,
 		.dst = args->dst + first,
-		.npages = end - first,
+		.npages = npages,
 		.vma = args->vma,
 		.start = args->start + first * PAGE_SIZE,
 		.gfp = gfp,
@@ -103,13 +103,19 @@ static int fill(const struct homecoming *home, unsigned long first, unsigned lon
 		.way = ferry_stamp_way(args->flags, args->fault_page),
 	};
 
-	return first < end ? ferry_fill_home(&part) : 0;
+	return ferry_fill_home(&part);
 }
 
-static void fill_around(const struct homecoming *home)
+/* Without a destination for the wanted page nothing is to move. */
+static int fill_window(const struct homecoming *home)
 {
-	fill(home, 0, home->wanted, FERRY_AROUND_GFP);
-	fill(home, home->wanted + 1, home->migrate.vma.npages, FERRY_AROUND_GFP);
+	const struct migrate_vma *args = &home->migrate.vma;
+
+	if (args->npages > 1)
+		fill(home, 0, args->npages, FERRY_AROUND_GFP);
+	if (args->dst[home->wanted])
+		return 0;
+	return fill(home, home->wanted, 1, GFP_HIGHUSER_MOVABLE);
 }
 
 static unsigned long count_around(const struct homecoming *home)
@@ -133,10 +139,9 @@ static int migrate_home(struct homecoming *home)
 		return -EBUSY;
 	if (args->fault_page && page != args->fault_page)
 		return -EBUSY;
-	ret = fill(home, home->wanted, home->wanted + 1, GFP_HIGHUSER_MOVABLE);
+	ret = fill_window(home);
 	if (ret)
 		return ret;
-	fill_around(home);
 	home->backend->pages(&home->migrate);
 	home->around = count_around(home);
 	return *src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
@@ -229,22 +234,24 @@ static int try_alone(struct vm_fault *vmf)
 			      FERRY_MEMORY_PRIVATE, vmf->page);
 }
 
-/* Without memory for the slots the page comes alone. */
+/* Without memory for the slots the page comes alone; most often they are on the stack. */
 static int try_around(struct vm_fault *vmf, unsigned long *around)
 {
 	unsigned long size = window_size(vmf);
 	unsigned long start = max(ALIGN_DOWN(vmf->address, size), vmf->vma->vm_start);
 	unsigned long end = min(ALIGN_DOWN(vmf->address, size) + size, vmf->vma->vm_end);
-	unsigned long *slots = NULL;
+	unsigned long few[2 * FERRY_DEFAULT_FAULT_AROUND] = {}, *many;
 	int ret;
 
-	if (end - start > PAGE_SIZE)
-		slots = kcalloc(2 * (end - start) / PAGE_SIZE, sizeof(*slots),
-				GFP_NOWAIT | __GFP_NOWARN);
-	if (!slots)
+	if (end - start == PAGE_SIZE)
 		return try_alone(vmf);
-	ret = try_window(vmf, start, end, slots, around);
-	kfree(slots);
+	if (end - start <= FERRY_DEFAULT_FAULT_AROUND * PAGE_SIZE)
+		return try_window(vmf, start, end, few, around);
+	many = kcalloc(2 * (end - start) / PAGE_SIZE, sizeof(*many), GFP_NOWAIT | __GFP_NOWARN);
+	if (!many)
+		return try_alone(vmf);
+	ret = try_window(vmf, start, end, many, around);
+	kfree(many);
 	return ret;
 }
 

@@ -32,7 +32,7 @@
 #include "mirror.h"
 
 /* One piece: three lists of this many entries on the stack. */
-#define FERRY_FILL_PAGES	32
+#define FERRY_FILL_PAGES	48
 
 static_assert(BIT(16) >= FERRY_BATCH_PAGES);
 
@@ -64,12 +64,12 @@ static void stamp(const struct ferry_fill *fill, enum ferry_stamp_step step, cyc
 
 /* To the device ------------------------------------------------------------- */
 
-/* core also offers pages of files; holes and zero pages have no page. */
-static bool may_go(struct page *page)
+/* Holes and zero pages have no page. */
+static bool may_go(const struct ferry_fill *fill, struct page *page)
 {
 	unsigned long mapping;
 
-	if (!page)
+	if (fill->backend->anon_only || !page)
 		return true;
 	mapping = (unsigned long)READ_ONCE(page_folio(page)->mapping);
 	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
@@ -86,7 +86,7 @@ static void list_for_device(const struct ferry_fill *fill, unsigned long *next,
 		if (!(src & MIGRATE_PFN_MIGRATE))
 			continue;
 		page = migrate_pfn_to_page(src);
-		if (!may_go(page))
+		if (!may_go(fill, page))
 			continue;
 		piece->slot[n] = slot;
 		piece->from[n++] = page;
@@ -132,16 +132,14 @@ int ferry_fill_device(const struct ferry_fill *fill)
 static void list_for_home(const struct ferry_fill *fill, unsigned long *next,
 			  struct piece *piece)
 {
-	unsigned long n = 0, slot = *next, src;
-	struct page *page;
+	const unsigned long wanted = MIGRATE_PFN_MIGRATE | MIGRATE_PFN_VALID;
+	unsigned long n = 0, slot = *next;
 
 	for (; slot < fill->npages && n < FERRY_FILL_PAGES; slot++) {
-		src = fill->src[slot];
-		page = migrate_pfn_to_page(src);
-		if (!(src & MIGRATE_PFN_MIGRATE) || !page)
+		if ((fill->src[slot] & wanted) != wanted)
 			continue;
 		piece->slot[n] = slot;
-		piece->from[n++] = page;
+		piece->from[n++] = pfn_to_page(fill->src[slot] >> MIGRATE_PFN_SHIFT);
 	}
 	piece->n = n;
 	*next = slot;
@@ -217,7 +215,7 @@ int ferry_fill_home(const struct ferry_fill *fill)
 		stamp(fill, FERRY_STAMP_COPY, start);
 		for (i = 0; i < got; i++) {
 			/* Nobody else knows the page yet. */
-			__folio_set_locked(page_folio(piece.to[i]));
+			__folio_set_locked((struct folio *)piece.to[i]);
 			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
 		}
 		for (; i < piece.n; i++, ret = -ENOMEM)
