@@ -192,10 +192,28 @@ static void check_touched(struct __test_metadata *_metadata, struct _test_data_s
 	ASSERT_TRUE(is_intact(self->memory));
 }
 
-/* For each window: room for the engine's arrays, the touched page, the others. */
+/* For each window: all of its pages at once. */
 TEST_F_TIMEOUT(sweep, home_by_touch, 200)
 {
-	static const struct chain chain = { prepare_away, run_touch, check_touched, 3 };
+	static const struct chain chain = { prepare_away, run_touch, check_touched, 1 };
+
+	test_chain(_metadata, self, &chain);
+}
+
+/* Each page is a mapping of its own, and a window. */
+static void prepare_apart(struct __test_metadata *_metadata, struct _test_data_sweep *self)
+{
+	size_t i;
+
+	prepare_away(_metadata, self);
+	for (i = 0; i < PAGES; i += 2)
+		ASSERT_EQ(madvise(self->memory + i * page_size(), page_size(),
+				  MADV_DONTFORK), 0);
+}
+
+TEST_F_TIMEOUT(sweep, home_by_touch_alone, 200)
+{
+	static const struct chain chain = { prepare_apart, run_touch, check_touched, PAGES };
 
 	test_chain(_metadata, self, &chain);
 }
