@@ -141,7 +141,7 @@ static void fault_around(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, parse_around(2, i, config), 0);
 		KUNIT_EXPECT_EQ(test, config->devices[1].fault_around, i);
 	}
-	KUNIT_EXPECT_EQ(test, i, 1024);
+	KUNIT_EXPECT_EQ(test, i, 2 * FERRY_MAX_FAULT_AROUND);
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		KUNIT_EXPECT_EQ(test, parse_around(2, wrong[i], config), -EINVAL);
 	/* What it is of is not there. */

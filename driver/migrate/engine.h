@@ -60,7 +60,7 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  *	no room for it
  * @dirty: the same, that it was dirty
  * @pfn_mask: what of the offset is the pfn
- * @moving: in setup: slots with MIGRATE_PFN_MIGRATE
+ * @moving: in setup, and not kept up later: slots with MIGRATE_PFN_MIGRATE
  * @want_unmap: a page was collected that is mapped elsewhere too, or referenced
  * @holes: destinations were offered for slots without a page
  * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back

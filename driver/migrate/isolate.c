@@ -49,7 +49,7 @@
  * @lru: the list that says
  * @zone: the zone
  * @nr: by how much they change its size
- * @left: pages before the lock is to drop; 0: none is held
+ * @left: pages before the lock, if one is held, is to drop
  */
 struct run {
 	struct lruvec *lruvec;
@@ -141,6 +141,7 @@ void ferry_isolate(struct ferry_job *job)
 		}
 		folio = ferry_job_source(job, slot);
 		if (!folio_test_clear_lru(folio)) {
+			end(&run);
 			ferry_job_refuse(job, slot, FERRY_NOT_LRU);
 			continue;
 		}

@@ -393,6 +393,7 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.dst = dst,
 		.npages = npages,
 		.counts = counts,
+		.mapped.place = FERRY_NO_PLACE,
 		.want_unmap = true,
 	};
 	ferry_tlb_init(&job->tlb, FERRY_FLUSH_DEFAULT, &counts->flushes);

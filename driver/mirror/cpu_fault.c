@@ -29,14 +29,14 @@
  * Holes, system pages, what is swapped and other devices' pages the engine passes over;
  * KSM pages are system pages, which core does not touch on the way home (see range.c).
  * The touched page alone decides what the fault returns:
- *   destinations are allocated at once and without reclaim, so that nobody has to give
- *     up memory for neighbours; where there is none they stay. The touched page's is then
- *     allocated as any fault would, and if there is none nothing moves. No memory cgroup
- *     is asked: the charge moves with the page
+ *   destinations are allocated at once, from what is free: nobody has to give up memory
+ *     for neighbours, nor is anybody woken; where there is none they stay. If the touched
+ *     page has none then, the others' go back, and it gets one as in any fault, or nothing
+ *     moves. No memory cgroup is asked: the charge moves with the page
  *   a neighbour that is pinned, or locked by somebody, stays
  *   a neighbour that other threads touch just now stays: each that was there before
  *     the migration entry holds a reference, and the engine's check finds it, before
- *     the copy and after it; those that come later wait for the entry. So the winner's
+ *     the copy or after it; those that come later wait for the entry. So the winner's
  *     bit is not taken for neighbours: it keeps apart those who fault on one page, and
  *     who brings it home as a neighbour has no reference on it but the engine's
  *   a winner that finds its page in somebody else's window (a migration entry, or a
@@ -59,6 +59,7 @@
 #include <linux/gfp.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/pagemap.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
@@ -70,7 +71,8 @@
 
 /* For neighbours: from what is free, and no more than that. */
 #define FERRY_AROUND_GFP	\
-	((GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOWARN) & ~__GFP_DIRECT_RECLAIM)
+	((GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN) &	\
+	 ~__GFP_RECLAIM)
 
 static_assert(PMD_SIZE / PAGE_SIZE >= FERRY_MAX_FAULT_AROUND);
 
@@ -106,7 +108,25 @@ static int fill(const struct homecoming *home, unsigned long first, unsigned lon
 	return ferry_fill_home(&part);
 }
 
-/* Without a destination for the wanted page nothing is to move. */
+static void give_back(const struct migrate_vma *args)
+{
+	struct page *page;
+	unsigned long i;
+
+	for (i = 0; i < args->npages; i++) {
+		page = migrate_pfn_to_page(args->dst[i]);
+		if (!page)
+			continue;
+		unlock_page(page);
+		put_page(page);
+		args->dst[i] = 0;
+	}
+}
+
+/*
+ * Without a destination for the wanted page there is none at all: where pages() is not
+ * called, core's finalize takes what has one for moved.
+ */
 static int fill_window(const struct homecoming *home)
 {
 	const struct migrate_vma *args = &home->migrate.vma;
@@ -115,6 +135,7 @@ static int fill_window(const struct homecoming *home)
 		fill(home, 0, args->npages, FERRY_AROUND_GFP);
 	if (args->dst[home->wanted])
 		return 0;
+	give_back(args);
 	return fill(home, home->wanted, 1, GFP_HIGHUSER_MOVABLE);
 }
 
@@ -275,7 +296,8 @@ static vm_fault_t fault_result(int ret)
  *
  * Context: mmap_lock held for read; sleeps, unless another thread has the page
  * and the fault is a user's.
- * Return: 0 (touch again: it is home, or somebody is at it), VM_FAULT_OOM.
+ * Return: 0 (touch again: it is home, or somebody is at it), VM_FAULT_OOM,
+ * VM_FAULT_SIGBUS for a mapping that cannot migrate.
  */
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 {

@@ -11,6 +11,8 @@
 #include "sweep.h"
 
 #define KPF_THP (1ull << 22)
+/* Pages, the default of fault_around=. */
+#define WINDOW 16
 
 /* To the device -------------------------------------------------------------- */
 
@@ -224,6 +226,51 @@ TEST_F_TIMEOUT(sweep, home_by_touch_one_by_one, 200)
 
 	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	test_chain(_metadata, self, &chain);
+}
+
+/* So many allocations of pages succeed, then so many fail. */
+static int fail_later(const char *first, const char *then)
+{
+	int ret = put(PAGE_ALLOC "task-filter", "Y");
+
+	ret = ret ?: put(PAGE_ALLOC "probability", "100");
+	ret = ret ?: put(PAGE_ALLOC "space", first);
+	ret = ret ?: put(PAGE_ALLOC "times", then);
+	return ret ?: put("/proc/self/make-it-fail", "1");
+}
+
+static int fail_no_more(void)
+{
+	int ret = put("/proc/self/make-it-fail", "0");
+
+	ret = ret ?: put(PAGE_ALLOC "probability", "0");
+	return ret ?: put(PAGE_ALLOC "task-filter", "N");
+}
+
+/* Neighbours have got theirs; the touched page gets none, and again none. */
+TEST_F(sweep, touched_page_has_none)
+{
+	size_t n = WINDOW * page_size(), at = n - page_size();
+	long left;
+
+	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
+	self->n = 2 * n;
+	self->memory = test_map(self->n);
+	self->ferry = test_open(0);
+	fill_pattern(self->memory, self->n, 1);
+	test_to_device(self->ferry, self->memory, self->n);
+	at += n - ptr(self->memory) % n;
+
+	ASSERT_EQ(fail_later("5", "2"), 0);
+	self->memory[at] ^= 0xff;
+	ASSERT_EQ(read_number(PAGE_ALLOC "times", &left), 0);
+	ASSERT_EQ(fail_no_more(), 0);
+	ASSERT_EQ(left, 0);
+
+	self->memory[at] ^= 0xff;
+	ASSERT_EQ(find_difference(self->memory, self->n, 1), self->n);
+	test_used(self->watch, 0);
+	munmap(self->memory, self->n);
 }
 
 /* What cannot come home stays, belongs to nobody, and comes when it is touched. */
