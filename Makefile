@@ -48,7 +48,7 @@ hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug
 bench:	## beside core, test_hmm, move_pages(2), memcpy; writes docs/bench.md
 	@tests/bench/run full
 
-bench-quick:	## the figures with targets; writes build/bench only
+bench-quick:	## the figures with targets, in under 5 minutes; writes build/bench
 	@tests/bench/run quick
 
 mutants:	## break Ferry in known ways; the tests must notice each

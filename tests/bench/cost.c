@@ -84,8 +84,12 @@ static void measure(enum source source, size_t npages, struct rounds rounds,
 	size_t round;
 	int i;
 
-	if (source == EXCLUSIVE)
+	if (source == EXCLUSIVE) {
 		memory_create(&memory, source, npages);
+		/* Not for the first alone memory that was never free before. */
+		if (!rounds.warm)
+			round_trip(movers[0], &memory, &figures[0], false);
+	}
 	for (round = 0; round < rounds.end; round++)
 		for (i = 0; i < nmovers; i++) {
 			if (source != EXCLUSIVE)
