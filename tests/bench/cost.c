@@ -86,7 +86,7 @@ static void measure(enum source source, size_t npages, struct rounds rounds,
 
 	if (source == EXCLUSIVE) {
 		memory_create(&memory, source, npages);
-		/* Not for the first alone memory that was never free before. */
+		/* Else the first mover alone would meet memory that was never free. */
 		if (!rounds.warm)
 			round_trip(movers[0], &memory, &figures[0], false);
 	}
