@@ -113,17 +113,20 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 				 struct page **pages)
 {
 	unsigned long got = 0, run;
-	unsigned int i;
+	unsigned int c, i;
 
 	spin_lock(&memory->lock);
+	c = memory->next;
 	for (i = 0; i < memory->nchunks && !memory->unplugging && got < n; i++) {
-		if (!memory->chunks[i])
-			continue;
 		do {
-			run = take_run(memory->chunks[i], owner, n - got, pages + got);
+			run = memory->chunks[c] ? take_run(memory->chunks[c], owner, n - got,
+							   pages + got) : 0;
 			got += run;
 		} while (run && got < n);
+		if (got < n && ++c == memory->nchunks)
+			c = 0;
 	}
+	memory->next = c;
 	atomic_long_add(got, &owner->held);
 	spin_unlock(&memory->lock);
 	return got;

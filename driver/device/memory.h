@@ -48,6 +48,7 @@ struct ferry_owner {
  * @lock: guards the members below and those that say so in chunk.h. Innermost;
  *	never taken by page_free, which may come in any context
  * @unplugging: callers between unplug_begin and unplug_end; none is handed out
+ * @next: chunk that the last page was handed out of; not all full ones are looked at
  * @orphans: owner of pages whose owner went away before they could come home
  */
 struct ferry_memory {
@@ -64,6 +65,7 @@ struct ferry_memory {
 
 	spinlock_t lock;	/* see above */
 	unsigned int unplugging;
+	unsigned int next;
 	struct ferry_owner orphans;
 };
 
