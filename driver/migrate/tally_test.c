@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <kunit/test.h>
+#include <linux/string.h>
+
+#include "tally.h"
+
+#define PAGES 513
+
+static void expect_pages(struct kunit *test, const struct ferry_outcomes *outcomes,
+			 const unsigned long *pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < FERRY_NOUTCOMES; i++)
+		KUNIT_EXPECT_EQ_MSG(test, outcomes->pages[i], pages[i], "outcome %u", i);
+}
+
+/* What was there before is not added to, also not where no page is looked at. */
+static void no_pages(struct kunit *test)
+{
+	static const unsigned long none[FERRY_NOUTCOMES];
+	struct ferry_outcomes outcomes;
+	u8 outcome = FERRY_MOVED;
+
+	memset(&outcomes, 0xff, sizeof(outcomes));
+	ferry_outcomes_count(&outcomes, &outcome, 0);
+	expect_pages(test, &outcomes, none);
+}
+
+static void all_alike(struct kunit *test)
+{
+	struct ferry_outcomes outcomes;
+	u8 *outcome = kunit_kmalloc(test, PAGES, GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, outcome);
+	for (i = 0; i < FERRY_NOUTCOMES; i++) {
+		unsigned long pages[FERRY_NOUTCOMES] = { };
+
+		pages[i] = PAGES;
+		memset(outcome, i, PAGES);
+		memset(&outcomes, 0xff, sizeof(outcomes));
+		ferry_outcomes_count(&outcomes, outcome, PAGES);
+		expect_pages(test, &outcomes, pages);
+	}
+}
+
+/* One page that is not as the others is seen wherever it stands. */
+static void one_differs(struct kunit *test)
+{
+	static const unsigned long where[] = { 0, 1, 7, 8, 9, PAGES / 2, PAGES - 2, PAGES - 1 };
+	unsigned long pages[FERRY_NOUTCOMES] = {
+		[FERRY_MOVED] = PAGES - 1,
+		[FERRY_PINNED] = 1,
+	};
+	struct ferry_outcomes outcomes;
+	u8 *outcome = kunit_kmalloc(test, PAGES, GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, outcome);
+	for (i = 0; i < ARRAY_SIZE(where); i++) {
+		memset(outcome, FERRY_MOVED, PAGES);
+		outcome[where[i]] = FERRY_PINNED;
+		ferry_outcomes_count(&outcomes, outcome, PAGES);
+		expect_pages(test, &outcomes, pages);
+	}
+}
+
+static void each_its_own(struct kunit *test)
+{
+	unsigned long pages[FERRY_NOUTCOMES];
+	struct ferry_outcomes outcomes;
+	u8 outcome[3 * FERRY_NOUTCOMES];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(outcome); i++)
+		outcome[i] = i % FERRY_NOUTCOMES;
+	for (i = 0; i < FERRY_NOUTCOMES; i++)
+		pages[i] = 3;
+	ferry_outcomes_count(&outcomes, outcome, ARRAY_SIZE(outcome));
+	expect_pages(test, &outcomes, pages);
+}
+
+/* Calls add up, and a call that does not say when to flush is one of the default. */
+static void calls_add_up(struct kunit *test)
+{
+	const struct ferry_outcomes outcomes = {
+		.pages = { [FERRY_MOVED] = 5, [FERRY_PINNED] = 2 },
+	};
+	struct ferry_migrate migrate = {
+		.flush = FERRY_FLUSH_PER_PAGE,
+		.counts = {
+			.flushes = 5, .passes = 1, .drains = 2, .splits = 3, .known = 4,
+			.walked = 6,
+		},
+	};
+	struct ferry_tally tally = { };
+
+	ferry_tally_add(&tally, &migrate, &outcomes);
+	migrate.flush = 0;
+	migrate.counts.flushes = 1;
+	ferry_tally_add(&tally, &migrate, &outcomes);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_MOVED]), 10);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_PINNED]), 4);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_NO_MEMORY]), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_PER_PAGE]), 5);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_PER_CALL]), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.passes), 2);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.drains), 4);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.splits), 6);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.known), 8);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.walked), 12);
+}
+
+static struct kunit_case tally_cases[] = {
+	KUNIT_CASE(no_pages),
+	KUNIT_CASE(all_alike),
+	KUNIT_CASE(one_differs),
+	KUNIT_CASE(each_its_own),
+	KUNIT_CASE(calls_add_up),
+	{}
+};
+
+static struct kunit_suite tally_suite = {
+	.name = "ferry_tally",
+	.test_cases = tally_cases,
+};
+
+kunit_test_suite(tally_suite);
