@@ -9,6 +9,7 @@
 
 #include "pages.h"
 
+#define DEFAULT_WINDOW 16	/* pages that a touch brings home, fault_around= */
 #define CONTROL "/sys/kernel/debug/ferry_test/"
 
 /* Names of the points; see driver/migrate/control.c. */
@@ -30,6 +31,16 @@ static inline int read_number(const char *path, long *value)
 	ret = fscanf(file, "%li", value) == 1 ? 0 : -EIO;
 	fclose(file);
 	return ret;
+}
+
+/* How many pages a touch brings home at most, a power of two; 0: not known. */
+static inline size_t read_window(void)
+{
+	long pages = 0;
+
+	if (read_number("/sys/module/ferry/parameters/fault_around", &pages))
+		return 0;
+	return pages < 0 ? DEFAULT_WINDOW : pages;
 }
 
 static inline int control_set(const char *name, long value)

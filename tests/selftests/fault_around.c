@@ -6,7 +6,6 @@
  */
 #include "control.h"
 
-#define DEFAULT_WINDOW 16
 #define MIN_PAGES 12
 
 FIXTURE(fault_around) {
@@ -16,15 +15,6 @@ FIXTURE(fault_around) {
 	size_t n;
 	uint8_t *memory;	/* aligned to a window */
 };
-
-static size_t read_window(void)
-{
-	long pages = 0;
-
-	if (read_number("/sys/module/ferry/parameters/fault_around", &pages))
-		return 0;
-	return pages < 0 ? DEFAULT_WINDOW : pages;
-}
 
 FIXTURE_SETUP(fault_around)
 {

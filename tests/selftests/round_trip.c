@@ -92,8 +92,10 @@ FIXTURE_TEARDOWN(part)
 	ferry_close(self->ferry);
 }
 
-/* Leave 0xaa all over the device's memory, for whoever gets it next. */
-/* All of it: which page is handed out next is the device's affair. */
+/*
+ * Leave 0xaa all over the device's memory, for whoever gets it next: which page is
+ * handed out next is the device's affair.
+ */
 static void soil_device(struct __test_metadata *_metadata, struct ferry *ferry)
 {
 	struct drm_ferry_query query;
