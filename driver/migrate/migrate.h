@@ -64,7 +64,7 @@ struct ferry_migrate_counts {
 /**
  * struct ferry_migrate - one migration of a range, extended
  * @vma: as for migrate_vma_setup(), filled by the caller
- * @outcome: optional: a byte for each page, enum ferry_outcome, zeroed by the caller.
+ * @outcome: optional: a byte for each page, enum ferry_outcome, cleared by setup.
  *	The caller may store why it offers no destination (FERRY_NO_MEMORY, say)
  *	between setup and pages; each slot has its final value after finalize
  * @flush: when to flush

@@ -53,6 +53,7 @@
  *     want, and a device that writes to a page that it may only read would lose those
  *     that it works on
  *   for pages that were moved through the test_hmm ABI, which has it so
+ * What khugepaged touches is taken for a CPU's: it wants the whole page table.
  *
  * A coherent page never comes here: the CPU reaches it where it is.
  */
