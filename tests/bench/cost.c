@@ -75,24 +75,28 @@ static void tell(const struct mover *mover, enum source source, size_t npages,
 		     name);
 }
 
-/* Exclusive pages are what they were when they are home again; the others are not. */
+/*
+ * Exclusive pages are what they were when they are home again; the others are not. So a
+ * mover can make a trip that does not count before each that does: the lists of the page
+ * allocator are then as its own pages left them, not those of whoever moved before it.
+ */
 static void measure(enum source source, size_t npages, struct rounds rounds,
 		    const struct mover *const *movers, int nmovers)
 {
 	struct figures figures[MAX_MOVERS] = { 0 };
 	struct memory memory;
-	size_t round;
+	size_t round = 0;
 	int i;
 
 	if (source == EXCLUSIVE) {
 		memory_create(&memory, source, npages);
-		/* Else the first mover alone would meet memory that was never free. */
-		if (!rounds.warm)
-			round_trip(movers[0], &memory, &figures[0], false);
+		round = rounds.warm;
 	}
-	for (round = 0; round < rounds.end; round++)
+	for (; round < rounds.end; round++)
 		for (i = 0; i < nmovers; i++) {
-			if (source != EXCLUSIVE)
+			if (source == EXCLUSIVE)
+				round_trip(movers[i], &memory, &figures[i], false);
+			else
 				memory_create(&memory, source, npages);
 			round_trip(movers[i], &memory, &figures[i], round >= rounds.warm);
 			if (source != EXCLUSIVE)

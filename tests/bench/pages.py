@@ -79,6 +79,19 @@ def cost_part(report, facts, figures):
     return text
 
 
+def growth_part(report, facts, figures):
+    columns = [(engine, way) for way in WAYS for engine in ("own", "core")]
+    rows = [[size] + [cell(facts.need(f"growth.{size}.{engine}.{way}"))
+                      for engine, way in columns] for size in facts.parts("growth", 1)]
+    return ("## What grows with the number of pages\n\nInstructions per page, exclusive pages, "
+            "own and core alone and first in the guest. Above, others have moved the same "
+            "pages before, and left the page allocator's lists as they needed them. What "
+            "grows is what the page allocator takes: see [engine.md](engine.md#fast-and-slow)."
+            "\n\n" +
+            table(["pages", "own, to the device", "core, to the device", "own, home",
+                   "core, home"], rows))
+
+
 def sources_part(report, facts, figures):
     text = "## Other pages\n\nInstructions per page, own and core.\n\n"
     rows = []
@@ -223,8 +236,8 @@ def scaling_part(report, facts, figures):
                                "races"], rows))
 
 
-PARTS = (figures_part, cost_part, fault_part, breakdown_part, flushes_part, wall_part,
-         scaling_part, latency_part, sources_part, device_part)
+PARTS = (figures_part, cost_part, growth_part, fault_part, breakdown_part, flushes_part,
+         wall_part, scaling_part, latency_part, sources_part, device_part)
 
 
 def plot(path, settings, lines):

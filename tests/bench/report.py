@@ -136,12 +136,11 @@ def show(value, unit=""):
     return f"{value:.4g}" if abs(value) < 1000 else f"{value:.0f}"
 
 
-def deviation(facts, way, engine):
-    """The largest, of what 512 pages and more cost, from what 4,096 do."""
-    middle = facts.need(f"cost.exclusive.4096.{engine}.{way}")
-    sizes = [size for size in facts.parts("cost.exclusive", 2) if int(size) >= 512]
-    return sizes, max(abs(facts.need(f"cost.exclusive.{size}.{engine}.{way}") - middle)
-                      for size in sizes), middle
+def deviation(facts, sizes, prefix, engine, way):
+    """The largest from what 4,096 pages cost, in instructions per page and as a share."""
+    middle = facts.need(f"{prefix}.4096.{engine}.{way}")
+    most = max(abs(facts.need(f"{prefix}.{size}.{engine}.{way}") - middle) for size in sizes)
+    return most, most / middle
 
 
 def engine_figures(report, facts):
@@ -164,12 +163,15 @@ def driver_figures(report, facts):
         part = facts.need(f"steps.own.{way}.alloc") + facts.need(f"steps.own.{way}.driver")
         yield Figure(f"the driver's own part, instructions per page, {WAY_WORDS[way]}",
                      part, 400, None, False)
+    sizes = facts.parts("growth", 1)
     for way in WAYS:
-        sizes, most, middle = deviation(facts, way, "own")
-        _, of_core, _ = deviation(facts, way, "core")
+        most, share = deviation(facts, sizes, "growth", "own", way)
+        of_core, _ = deviation(facts, sizes, "growth", "core", way)
+        _, later = deviation(facts, sizes, "cost.exclusive", "own", way)
         yield Figure(f"cost per page, {sizes[0]} to {sizes[-1]} pages, ±, {WAY_WORDS[way]}",
-                     most / middle, 0.10, 0.03, False, "%",
-                     f" ({most:.0f} instructions, core's {of_core:.0f})")
+                     share, 0.10, 0.03, False, "%",
+                     f" ({most:.0f} instructions, core's {of_core:.0f}; after the other "
+                     f"movers {show(later, '%')})")
     known = facts.need("fast_path.known")
     yield Figure("fast path, share of exclusive pages",
                  known / (known + facts.need("fast_path.walked")), 0.995, 1, True, "%")
