@@ -233,7 +233,8 @@ def main():
         sys.exit(__doc__)
     level, directory = sys.argv[1:]
     facts = Facts(read_facts(directory))
-    report = {"level": level, **versions(), "cpus": os.cpu_count(), "insn_per_page": insn_per_page(facts),
+    report = {"level": level, **versions(), "cpus": os.cpu_count(),
+              "insn_per_page": insn_per_page(facts),
               "engine_insn_per_page": engine_insn_per_page(facts)}
     figures = [*engine_figures(report, facts), *driver_figures(report, facts)]
     if facts.parts("wall_ratio", 1):
