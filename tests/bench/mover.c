@@ -54,6 +54,24 @@ static void ferry_open_device(const struct mover *mover)
 		die("Ferry's device 0, for %s: %s", mover->name, strerror(-ret));
 }
 
+/*
+ * What became of the first page that is not there, by a second call: the measured one
+ * does not ask, since that costs.
+ */
+static const char *why_not(struct drm_ferry_migrate request)
+{
+	size_t npages = request.len / page_size(), i;
+	uint8_t *outcomes = calloc(npages, 1);
+
+	request.outcomes = (uintptr_t)outcomes;
+	if (!outcomes || ferry_migrate_raw(ferry, &request))
+		return "not known";
+	for (i = 0; i < npages; i++)
+		if (outcomes[i] != DRM_FERRY_MOVED && outcomes[i] != DRM_FERRY_ALREADY_THERE)
+			return ferry_outcome_name(outcomes[i]);
+	return "it came in a second call";
+}
+
 static void ferry_move(const struct mover *mover, uint8_t *addr, size_t npages, enum way way)
 {
 	struct drm_ferry_migrate request = {
@@ -63,11 +81,13 @@ static void ferry_move(const struct mover *mover, uint8_t *addr, size_t npages, 
 		.backend = mover->backend,
 		.flush = mover->flush,
 	};
+	struct drm_ferry_migrate again = request;
 	int ret = ferry_migrate_raw(ferry, &request);
 
 	if (ret || request.moved != npages)
-		die("%s moved %llu of %zu pages %s: %s", mover->name,
-		    (unsigned long long)request.moved, npages, way_names[way], strerror(-ret));
+		die("%s moved %llu of %zu pages %s: %s; the first that is not there: %s",
+		    mover->name, (unsigned long long)request.moved, npages, way_names[way],
+		    strerror(-ret), why_not(again));
 }
 
 static bool ferry_is_there(const struct mover *mover, uint8_t *addr, enum way way)
