@@ -34,7 +34,8 @@ size_t number(const char *text);
 
 /*
  * Rounds for a size, of which the first @warm do not count: more where an interrupt would
- * be much of one, and one where it would be nothing and a round takes long.
+ * be much of one, and one where it would be nothing and a round takes long. Who makes a
+ * trip that does not count in each round needs no @warm.
  */
 struct rounds {
 	size_t warm;

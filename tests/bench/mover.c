@@ -62,10 +62,14 @@ static const char *why_not(struct drm_ferry_migrate request)
 {
 	size_t npages = request.len / page_size(), i;
 	uint8_t *outcomes = calloc(npages, 1);
+	int ret;
 
-	request.outcomes = (uintptr_t)outcomes;
-	if (!outcomes || ferry_migrate_raw(ferry, &request))
+	if (!outcomes)
 		return "not known";
+	request.outcomes = (uintptr_t)outcomes;
+	ret = ferry_migrate_raw(ferry, &request);
+	if (ret)
+		return strerror(-ret);
 	for (i = 0; i < npages; i++)
 		if (outcomes[i] != DRM_FERRY_MOVED && outcomes[i] != DRM_FERRY_ALREADY_THERE)
 			return ferry_outcome_name(outcomes[i]);
@@ -81,13 +85,12 @@ static void ferry_move(const struct mover *mover, uint8_t *addr, size_t npages, 
 		.backend = mover->backend,
 		.flush = mover->flush,
 	};
-	struct drm_ferry_migrate again = request;
 	int ret = ferry_migrate_raw(ferry, &request);
 
 	if (ret || request.moved != npages)
 		die("%s moved %llu of %zu pages %s: %s; the first that is not there: %s",
 		    mover->name, (unsigned long long)request.moved, npages, way_names[way],
-		    strerror(-ret), why_not(again));
+		    strerror(-ret), why_not(request));
 }
 
 static bool ferry_is_there(const struct mover *mover, uint8_t *addr, enum way way)
