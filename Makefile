@@ -7,13 +7,16 @@ SHELL = /bin/bash
 PREFIX ?= /usr/local
 DESTDIR ?=
 CC ?= gcc
+OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
 Q = $(if $(V),,@)
 B = build
 STEP = vm/step
 
-VERSION = 0.1
-SONAME = libferry.so.0
+# The soname is raised with each release that breaks what was linked before.
+VERSION := $(shell awk '/^.define FERRY_VERSION_M/ { v = v dot $$3; dot = "." } END { print v }' \
+	userlib/include/ferry.h)
+SONAME = libferry.so.1
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
@@ -86,7 +89,7 @@ userlib: $(B)/libferry.so $(B)/libferry.a $(B)/ferryctl	## libferry and ferryctl
 $(B)/userlib/%.o: userlib/src/%.c $(headers)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(warnings) -fPIC -fvisibility=hidden $(includes) \
-		-DFERRY_VERSION='"$(VERSION)"' $(call deps_of,cflags,libdrm) -c -o $@ $<
+		$(call deps_of,cflags,libdrm) -c -o $@ $<
 
 $(B)/$(SONAME): $(libobj) userlib/libferry.map
 	$(Q)$(CC) $(CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--no-undefined \
@@ -96,9 +99,12 @@ $(B)/$(SONAME): $(libobj) userlib/libferry.map
 $(B)/libferry.so: $(B)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
+# One object, in which nothing but the API is global.
 $(B)/libferry.a: $(libobj)
 	$(Q)rm -f $@
-	$(Q)ar rcs $@ $^
+	$(Q)$(CC) $(CFLAGS) -r -nostdlib -o $(B)/userlib.o $^
+	$(Q)$(OBJCOPY) --localize-hidden $(B)/userlib.o
+	$(Q)$(AR) rcs $@ $(B)/userlib.o
 
 $(B)/tools/%.o: tools/%.c $(headers)
 	@mkdir -p $(@D)
@@ -113,7 +119,8 @@ $(B)/ferryctl: $(toolobj) $(B)/libferry.a
 selftests = $(shell vm/kernel --path lean)/../tree/tools/testing/selftests
 harness_warnings = -Wno-unused-parameter -Wno-missing-prototypes -Wno-sign-compare
 testsrc = $(wildcard tests/selftests/*.c)
-tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%) $(B)/tests/hold
+tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%) $(B)/tests/hold \
+	$(B)/tests/library_sizes_old $(B)/tests/library_sizes_new
 
 $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)
@@ -121,6 +128,23 @@ $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 		-isystem $(selftests) -isystem $(selftests)/../../.. \
 		$(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
+
+# A program that was built when structs were shorter, and one when they are longer, both
+# on the shared library.
+$(B)/old/drm/ferry_drm.h: uapi/drm/ferry_drm.h
+	@mkdir -p $(@D)
+	$(Q)sed '/__u64 rsvd\[/d' $< >$@
+
+$(B)/new/drm/ferry_drm.h: uapi/drm/ferry_drm.h
+	@mkdir -p $(@D)
+	$(Q)sed '/__u64 rsvd\[/s/$$/ __u64 later[4];/' $< >$@
+
+$(B)/tests/library_sizes_%: tests/selftests/library_sizes.c $(B)/%/drm/ferry_drm.h $(headers) \
+		$(B)/libferry.so
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE -I$(B)/$* $(includes) \
+		-isystem $(selftests) -isystem $(selftests)/../../.. $(call deps_of,cflags,libdrm) \
+		$(if $(filter new,$*),-DLATER) -o $@ $< -L$(B) -lferry -Wl,-rpath,'$$ORIGIN/..'
 
 # The kernel's own program, unmodified. It includes <lib/...> and <mm/...> of the tree.
 hmm = $(selftests)/mm/hmm-tests.c
@@ -156,7 +180,8 @@ install: userlib	## libferry and ferryctl; DESTDIR= PREFIX=
 	$(Q)install -m 644 $(B)/libferry.a $(DESTDIR)$(PREFIX)/lib/
 	$(Q)install -m 644 userlib/include/ferry.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)install -m 644 uapi/drm/ferry_drm.h $(DESTDIR)$(PREFIX)/include/drm/
-	$(Q)sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' userlib/libferry.pc.in \
+	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' \
+		-e 's|@LIBDRM@|$(call deps_of,libs,libdrm)|' userlib/libferry.pc.in \
 		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc
 
 check:	## sparse, W=1, checkpatch --strict, shellcheck

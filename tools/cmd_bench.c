@@ -102,7 +102,7 @@ static int move(struct bench *bench, const struct engine *engine, size_t npages,
 		.flush = engine->flush,
 	};
 	uint64_t start = now();
-	int ret = ferry_migrate_raw(bench->ferry, &request);
+	int ret = ferry_migrate_raw(bench->ferry, &request, sizeof(request));
 
 	*took = now() - start;
 	if (ret)
@@ -225,7 +225,7 @@ static int check_device(struct bench *bench)
 	struct drm_ferry_query query;
 	int i, n = 0, ret;
 
-	ret = ferry_query(bench->ferry, &query);
+	ret = ferry_query(bench->ferry, &query, sizeof(query));
 	if (ret)
 		return failed("device %u does not answer: %s", bench->device, strerror(-ret));
 	if (most_pages(bench) > (query.memory_size - query.memory_used) / bench->page_size)

@@ -126,7 +126,7 @@ static int migrate(struct demo *demo, struct engine *engine, uint64_t offset,
 			.backend = engine->backend,
 			.outcomes = (uintptr_t)demo->outcomes,
 		};
-		ret = ferry_migrate_raw(demo->ferry, &request);
+		ret = ferry_migrate_raw(demo->ferry, &request, sizeof(request));
 		if (ret)
 			return failed("moving %zu bytes %s, device %u, engine %s: %s", n, way,
 				      demo->device, engine->name, strerror(-ret));
@@ -153,7 +153,7 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 	uint32_t at;
 	int ret;
 
-	ret = ferry_exec(demo->ferry, ops, 2, &at);
+	ret = ferry_exec(demo->ferry, ops, sizeof(*ops), 2, NULL, &at);
 	if (ret)
 		return failed("operation %u on device %u: %s", at, demo->device,
 			      strerror(-ret));
@@ -239,7 +239,7 @@ static int all_pieces(struct demo *demo)
 			return ret;
 	}
 	bar_clear();
-	ret = ferry_stats(demo->ferry, &stats);
+	ret = ferry_stats(demo->ferry, &stats, sizeof(stats));
 	if (ret)
 		return failed("device %u did not tell its counters: %s", demo->device,
 			      strerror(-ret));
@@ -369,7 +369,7 @@ static int choose_piece(struct demo *demo)
 	uint64_t room;
 	int ret;
 
-	ret = ferry_query(demo->ferry, &query);
+	ret = ferry_query(demo->ferry, &query, sizeof(query));
 	if (ret)
 		return failed("device %u does not answer: %s", demo->device, strerror(-ret));
 	demo->coherent = query.memory_kind == DRM_FERRY_MEMORY_COHERENT;

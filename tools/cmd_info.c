@@ -90,7 +90,7 @@ static int look_at(const char *path, struct found *found)
 
 	if (ferry_open_path(path, &ferry))
 		return 0;
-	ret = ferry_query(ferry, &found->query);
+	ret = ferry_query(ferry, &found->query, sizeof(found->query));
 	ferry_close(ferry);
 	if (ret) {
 		failed("%s did not answer: %s", path, strerror(-ret));

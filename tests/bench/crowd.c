@@ -80,7 +80,7 @@ static double races(const struct mover *mover)
 {
 	struct drm_ferry_stats stats;
 
-	if (ferry_stats(mover_ferry(mover), &stats))
+	if (ferry_stats(mover_ferry(mover), &stats, sizeof(stats)))
 		die("the device does not tell its counters");
 	return stats.cpu_fault_races;
 }

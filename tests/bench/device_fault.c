@@ -30,7 +30,7 @@ static double timed(struct ferry *ferry, const struct memory *memory)
 			ops[j].len = 4;
 		}
 		start = ticks();
-		ret = ferry_exec(ferry, ops, n, &at);
+		ret = ferry_exec(ferry, ops, sizeof(*ops), n, NULL, &at);
 		took += ticks() - start;
 		if (ret)
 			die("the device, write %u of %zu: %s", at, n, strerror(-ret));

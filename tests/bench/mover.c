@@ -67,7 +67,7 @@ static const char *why_not(struct drm_ferry_migrate request)
 	if (!outcomes)
 		return "not known";
 	request.outcomes = (uintptr_t)outcomes;
-	ret = ferry_migrate_raw(ferry, &request);
+	ret = ferry_migrate_raw(ferry, &request, sizeof(request));
 	if (ret)
 		return strerror(-ret);
 	for (i = 0; i < npages; i++)
@@ -85,7 +85,7 @@ static void ferry_move(const struct mover *mover, uint8_t *addr, size_t npages, 
 		.backend = mover->backend,
 		.flush = mover->flush,
 	};
-	int ret = ferry_migrate_raw(ferry, &request);
+	int ret = ferry_migrate_raw(ferry, &request, sizeof(request));
 
 	if (ret || request.moved != npages)
 		die("%s moved %llu of %zu pages %s: %s; the first that is not there: %s",
@@ -98,7 +98,7 @@ static bool ferry_is_there(const struct mover *mover, uint8_t *addr, enum way wa
 	uint32_t page = 0;
 
 	(void)mover;
-	if (ferry_snapshot(ferry, addr, page_size(), &page))
+	if (ferry_snapshot(ferry, addr, page_size(), &page, NULL))
 		return false;
 	page &= DRM_FERRY_PAGE_WHERE_MASK;
 	return page == (way == TO_DEVICE ? DRM_FERRY_PAGE_THIS_DEVICE : DRM_FERRY_PAGE_SYSTEM);

@@ -66,7 +66,7 @@ static unsigned long long used(struct ferry *ferry)
 {
 	struct drm_ferry_query query;
 
-	return ferry_query(ferry, &query) ? ~0ull : query.memory_used;
+	return ferry_query(ferry, &query, sizeof(query)) ? ~0ull : query.memory_used;
 }
 
 static int kill_one(size_t n)

@@ -30,10 +30,10 @@ FIXTURE_TEARDOWN(access)
 
 TEST_F(access, holes)
 {
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_zero(self->data, self->n);
 	fill_pattern(self->data, self->n, 2);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_pattern(self->memory, self->n, 2);
 	test_used(self->ferry, 0);
 }
@@ -50,14 +50,14 @@ TEST_F(access, any_alignment)
 	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		memset(self->memory, 0x55, self->n);
 		ASSERT_EQ(ferry_write(self->ferry, self->memory + cases[i].offset,
-				      cases[i].n, self->data), 0);
+				      cases[i].n, self->data, NULL), 0);
 		test_pattern(self->memory + cases[i].offset, cases[i].n, 1);
 		for (j = 0; j < cases[i].offset; j++)
 			ASSERT_EQ(self->memory[j], 0x55);
 		for (j = cases[i].offset + cases[i].n; j < self->n; j++)
 			ASSERT_EQ(self->memory[j], 0x55);
 		ASSERT_EQ(ferry_read(self->ferry, self->memory + cases[i].offset,
-				     cases[i].n, copy), 0);
+				     cases[i].n, copy, NULL), 0);
 		test_pattern(copy, cases[i].n, 1);
 	}
 }
@@ -69,7 +69,7 @@ TEST_F(access, cpu_writes_are_seen)
 
 	for (i = 0; i < 10; i++) {
 		self->memory[0] = i;
-		ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte), 0);
+		ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte, NULL), 0);
 		ASSERT_EQ(byte, i);
 	}
 	/* One fault told the device where the page is. */
@@ -99,10 +99,10 @@ static void write_shared(struct __test_metadata *_metadata, struct ferry *ferry,
 
 	memory = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(memory, MAP_FAILED);
-	ASSERT_EQ(ferry_read(ferry, memory, n, copy), 0);
+	ASSERT_EQ(ferry_read(ferry, memory, n, copy, NULL), 0);
 	test_pattern(copy, n, 7);
 	fill_pattern(copy, n, 8);
-	ASSERT_EQ(ferry_write(ferry, memory, n, copy), 0);
+	ASSERT_EQ(ferry_write(ferry, memory, n, copy, NULL), 0);
 	test_pattern(memory, n, 8);
 	memset(copy, 0, n);
 	ASSERT_EQ(pread(fd, copy, n, 0), n);
@@ -147,7 +147,7 @@ TEST_F(access, write_to_private_file_makes_a_copy_that_moves)
 
 	memory = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
 	ASSERT_NE(memory, MAP_FAILED);
-	ASSERT_EQ(ferry_write(self->ferry, memory + page, page, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, memory + page, page, self->data, NULL), 0);
 	test_pattern(memory + page, page, 1);
 	ASSERT_EQ(pread(fd, self->memory, n, 0), n);
 	test_pattern(self->memory, n, 7);
@@ -175,8 +175,8 @@ TEST_F(access, secret_memory_is_refused)
 	memory = mmap(NULL, page_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	ASSERT_NE(memory, MAP_FAILED);
 	*memory = 1;
-	ASSERT_EQ(ferry_read(self->ferry, memory, 1, self->data), -EFAULT);
-	ASSERT_EQ(ferry_write(self->ferry, memory, 1, self->data), -EFAULT);
+	ASSERT_EQ(ferry_read(self->ferry, memory, 1, self->data, NULL), -EFAULT);
+	ASSERT_EQ(ferry_write(self->ferry, memory, 1, self->data, NULL), -EFAULT);
 	munmap(memory, page_size());
 	close(fd);
 }
@@ -204,7 +204,7 @@ TEST_F(access, buffer_in_the_range_itself)
 
 	fill_pattern(self->memory, self->n, 3);
 	test_to_device(self->ferry, self->memory, self->n);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, half, self->memory + half), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, half, self->memory + half, NULL), 0);
 	test_pattern(self->memory + half, half, 3);
 	test_pattern(self->memory, half, 3);
 }
@@ -258,7 +258,7 @@ TEST_F(ops, checksum_is_zlibs)
 			.addr = ptr(self->memory + cases[i].offset),
 			.len = cases[i].n,
 		};
-		ASSERT_EQ(ferry_exec(self->ferry, &op, 1, NULL), 0);
+		ASSERT_EQ(ferry_exec(self->ferry, &op, sizeof(op), 1, NULL, NULL), 0);
 		ASSERT_EQ(op.value, crc32_z(0, self->memory + cases[i].offset, cases[i].n));
 		on_both(_metadata, self->ferry, self->memory, self->n, false);
 	}
@@ -277,7 +277,7 @@ TEST_F(ops, fill_and_add_wrap)
 	uint32_t before = pattern(0, 1) | pattern(1, 1) << 8 | pattern(2, 1) << 16 |
 			  (uint32_t)pattern(3, 1) << 24;
 
-	ASSERT_EQ(ferry_exec(self->ferry, ops, 2, NULL), 0);
+	ASSERT_EQ(ferry_exec(self->ferry, ops, sizeof(*ops), 2, NULL, NULL), 0);
 	ASSERT_EQ(words[0], before);
 	for (i = first; i < first + count; i++)
 		ASSERT_EQ(words[i], 1);
@@ -294,7 +294,7 @@ TEST_F(ops, copy)
 
 	fill_pattern(expected, self->n, 1);
 	memmove(expected + half + 5, expected + 3, half - 5);
-	ASSERT_EQ(ferry_exec(self->ferry, &op, 1, NULL), 0);
+	ASSERT_EQ(ferry_exec(self->ferry, &op, sizeof(op), 1, NULL, NULL), 0);
 	ASSERT_EQ(memcmp(self->memory, expected, self->n), 0);
 }
 
@@ -309,13 +309,13 @@ TEST_F(ops, failing_op_is_named)
 	uint32_t at = 0;
 
 	munmap(gone, page_size());
-	ASSERT_EQ(ferry_exec(self->ferry, ops, 3, &at), -EFAULT);
+	ASSERT_EQ(ferry_exec(self->ferry, ops, sizeof(*ops), 3, NULL, &at), -EFAULT);
 	ASSERT_EQ(at, 1);
 	ASSERT_EQ(*(uint32_t *)self->memory, 1);
 	/* What is wrong in itself is found before anything runs. */
 	ops[2].flags = 1;
 	ops[0].value = 3;
-	ASSERT_EQ(ferry_exec(self->ferry, ops, 3, &at), -EINVAL);
+	ASSERT_EQ(ferry_exec(self->ferry, ops, sizeof(*ops), 3, NULL, &at), -EINVAL);
 	ASSERT_EQ(at, 2);
 	ASSERT_EQ(*(uint32_t *)self->memory, 1);
 }

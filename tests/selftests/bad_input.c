@@ -144,10 +144,10 @@ TEST_F(bad_input, not_mapped)
 	munmap(gone, self->n);
 	ASSERT_EQ(_test_ioctl(self->ferry, DRM_IOCTL_FERRY_MIGRATE, &request), -EFAULT);
 	ASSERT_EQ(request.done, 0);
-	ASSERT_EQ(ferry_read(self->ferry, gone, 1, &byte), -EFAULT);
-	ASSERT_EQ(ferry_write(self->ferry, gone, 1, &byte), -EFAULT);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, gone), -EFAULT);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, gone), -EFAULT);
+	ASSERT_EQ(ferry_read(self->ferry, gone, 1, &byte, NULL), -EFAULT);
+	ASSERT_EQ(ferry_write(self->ferry, gone, 1, &byte, NULL), -EFAULT);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, gone, NULL), -EFAULT);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, gone, NULL), -EFAULT);
 	test_where(self->ferry, gone, DRM_FERRY_PAGE_NONE);
 }
 
@@ -241,7 +241,7 @@ TEST_F(bad_input, exec_ops)
 	bad[8].op = DRM_FERRY_OP_COPY;
 	bad[8].src = bad[8].addr + 2;	/* overlaps */
 	for (i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		ASSERT_EQ(ferry_exec(self->ferry, &bad[i], 1, &at), -EINVAL) {
+		ASSERT_EQ(ferry_exec(self->ferry, &bad[i], sizeof(bad[i]), 1, NULL, &at), -EINVAL) {
 			TH_LOG("case %zu", i);
 		}
 		ASSERT_EQ(at, 0);

@@ -94,7 +94,7 @@ static size_t find_wrong(const uint8_t *memory, size_t npages, uint32_t seed)
 		size_t __i;						\
 									\
 		memset(self->outcomes, GUARD, variant->npages + 2);	\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request), 0); \
+		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
 		ASSERT_EQ(__request.done, self->n);			\
 		ASSERT_EQ(__request.moved, variant->npages);		\
 		ASSERT_EQ(__request.failed, 0);				\

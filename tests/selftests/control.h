@@ -110,7 +110,8 @@ static inline void *background_run(void *arg)
 {
 	struct background *background = arg;
 
-	background->ret = ferry_migrate_raw(background->ferry, &background->request);
+	background->ret = ferry_migrate_raw(background->ferry, &background->request,
+					    sizeof(background->request));
 	return NULL;
 }
 

@@ -38,7 +38,7 @@ TEST(each_opens_by_index)
 
 	for (i = 0; i < NDEVICES; i++) {
 		ferry = test_open(i);
-		ASSERT_EQ(ferry_query(ferry, &query), 0);
+		ASSERT_EQ(ferry_query(ferry, &query, sizeof(query)), 0);
 		ASSERT_EQ(query.index, i);
 		ASSERT_EQ(query.memory_size, 16 * MIB);
 		ASSERT_EQ(query.memory_kind, DRM_FERRY_MEMORY_PRIVATE);

@@ -219,7 +219,7 @@ TEST_F_TIMEOUT(dirty, device_write_and_a_reference, 60)
 	int in_pipe[2];
 
 	ASSERT_EQ(make_clean(self->memory, self->n), 0);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	ASSERT_EQ(count_clean(self->memory, self->n), 0);
 	ASSERT_EQ(hold_in_pipe(self->memory, self->n, in_pipe), 0);
 	fail(_metadata, self, variant, 0, held_outcome(variant));
@@ -283,7 +283,7 @@ TEST_F_TIMEOUT(dirty, lazily_freed_and_written_by_the_device, 60)
 
 	free_lazily(_metadata, self);
 	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, written, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, written, self->data, NULL), 0);
 	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
 	reclaim_lazily_freed(_metadata, self);
 }

@@ -143,7 +143,7 @@ static uint64_t device_size(struct ferry *ferry)
 {
 	struct drm_ferry_query query;
 
-	return ferry_query(ferry, &query) ? 0 : query.memory_size;
+	return ferry_query(ferry, &query, sizeof(query)) ? 0 : query.memory_size;
 }
 
 TEST_F(dmirror, capacity)

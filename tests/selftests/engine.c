@@ -45,7 +45,7 @@ FIXTURE_SETUP(notifier)
 	self->seen = test_map(self->n);
 	fill_pattern(self->memory, self->n, 1);
 	fill_pattern(self->data, self->n, 2);
-	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen), 0);
+	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen, NULL), 0);
 	test_pattern(self->seen, self->n, 1);
 }
 
@@ -61,9 +61,9 @@ static void page_goes(struct __test_metadata *_metadata,
 {
 	ASSERT_EQ(_test_moved(self->taker, backend, self->memory, self->n,
 			      DRM_FERRY_TARGET_DEVICE, NULL), PAGES);
-	ASSERT_EQ(ferry_write(self->taker, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->taker, self->memory, self->n, self->data, NULL), 0);
 	test_used(self->taker, PAGES);
-	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen), 0);
+	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen, NULL), 0);
 	test_pattern(self->seen, self->n, 2);
 }
 
@@ -82,13 +82,13 @@ static void page_comes_back(struct __test_metadata *_metadata,
 {
 	ASSERT_EQ(_test_moved(self->taker, backend, self->memory, self->n,
 			      DRM_FERRY_TARGET_DEVICE, NULL), PAGES);
-	ASSERT_EQ(ferry_read(self->taker, self->memory, self->n, self->seen), 0);
+	ASSERT_EQ(ferry_read(self->taker, self->memory, self->n, self->seen, NULL), 0);
 	ASSERT_EQ(_test_moved(self->taker, backend, self->memory, self->n,
 			      DRM_FERRY_TARGET_SYSTEM, NULL), PAGES);
 	fill_pattern(self->memory, self->n, 3);
-	ASSERT_EQ(ferry_read(self->taker, self->memory, self->n, self->seen), 0);
+	ASSERT_EQ(ferry_read(self->taker, self->memory, self->n, self->seen, NULL), 0);
 	test_pattern(self->seen, self->n, 3);
-	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen), 0);
+	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen, NULL), 0);
 	test_pattern(self->seen, self->n, 3);
 }
 
@@ -107,7 +107,7 @@ static int read_last(void *arg)
 	struct _test_data_notifier *self = arg;
 	size_t at = self->n - page_size();
 
-	return ferry_read(self->watcher, self->memory + at, page_size(), self->seen + at);
+	return ferry_read(self->watcher, self->memory + at, page_size(), self->seen + at, NULL);
 }
 
 /* Between setup and the copy nothing is open: a device fault next to it succeeds. */

@@ -235,7 +235,7 @@ TEST_F(fault_around, not_for_others)
 	}
 	test_wait(pid);
 	ASSERT_TRUE(only_home(self, 1, 2));
-	ASSERT_EQ(ferry_read(other, page_at(self, 2), 1, &byte), 0);
+	ASSERT_EQ(ferry_read(other, page_at(self, 2), 1, &byte, NULL), 0);
 	ASSERT_EQ(byte, pattern(2 * page_size(), 1));
 	ASSERT_TRUE(only_home(self, 1, 3));
 	ASSERT_EQ(test_stats(self->ferry).cpu_faults, 2);

@@ -29,7 +29,7 @@ static void prepare_there(struct __test_metadata *_metadata, struct _test_data_s
 
 static int run_request(struct _test_data_sweep *self)
 {
-	return ferry_migrate_raw(self->ferry, &self->request);
+	return ferry_migrate_raw(self->ferry, &self->request, sizeof(self->request));
 }
 
 /* What was done is told, and is so. */
@@ -49,7 +49,7 @@ static int run_there(struct _test_data_sweep *self)
 {
 	int ret = run_request(self);
 
-	return ret ?: ferry_migrate_raw(self->ferry, &self->far);
+	return ret ?: ferry_migrate_raw(self->ferry, &self->far, sizeof(self->far));
 }
 
 static void check_there(struct __test_metadata *_metadata, struct _test_data_sweep *self,

@@ -24,7 +24,7 @@ static bool is_told(int ret, bool whole)
 
 static int run_read(struct _test_data_sweep *self)
 {
-	return ferry_read(self->ferry, self->memory, self->n, self->data);
+	return ferry_read(self->ferry, self->memory, self->n, self->data, NULL);
 }
 
 static void check_read(struct __test_metadata *_metadata, struct _test_data_sweep *self,
@@ -46,7 +46,7 @@ TEST_F_TIMEOUT(sweep, device_reads, 200)
 
 static int run_write(struct _test_data_sweep *self)
 {
-	return ferry_write(self->ferry, self->memory, self->n, self->data);
+	return ferry_write(self->ferry, self->memory, self->n, self->data, NULL);
 }
 
 /* Part of it may be written, none of it wrongly. */

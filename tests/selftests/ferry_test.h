@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <drm.h>
+
 #include "ferry.h"
 #include "kselftest_harness.h"
 
@@ -125,7 +127,7 @@ static inline uint32_t _test_where(struct ferry *ferry, const void *addr)
 {
 	uint32_t page = ~0u;
 
-	if (ferry_snapshot(ferry, addr, page_size(), &page))
+	if (ferry_snapshot(ferry, addr, page_size(), &page, NULL))
 		return ~0u;
 	return page & DRM_FERRY_PAGE_WHERE_MASK;
 }
@@ -137,7 +139,7 @@ static inline uint64_t _test_used(struct ferry *ferry)
 {
 	struct drm_ferry_query query;
 
-	return ferry_query(ferry, &query) ? UINT64_MAX : query.memory_used;
+	return ferry_query(ferry, &query, sizeof(query)) ? UINT64_MAX : query.memory_used;
 }
 
 #define test_used(ferry, pages)						\
@@ -171,7 +173,7 @@ static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
 #define test_stats(ferry)						\
 	({								\
 		struct drm_ferry_stats __stats;				\
-		ASSERT_EQ(ferry_stats(ferry, &__stats), 0);		\
+		ASSERT_EQ(ferry_stats(ferry, &__stats, sizeof(__stats)), 0);		\
 		__stats;						\
 	})
 
@@ -180,7 +182,7 @@ static inline uint64_t _test_touched_home(struct ferry *ferry)
 {
 	struct drm_ferry_stats stats;
 
-	if (ferry_stats(ferry, &stats))
+	if (ferry_stats(ferry, &stats, sizeof(stats)))
 		return UINT64_MAX;
 	return stats.cpu_faults + stats.cpu_faults_around;
 }

@@ -172,7 +172,7 @@ TEST_F_TIMEOUT(flags_race, pagemap_scan, 60)
 	expect_protected(_metadata, self);
 
 	EXPECT_EQ(wp_scan(self->memory, self->n, false), 0);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
 	EXPECT_EQ(wp_scan(self->memory, self->n, false), PAGES / 2);
 	write_all(self);
 	EXPECT_EQ(wp_scan(self->memory, self->n, false), PAGES);

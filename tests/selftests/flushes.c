@@ -233,7 +233,7 @@ static struct flushes measure(struct __test_metadata *_metadata, struct _test_da
 			local[counted++] = flushes.local;
 		}
 		if (counted == ROUNDS) {
-			ASSERT_EQ(ferry_read(self->ferry, self->memory, SIZE, self->copy), 0);
+			ASSERT_EQ(ferry_read(self->ferry, self->memory, SIZE, self->copy, NULL), 0);
 			ASSERT_EQ(memcmp(self->copy, self->reference, SIZE), 0);
 		}
 		bring_home(_metadata, self);

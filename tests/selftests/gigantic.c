@@ -19,7 +19,7 @@ static unsigned int order_of(struct ferry *ferry, const void *addr)
 {
 	uint32_t page = 0;
 
-	if (ferry_snapshot(ferry, addr, page_size(), &page))
+	if (ferry_snapshot(ferry, addr, page_size(), &page, NULL))
 		return ~0u;
 	return (page & DRM_FERRY_PAGE_ORDER_MASK) >> DRM_FERRY_PAGE_ORDER_SHIFT;
 }

@@ -150,7 +150,7 @@ static size_t test_told_one_by_one(struct __test_metadata *_metadata,
 			TH_LOG("page %zu", i);
 	}
 	test_used(self->ferry, PAGES - merged);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy, NULL), 0);
 	ASSERT_TRUE(is_alternating(self->copy));
 	return merged;
 }
@@ -249,7 +249,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 		}
 		moved += count_outcome(self->outcomes, PAGES, DRM_FERRY_MOVED);
 		merged += count_outcome(self->outcomes, PAGES, DRM_FERRY_KSM);
-		ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy), 0);
+		ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy, NULL), 0);
 		ASSERT_EQ(memcmp(self->copy, shadow, self->n), 0);
 		if (++round % 3)
 			test_engine(self->ferry, OWN, self->memory, self->n, TO_SYSTEM, NULL);

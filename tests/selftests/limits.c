@@ -14,7 +14,7 @@ FIXTURE_SETUP(limits)
 	struct drm_ferry_query query;
 
 	self->ferry = test_open(0);
-	ASSERT_EQ(ferry_query(self->ferry, &query), 0);
+	ASSERT_EQ(ferry_query(self->ferry, &query, sizeof(query)), 0);
 	ASSERT_EQ(query.memory_used, 0);
 	self->capacity = query.memory_size;
 }
@@ -51,7 +51,7 @@ TEST_F_TIMEOUT(limits, device_full, 120)
 	ASSERT_GT(request.failed, 0);
 
 	/* A full device still works, and a page that leaves, with its window, makes room. */
-	ASSERT_EQ(ferry_read(self->ferry, memory + 7, 1, &byte), 0);
+	ASSERT_EQ(ferry_read(self->ferry, memory + 7, 1, &byte, NULL), 0);
 	ASSERT_EQ(byte, pattern(7, 1));
 	test_pattern(memory, page, 1);
 	ASSERT_GE(_test_touched_home(self->ferry), 1);
@@ -198,10 +198,10 @@ TEST_F(limits, mergeable_with_core)
 	for (i = 0; i < 64; i++)
 		ASSERT_EQ(outcomes[i], DRM_FERRY_KSM);
 	/* The device may use them where they are. */
-	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy, NULL), 0);
 	ASSERT_EQ(memcmp(memory, copy, n), 0);
 	memset(copy, 9, n);
-	ASSERT_EQ(ferry_write(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(ferry_write(self->ferry, memory, n, copy, NULL), 0);
 	ASSERT_EQ(memcmp(memory, copy, n), 0);
 	ksm_run("0\n");
 }
@@ -333,7 +333,7 @@ TEST_F_TIMEOUT(limits, signals, 120)
 		done += request.done;
 	}
 	ASSERT_GT(calls, 1);
-	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy, NULL), 0);
 	ASSERT_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
 	test_pattern(copy, n, 1);
 	test_pattern(memory, n, 1);
@@ -363,7 +363,7 @@ TEST_F(limits, extra_reference)
 		request = (struct drm_ferry_migrate) {
 			.addr = ptr(memory), .len = page_size(), .outcomes = ptr(&outcome),
 			.backend = cases[i].backend };
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 		ASSERT_EQ(request.failed, 1);
 		ASSERT_EQ(outcome, cases[i].outcome);
 	}
@@ -383,7 +383,7 @@ static void touch_windows(struct __test_metadata *_metadata, struct ferry *ferry
 	size_t i;
 
 	for (i = first; i < first + n; i++)
-		ASSERT_EQ(ferry_read(ferry, memory + i * WINDOW, 1, &byte), 0);
+		ASSERT_EQ(ferry_read(ferry, memory + i * WINDOW, 1, &byte, NULL), 0);
 	ASSERT_LE(test_stats(ferry).windows, MAX_WINDOWS);
 }
 
@@ -403,7 +403,7 @@ TEST_F_TIMEOUT(limits, sparse_access, 120)
 		touch_windows(_metadata, self->ferry, memory, i + 1, 1);
 		touch_windows(_metadata, self->ferry, memory, i, 1);
 	}
-	ASSERT_EQ(ferry_write(self->ferry, memory, 1, &byte), 0);
+	ASSERT_EQ(ferry_write(self->ferry, memory, 1, &byte, NULL), 0);
 	ASSERT_EQ(memory[0], 3);
 }
 

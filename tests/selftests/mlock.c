@@ -157,7 +157,7 @@ TEST_F_TIMEOUT(mlock, failed_migrations, 120)
 	close(in_pipe[0]);
 	close(in_pipe[1]);
 
-	ASSERT_EQ(ferry_query(self->ferry, &query), 0);
+	ASSERT_EQ(ferry_query(self->ferry, &query, sizeof(query)), 0);
 	filler = test_map(query.memory_size);
 	test_engine_moves(self->ferry, OWN, filler, query.memory_size, TO_DEVICE);
 	ASSERT_EQ(_test_migrate(self->ferry, self->memory, self->n, TO_DEVICE, NULL, NULL),

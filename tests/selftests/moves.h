@@ -28,7 +28,7 @@
 		struct drm_ferry_migrate __request = {			\
 			.addr = ptr(memory), .len = n, .target = where,	\
 			.backend = engine, .outcomes = ptr(outcomes_) };	\
-		ASSERT_EQ(ferry_migrate_raw(ferry, &__request), 0);	\
+		ASSERT_EQ(ferry_migrate_raw(ferry, &__request, sizeof(__request)), 0);	\
 		ASSERT_EQ(__request.done, (uint64_t)(n));		\
 		__request;						\
 	})

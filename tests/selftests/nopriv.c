@@ -56,7 +56,7 @@ TEST_F(nopriv, no_private_device)
 	struct drm_ferry_query query;
 
 	ASSERT_LT(_test_dmirror_open("hmm_dmirror", 0), 0);
-	ASSERT_EQ(ferry_query(self->ferry, &query), 0);
+	ASSERT_EQ(ferry_query(self->ferry, &query, sizeof(query)), 0);
 	ASSERT_EQ(query.memory_kind, DRM_FERRY_MEMORY_COHERENT);
 }
 

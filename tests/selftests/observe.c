@@ -51,7 +51,7 @@ static int migrate(struct ferry *ferry, uint8_t *memory, uint8_t *outcomes)
 		.outcomes = ptr(outcomes),
 	};
 
-	return ferry_migrate_raw(ferry, &request);
+	return ferry_migrate_raw(ferry, &request, sizeof(request));
 }
 
 /* How many lines of a file hold @text. */

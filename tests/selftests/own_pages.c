@@ -35,7 +35,7 @@ FIXTURE_TEARDOWN(own_pages)
 #define test_device_reads(ferry, memory, n, seed)			\
 	do {								\
 		uint8_t *__copy = test_map(n);				\
-		ASSERT_EQ(ferry_read(ferry, memory, n, __copy), 0);	\
+		ASSERT_EQ(ferry_read(ferry, memory, n, __copy, NULL), 0);	\
 		test_pattern(__copy, n, seed);				\
 		munmap(__copy, n);					\
 	} while (0)
@@ -43,7 +43,7 @@ FIXTURE_TEARDOWN(own_pages)
 TEST_F(own_pages, in_place)
 {
 	test_device_reads(self->ferry, self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
 	test_used(self->ferry, PAGES);
 	test_pattern(self->memory, self->n, 2);
@@ -52,10 +52,10 @@ TEST_F(own_pages, in_place)
 TEST_F(own_pages, mprotect_to_read_only)
 {
 	/* The device has written already: what it remembers must go. */
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), -EPERM);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), -EPERM);
 	test_pattern(self->memory, self->n, 2);
 }
 
@@ -65,7 +65,7 @@ TEST_F(own_pages, mprotect_and_back)
 	test_device_reads(self->ferry, self->memory, self->n, 1);
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ | PROT_WRITE), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
 	test_pattern(self->memory, self->n, 2);
 }
@@ -85,7 +85,7 @@ TEST_F(own_pages, clear_refs)
 {
 	ASSERT_EQ(clear_refs("1"), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_pattern(self->memory, self->n, 2);
 }
 
@@ -94,7 +94,7 @@ TEST_F(own_pages, clear_soft_dirty)
 {
 	ASSERT_EQ(clear_refs("4"), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_pattern(self->memory, self->n, 2);
 }
 
@@ -104,7 +104,7 @@ TEST_F(own_pages, fork_keeps_the_childs_copy)
 	pid_t pid;
 
 	/* Writable in the device's page table before the fork. */
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->memory), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->memory, NULL), 0);
 	test_to_device(self->ferry, self->memory, page_size());
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
@@ -114,7 +114,7 @@ TEST_F(own_pages, fork_keeps_the_childs_copy)
 		_exit(0);
 	}
 	test_device_reads(self->ferry, self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
 	ASSERT_EQ(tell(go[1]), 0);
 	test_wait(pid);
@@ -129,9 +129,9 @@ TEST_F(own_pages, mremap)
 	test_device_reads(self->ferry, self->memory, self->n, 1);
 	there = mremap(self->memory, self->n, self->n, MREMAP_MAYMOVE | MREMAP_FIXED, there);
 	ASSERT_NE(there, MAP_FAILED);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte), -EFAULT);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte, NULL), -EFAULT);
 	test_device_reads(self->ferry, there, self->n, 1);
-	ASSERT_EQ(ferry_write(self->ferry, there, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, there, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, there, self->n, 2);
 	test_pattern(there, self->n, 2);
 }
@@ -142,7 +142,7 @@ TEST_F(own_pages, second_file_of_the_process)
 
 	test_where(second, self->memory, DRM_FERRY_PAGE_THIS_DEVICE);
 	test_device_reads(second, self->memory, self->n, 1);
-	ASSERT_EQ(ferry_write(second, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(second, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
 	test_used(second, PAGES);
 	test_pattern(self->memory, self->n, 2);
@@ -155,7 +155,7 @@ TEST_F(own_pages, unmapped_and_mapped_again)
 	ASSERT_EQ(mmap(self->memory, self->n, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), self->memory);
 	test_used(self->ferry, 0);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_zero(self->data, self->n);
 }
 

@@ -99,7 +99,7 @@ static void test_longterm(struct __test_metadata *_metadata, struct _test_data_p
 	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
 	test_pattern(self->data, self->n / 2, 2);
 	fill_pattern(self->data, self->n, 3);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	memset(self->data, 0, self->n);
 	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
 	test_pattern(self->data, self->n / 2, 3);
@@ -218,7 +218,7 @@ static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
 			.addr = ptr(memory), .len = n, .target = target,
 			.backend = engine };
 
-		ASSERT_EQ(ferry_migrate_raw(ferry, &request), -EINVAL);
+		ASSERT_EQ(ferry_migrate_raw(ferry, &request, sizeof(request)), -EINVAL);
 		ASSERT_EQ(request.done, 0);
 	}
 }

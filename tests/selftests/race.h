@@ -71,7 +71,7 @@ static inline void *held_run(void *arg)
 	if (held->race.how == TOUCH)
 		held->seen = *(volatile uint8_t *)held->memory;
 	else
-		held->ret = ferry_migrate_raw(held->ferry, &held->request);
+		held->ret = ferry_migrate_raw(held->ferry, &held->request, sizeof(held->request));
 	return NULL;
 }
 
@@ -135,7 +135,7 @@ static inline int _test_moved(struct ferry *ferry, unsigned int backend, void *m
 		.outcomes = ptr(outcomes),
 	};
 
-	return ferry_migrate_raw(ferry, &request) ?: (int)request.moved;
+	return ferry_migrate_raw(ferry, &request, sizeof(request)) ?: (int)request.moved;
 }
 
 /* A thread for what may have to wait for a held page. */

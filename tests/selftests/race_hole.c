@@ -109,17 +109,17 @@ TEST_F(hole, another_device_reads)
 	uint8_t *seen = test_map(self->n);
 
 	/* The first device access of a process needs mmap_lock for writing. */
-	ASSERT_EQ(ferry_read(other, self->data, self->n, seen), 0);
+	ASSERT_EQ(ferry_read(other, self->data, self->n, seen, NULL), 0);
 	hold();
 	if (!is_filled(&variant->race)) {
-		ASSERT_EQ(ferry_read(other, self->memory, self->n, seen), 0);
+		ASSERT_EQ(ferry_read(other, self->memory, self->n, seen, NULL), 0);
 		test_zero(seen, self->n);
 	}
 	test_let_go(&self->held);
 	ASSERT_EQ(self->held.request.moved, PAGES);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_used(self->ferry, PAGES);
-	ASSERT_EQ(ferry_read(other, self->memory, self->n, seen), 0);
+	ASSERT_EQ(ferry_read(other, self->memory, self->n, seen, NULL), 0);
 	test_pattern(seen, self->n, 3);
 	ferry_close(other);
 }
@@ -168,7 +168,7 @@ TEST_F(hole, zero_page_leaves_the_tlb)
 		usleep(100);
 	test_let_go(&self->held);
 	ASSERT_EQ(self->held.outcomes[0], DRM_FERRY_ZERO_FILLED);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->data, NULL), 0);
 	__atomic_store_n(&reader.written, true, __ATOMIC_SEQ_CST);
 	usleep(20000);
 	reader.go_on = false;

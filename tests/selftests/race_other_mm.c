@@ -73,7 +73,7 @@ FIXTURE_TEARDOWN(other_mm)
 		test_let_go(&self->held);				\
 		test_all_moved(&self->held);				\
 									\
-		ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->seen), 0); \
+		ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->seen, NULL), 0); \
 		test_pattern(self->seen, self->n, 1);			\
 		ASSERT_EQ(_test_child_after(&self->child), 0);		\
 		test_pattern(self->memory, self->n, 1);			\

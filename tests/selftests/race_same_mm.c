@@ -258,7 +258,8 @@ static int migrate_to_other(void *arg)
 {
 	struct background *background = arg;
 
-	return ferry_migrate_raw(background->ferry, &background->request);
+	return ferry_migrate_raw(background->ferry, &background->request,
+				 sizeof(background->request));
 }
 
 TEST_F(refilled, by_another_migration)

@@ -184,7 +184,7 @@ static inline void device_writes_page(struct worker *worker, uint32_t page)
 
 	stamp_write(&stamp, page, ++worker->written[page]);
 	worker->count[page] = worker->written[page];
-	ret = ferry_write(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp);
+	ret = ferry_write(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp, NULL);
 	/* EBUSY: too many others, as often as it tried; part of it may be written. */
 	if (ret == -EBUSY)
 		write_page(worker, page);
@@ -197,7 +197,7 @@ static inline void device_reads_page(struct worker *worker, uint32_t page)
 {
 	struct ferry *ferry = worker->ferry[random_below(&worker->random, DEVICES)];
 	struct stamp stamp;
-	int ret = ferry_read(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp);
+	int ret = ferry_read(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp, NULL);
 
 	if (ret != -EBUSY && (ret || !stamp_is(&stamp, page, worker->count[page])))
 		storm_wrong(worker->storm, "what a device read", page);

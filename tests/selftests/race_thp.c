@@ -94,7 +94,7 @@ TEST_F_TIMEOUT(race_thp, made_meanwhile, 60)
 						   DRM_FERRY_TARGET_DEVICE,
 			.backend = variant->backend,
 		};
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 		ASSERT_EQ(request.done, request.len);
 		sched_yield();
 	}

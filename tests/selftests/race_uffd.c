@@ -219,14 +219,14 @@ TEST_F(protect, by_pagemap_scan)
 	ASSERT_EQ(written, BY_BOTH);
 
 	/* Before a touch brings home its neighbours, which then count as written. */
-	ASSERT_EQ(ferry_write(self->ferry, self->memory + at - n, n, self->data + at - n), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory + at - n, n, self->data + at - n, NULL), 0);
 	ASSERT_EQ(look(self->pagemap, self->memory, 0, &written), 0);
 	ASSERT_EQ(written & BY_DEVICE, BY_DEVICE);
 	for (i = 0; i < 4; i++)
 		self->memory[i * page_size()] ^= 0xff;
 	if (variant->race.how == TOUCH)
 		fill_part(self->memory, at, at + n, 3);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory + at, n, self->data + at), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory + at, n, self->data + at, NULL), 0);
 	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
 	ASSERT_EQ(written & (BY_CPU | BY_DEVICE | BY_BOTH), BY_CPU | BY_DEVICE | BY_BOTH);
 	ASSERT_TRUE(holds(self->memory, at - n, at + n, 3));

@@ -26,7 +26,7 @@ static int migrate(struct ferry *ferry, unsigned int backend, uint8_t *memory, s
 		.backend = backend,
 		.outcomes = ptr(outcomes),
 	};
-	return ferry_migrate_raw(ferry, request);
+	return ferry_migrate_raw(ferry, request, sizeof(*request));
 }
 
 /* What may be at an address. */

@@ -35,7 +35,7 @@ TEST_F_TIMEOUT(round_trip, by_cpu_touch, 120)
 	test_used(self->ferry, variant->pages);
 	for (i = 0; i < n; i += page_size())
 		test_where(self->ferry, memory + i, DRM_FERRY_PAGE_THIS_DEVICE);
-	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy, NULL), 0);
 	test_pattern(copy, n, 1);
 	test_used(self->ferry, variant->pages);
 
@@ -67,7 +67,7 @@ TEST_F_TIMEOUT(round_trip, device_changes_come_home, 120)
 	fill_pattern(memory, n, 3);
 	fill_pattern(data, n, 4);
 	test_to_device(self->ferry, memory, n);
-	ASSERT_EQ(ferry_write(self->ferry, memory, n, data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, memory, n, data, NULL), 0);
 	test_used(self->ferry, variant->pages);
 	test_pattern(memory, n, 4);
 }
@@ -102,7 +102,7 @@ static void soil_device(struct __test_metadata *_metadata, struct ferry *ferry)
 	size_t n;
 	void *dirt;
 
-	ASSERT_EQ(ferry_query(ferry, &query), 0);
+	ASSERT_EQ(ferry_query(ferry, &query, sizeof(query)), 0);
 	n = query.memory_size;
 	dirt = test_map(n);
 	memset(dirt, 0xaa, n);
@@ -156,7 +156,7 @@ TEST_F(part, holes_become_cleared_pages)
 	for (i = 0; i < PART_PAGES; i++)
 		ASSERT_EQ(self->outcomes[i],
 			  i % 2 ? DRM_FERRY_ZERO_FILLED : DRM_FERRY_MOVED);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, n, copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, n, copy, NULL), 0);
 	for (i = 0; i < PART_PAGES; i++) {
 		ASSERT_EQ(copy[i * page], i % 2 ? 0 : i + 1);
 		test_zero(copy + i * page + 1, page - 1);
@@ -173,7 +173,7 @@ TEST_F(part, zero_page_becomes_cleared_page)
 
 	soil_device(_metadata, self->ferry);
 	test_zero(self->memory, n);
-	ASSERT_EQ(ferry_snapshot(self->ferry, self->memory, page, &flags), 0);
+	ASSERT_EQ(ferry_snapshot(self->ferry, self->memory, page, &flags, NULL), 0);
 	ASSERT_TRUE(flags & DRM_FERRY_PAGE_ZERO);
 	ASSERT_EQ(_test_migrate(self->ferry, self->memory, n, DRM_FERRY_TARGET_DEVICE,
 				self->outcomes, &counts), 0);
@@ -202,9 +202,9 @@ TEST_F(part, read_only)
 	fill_pattern(self->memory, n, 7);
 	ASSERT_EQ(mprotect(self->memory, n, PROT_READ), 0);
 	test_to_device(self->ferry, self->memory, n);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, n, copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, n, copy, NULL), 0);
 	test_pattern(copy, n, 7);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, copy), -EPERM);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, copy, NULL), -EPERM);
 	test_used(self->ferry, PART_PAGES);
 	test_pattern(self->memory, n, 7);
 }
@@ -217,8 +217,8 @@ TEST_F(part, prot_none)
 	fill_pattern(self->memory, n, 8);
 	ASSERT_EQ(mprotect(self->memory, n, PROT_NONE), 0);
 	test_to_device(self->ferry, self->memory, n);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte), -EFAULT);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, &byte), -EFAULT);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte, NULL), -EFAULT);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, 1, &byte, NULL), -EFAULT);
 	ASSERT_EQ(mprotect(self->memory, n, PROT_READ | PROT_WRITE), 0);
 	test_pattern(self->memory, n, 8);
 }

@@ -33,7 +33,7 @@ static inline int _test_engine(struct ferry *ferry, struct drm_ferry_migrate *re
 	request->addr = ptr(addr);
 	request->len = n;
 	request->outcomes = ptr(outcomes);
-	return ferry_migrate_raw(ferry, request);
+	return ferry_migrate_raw(ferry, request, sizeof(*request));
 }
 
 /* Every page moves, by the engine that the fixture's variant names. */
@@ -126,7 +126,7 @@ static inline void *_test_fill_device(struct ferry *ferry)
 	void *filler = MAP_FAILED;
 	size_t n;
 
-	if (ferry_query(ferry, &query))
+	if (ferry_query(ferry, &query, sizeof(query)))
 		return MAP_FAILED;
 	n = query.memory_size - query.memory_used;
 	filler = _test_map(n);

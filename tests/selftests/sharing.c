@@ -131,11 +131,11 @@ TEST_F(sharing, two_devices)
 	test_used(self->ferry, PAGES);
 
 	/* What the other device touches comes home first, and only that. */
-	ASSERT_EQ(ferry_read(other, self->memory, self->n / 2, copy), 0);
+	ASSERT_EQ(ferry_read(other, self->memory, self->n / 2, copy, NULL), 0);
 	test_pattern(copy, self->n / 2, 1);
 	test_used(self->ferry, PAGES / 2);
 	fill_pattern(copy, self->n, 3);
-	ASSERT_EQ(ferry_write(other, self->memory, self->n, copy), 0);
+	ASSERT_EQ(ferry_write(other, self->memory, self->n, copy, NULL), 0);
 	test_used(self->ferry, 0);
 	test_pattern(self->memory, self->n, 3);
 	test_to_device(other, self->memory, self->n);

@@ -49,7 +49,7 @@ static inline unsigned int entry_state(struct ferry *ferry, const void *addr)
 	unsigned int state = 0;
 	uint32_t page = 0;
 
-	if (ferry_snapshot(ferry, addr, page_size(), &page))
+	if (ferry_snapshot(ferry, addr, page_size(), &page, NULL))
 		return ~0u;
 	if (entry & PAGEMAP_SOFT_DIRTY)
 		state |= STATE_SOFT_DIRTY;

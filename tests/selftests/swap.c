@@ -42,7 +42,7 @@ TEST_F_TIMEOUT(swap, device_write_to_a_clean_page, 60)
 	ASSERT_TRUE(pagemap(self->memory) & PAGEMAP_PRESENT);
 	ASSERT_EQ(wait_clean_in_swap_cache(self->memory), 0);
 
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->data, NULL), 0);
 	ASSERT_EQ(page_out(self->memory, page_size()), 0);
 	test_pattern(self->memory, page_size(), 2);
 }
@@ -65,7 +65,7 @@ TEST_F_TIMEOUT(swap, swapped_pages_stay_and_are_told, 60)
 TEST_F_TIMEOUT(swap, device_pages_home_and_out, 60)
 {
 	test_to_device(self->ferry, self->memory, self->n);
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_to_system(self->ferry, self->memory, self->n);
 	ASSERT_EQ(page_out(self->memory, self->n), 0);
 	test_pattern(self->memory, self->n, 2);
@@ -77,7 +77,7 @@ TEST_F_TIMEOUT(swap, swap_cache_page_moves, 60)
 	ASSERT_EQ(page_out(self->memory, page_size()), 0);
 	ASSERT_EQ(*(volatile uint8_t *)self->memory, pattern(0, 1));
 	test_to_device(self->ferry, self->memory, page_size());
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->data, NULL), 0);
 	test_pattern(self->memory, page_size(), 2);
 	ASSERT_EQ(page_out(self->memory, page_size()), 0);
 	test_pattern(self->memory, page_size(), 2);

@@ -136,7 +136,7 @@ static struct drm_ferry_migrate request_for(const struct _test_data_thp *self,
 			request_for(self, variant, from, to, target);	\
 		size_t __i;						\
 									\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request), 0); \
+		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
 		ASSERT_EQ(__request.done, __request.len);		\
 		for (__i = 0; __i < (to) - (from); __i++) {		\
 			ASSERT_EQ(self->outcomes[__i], self->stays ?	\
@@ -235,7 +235,7 @@ TEST_F(thp, referenced)
 	ASSERT_EQ(pipe(in_pipe), 0);
 	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page_size());
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 	ASSERT_EQ(request.done, self->n);
 	for (i = 0; i < self->npages; i++)
 		ASSERT_EQ(self->outcomes[i] == DRM_FERRY_MOVED, i >= huge && !self->stays);
@@ -256,7 +256,7 @@ TEST_F(thp, at_home)
 	struct drm_ferry_migrate request =
 		request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_SYSTEM);
 
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 	ASSERT_EQ(request.already, self->npages);
 	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ALREADY_THERE);
 	if (variant->backend == DRM_FERRY_BACKEND_OWN)
@@ -272,7 +272,7 @@ TEST_F(thp, zero_page)
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_DONTNEED), 0);
 	test_zero(self->memory, self->n);
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 	ASSERT_EQ(request.moved, self->npages);
 	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ZERO_FILLED);
 	test_used(self->ferry, self->npages);
@@ -322,7 +322,7 @@ TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 		request = request_for(self, variant, round % 2, self->npages,
 				      round % 4 == 3 ? DRM_FERRY_TARGET_SYSTEM :
 						       DRM_FERRY_TARGET_DEVICE);
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request), 0);
+		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 		ASSERT_EQ(request.done, request.len);
 		sched_yield();
 	}

@@ -129,7 +129,7 @@ static bool dontneed(struct __test_metadata *_metadata, struct _test_data_tlb *s
 		pthread_join(users[i].thread, NULL);
 		EXPECT_EQ(users[i].stale, 0);
 	}
-	ASSERT_EQ(ferry_read(self->ferry, memory, self->n, self->copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, memory, self->n, self->copy, NULL), 0);
 	for (i = 0; i < PAGES; i++) {
 		ASSERT_EQ(self->copy[i * WORDS_PER_PAGE], 0);
 		ASSERT_EQ(self->copy[i * WORDS_PER_PAGE + 1], round + 1);
@@ -172,7 +172,7 @@ static void compare(struct __test_metadata *_metadata, struct _test_data_tlb *se
 {
 	int i;
 
-	ASSERT_EQ(ferry_read(self->ferry, user->memory, self->n, self->copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, user->memory, self->n, self->copy, NULL), 0);
 	for (i = 0; i < PAGES; i++)
 		ASSERT_EQ(self->copy[i * WORDS_PER_PAGE], user->truth[i]);
 }

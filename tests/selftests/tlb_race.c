@@ -77,7 +77,8 @@ static void *move(void *arg)
 	struct mover *mover = arg;
 
 	pin_to_cpu(2);
-	while (!mover->stop && !ferry_migrate_raw(mover->ferry, &mover->request))
+	while (!mover->stop &&
+	       !ferry_migrate_raw(mover->ferry, &mover->request, sizeof(mover->request)))
 		mover->moved += mover->request.moved;
 	return NULL;
 }
@@ -133,7 +134,7 @@ TEST_F_TIMEOUT(tlb_race, dontneed, 120)
 	pthread_join(user.thread, NULL);
 	ASSERT_GT(mover.moved, DISCARDS);
 	ASSERT_EQ(user.stale, 0);
-	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy), 0);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->copy, NULL), 0);
 	for (i = 0; i < PAGES; i++) {
 		ASSERT_EQ(self->copy[i * WORDS_PER_PAGE], 0);
 		ASSERT_EQ(self->copy[i * WORDS_PER_PAGE + 1], DISCARDS);

@@ -64,7 +64,7 @@ static long write_and_scan(struct __test_metadata *_metadata,
 	const size_t page = page_size();
 	size_t i;
 
-	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
 	self->memory[self->n - page] = 7;
 	ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, NULL), 0);
 	ASSERT_EQ(request.failed, 0);

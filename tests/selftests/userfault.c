@@ -64,7 +64,7 @@ TEST_F(userfault, missing_pages_are_not_filled)
 	test_used(self->ferry, PAGES / 2);
 	ASSERT_EQ(pagemap(hole) & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED), 0);
 	/* The device cannot wait for the monitor; hmm_range_fault() says so. */
-	ASSERT_EQ(ferry_write(self->ferry, hole, page, self->data), -EFAULT);
+	ASSERT_EQ(ferry_write(self->ferry, hole, page, self->data, NULL), -EFAULT);
 	ASSERT_EQ(pagemap(hole) & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED), 0);
 	ASSERT_TRUE(uffd_quiet(self->fd));
 

@@ -50,7 +50,8 @@
 #ifdef __KERNEL__
 #include <drm/drm.h>
 #else
-#include "drm.h"	/* libdrm's */
+#include <linux/ioctl.h>	/* no header of libdrm: where it is depends on the system */
+#include <linux/types.h>
 #endif
 
 #if defined(__cplusplus)
@@ -458,20 +459,23 @@ struct drm_ferry_stats {
 #define DRM_FERRY_EXEC		0x05
 #define DRM_FERRY_STATS		0x06
 
+/* DRM_IOWR(DRM_COMMAND_BASE + @nr, @type) of drm.h. */
+#define DRM_FERRY_IOWR(nr, type)	_IOWR('d', 0x40 + (nr), type)
+
 #define DRM_IOCTL_FERRY_QUERY \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_QUERY, struct drm_ferry_query)
+	DRM_FERRY_IOWR(DRM_FERRY_QUERY, struct drm_ferry_query)
 #define DRM_IOCTL_FERRY_MIGRATE \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_MIGRATE, struct drm_ferry_migrate)
+	DRM_FERRY_IOWR(DRM_FERRY_MIGRATE, struct drm_ferry_migrate)
 #define DRM_IOCTL_FERRY_SNAPSHOT \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_SNAPSHOT, struct drm_ferry_snapshot)
+	DRM_FERRY_IOWR(DRM_FERRY_SNAPSHOT, struct drm_ferry_snapshot)
 #define DRM_IOCTL_FERRY_READ \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_READ, struct drm_ferry_read)
+	DRM_FERRY_IOWR(DRM_FERRY_READ, struct drm_ferry_read)
 #define DRM_IOCTL_FERRY_WRITE \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_WRITE, struct drm_ferry_write)
+	DRM_FERRY_IOWR(DRM_FERRY_WRITE, struct drm_ferry_write)
 #define DRM_IOCTL_FERRY_EXEC \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_EXEC, struct drm_ferry_exec)
+	DRM_FERRY_IOWR(DRM_FERRY_EXEC, struct drm_ferry_exec)
 #define DRM_IOCTL_FERRY_STATS \
-	DRM_IOWR(DRM_COMMAND_BASE + DRM_FERRY_STATS, struct drm_ferry_stats)
+	DRM_FERRY_IOWR(DRM_FERRY_STATS, struct drm_ferry_stats)
 
 #if defined(__cplusplus)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Finding, opening and describing devices, by libdrm. */
+/* Opening and describing devices. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,7 +9,18 @@
 
 #include "internal.h"
 
-#define MAX_DRM_DEVICES 256
+#define STRING(x) STRING_OF(x)
+#define STRING_OF(x) #x
+
+FERRY_EXPORT const char *ferry_version(void)
+{
+	return STRING(FERRY_VERSION_MAJOR) "." STRING(FERRY_VERSION_MINOR);
+}
+
+FERRY_EXPORT unsigned int ferry_version_number(void)
+{
+	return FERRY_VERSION;
+}
 
 static bool is_ferry(int fd)
 {
@@ -20,74 +31,71 @@ static bool is_ferry(int fd)
 	return yes;
 }
 
-FERRY_EXPORT const char *ferry_version(void)
+static int open_node(const char *path)
 {
-	return FERRY_VERSION;
+	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	if (is_ferry(fd))
+		return fd;
+	close(fd);
+	return -ENODEV;
 }
 
 FERRY_EXPORT int ferry_open_path(const char *path, struct ferry **out)
 {
-	int saved = errno, ret = 0;
 	struct ferry *ferry;
+	int saved = errno, fd;
 
-	ferry = calloc(1, sizeof(*ferry));
-	if (!ferry)
-		return -ENOMEM;
-	atomic_init(&ferry->deadline, UINT64_MAX);
-	ferry->fd = open(path, O_RDWR | O_CLOEXEC);
-	if (ferry->fd < 0) {
-		ret = -errno;
-	} else if (!is_ferry(ferry->fd)) {
-		close(ferry->fd);
-		ret = -ENODEV;
-	}
-	if (ret)
-		free(ferry);
-	else
-		*out = ferry;
+	ferry = malloc(sizeof(*ferry));
+	fd = ferry ? open_node(path) : -ENOMEM;
 	errno = saved;
-	return ret;
+	if (fd < 0) {
+		free(ferry);
+		return fd;
+	}
+	ferry->fd = fd;
+	atomic_init(&ferry->deadline, UINT64_MAX);
+	*out = ferry;
+	return 0;
 }
 
-static int open_if_index(const char *path, unsigned int index, struct ferry **out)
+/* The number is the kernel's word; the list has it from the name. */
+static int open_numbered(const char *path, unsigned int number, struct ferry **out)
 {
-	struct drm_ferry_query query = { 0 };
+	struct drm_ferry_query query;
 	struct ferry *ferry;
 	int ret;
 
 	ret = ferry_open_path(path, &ferry);
 	if (ret)
-		return ret;
-	ret = ferry_query(ferry, &query);
-	if (!ret && query.index == index) {
+		return ret == -ENOENT ? -ENODEV : ret;
+	ret = ferry_query(ferry, &query, sizeof(query));
+	if (!ret && query.index != number)
+		ret = -ENODEV;
+	if (ret)
+		ferry_close(ferry);
+	else
 		*out = ferry;
-		return 0;
-	}
-	ferry_close(ferry);
-	return ret ? ret : -ENODEV;
+	return ret;
 }
 
-FERRY_EXPORT int ferry_open_index(unsigned int index, struct ferry **out)
+FERRY_EXPORT int ferry_open_index(unsigned int number, struct ferry **out)
 {
-	drmDevicePtr devices[MAX_DRM_DEVICES];
-	int saved = errno, ret = -ENODEV, error = -ENODEV, n, i;
+	struct ferry_list *list;
+	int ret = ferry_list_create(&list);
+	size_t i, n;
 
-	n = drmGetDevices2(0, devices, MAX_DRM_DEVICES);
-	if (n < 0) {
-		errno = saved;
-		return n;
-	}
-	for (i = 0; i < n && ret; i++) {
-		if (!(devices[i]->available_nodes & 1 << DRM_NODE_RENDER))
-			continue;
-		ret = open_if_index(devices[i]->nodes[DRM_NODE_RENDER], index, out);
-		/* "No access" says more than "no device". */
-		if (ret && ret != -ENODEV)
-			error = ret;
-	}
-	drmFreeDevices(devices, n);
-	errno = saved;
-	return ret ? error : 0;
+	if (ret)
+		return ret;
+	ret = -ENODEV;
+	n = ferry_list_count(list);
+	for (i = 0; i < n && ret == -ENODEV; i++)
+		if (ferry_list_number(list, i) == number)
+			ret = open_numbered(ferry_list_path(list, i), number, out);
+	ferry_list_free(list);
+	return ret;
 }
 
 FERRY_EXPORT void ferry_close(struct ferry *ferry)
@@ -106,14 +114,12 @@ FERRY_EXPORT int ferry_fd(const struct ferry *ferry)
 	return ferry->fd;
 }
 
-FERRY_EXPORT int ferry_query(struct ferry *ferry, struct drm_ferry_query *query)
+FERRY_EXPORT int ferry_query(struct ferry *ferry, struct drm_ferry_query *query, size_t size)
 {
-	memset(query, 0, sizeof(*query));
-	return ferry_ioctl(ferry, DRM_IOCTL_FERRY_QUERY, query);
+	return ferry_ioctl_out(ferry, DRM_FERRY_QUERY, query, size);
 }
 
-FERRY_EXPORT int ferry_stats(struct ferry *ferry, struct drm_ferry_stats *stats)
+FERRY_EXPORT int ferry_stats(struct ferry *ferry, struct drm_ferry_stats *stats, size_t size)
 {
-	memset(stats, 0, sizeof(*stats));
-	return ferry_ioctl(ferry, DRM_IOCTL_FERRY_STATS, stats);
+	return ferry_ioctl_out(ferry, DRM_FERRY_STATS, stats, size);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Ranges of memory: moved, looked at, accessed. A signal makes the kernel return
- * early with what is done; these go on from there.
+ * early with what is done; the functions here go on from there, up to the deadline.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,15 +9,53 @@
 
 #include "internal.h"
 
+/* A call that covers a range in as many ioctls as it takes. */
+struct course {
+	struct ferry *ferry;
+	uint64_t deadline;
+	uint64_t all;	/* bytes or operations */
+	uint64_t done;
+	int ret;
+};
+
+static struct course begin(struct ferry *ferry, uint64_t all)
+{
+	return (struct course) {
+		.ferry = ferry, .deadline = ferry_deadline(ferry), .all = all,
+	};
+}
+
+/* One ioctl of the course; @done is where the kernel says how far it came. */
+static void go_on(struct course *course, unsigned long request, void *part)
+{
+	course->ret = ferry_ioctl(course->ferry, request, part, course->deadline);
+	/* Interrupted at the deadline: what was done before stands. */
+	if (course->ret == -EINTR && course->done)
+		course->ret = 0;
+}
+
+static bool is_over(const struct course *course)
+{
+	return course->ret || course->done >= course->all || ferry_expired(course->deadline);
+}
+
+/* A caller who does not ask how much was done takes success for all of it. */
+static int finish(const struct course *course, bool asked)
+{
+	if (!course->ret && course->done < course->all && !asked)
+		return -EINTR;
+	return course->ret;
+}
+
 static uint64_t to_u64(const void *pointer)
 {
 	return (uintptr_t)pointer;
 }
 
-FERRY_EXPORT int ferry_migrate_raw(struct ferry *ferry,
-				   struct drm_ferry_migrate *request)
+FERRY_EXPORT int ferry_migrate_raw(struct ferry *ferry, struct drm_ferry_migrate *request,
+				   size_t size)
 {
-	return ferry_ioctl(ferry, DRM_IOCTL_FERRY_MIGRATE, request);
+	return ferry_ioctl_sized(ferry, DRM_FERRY_MIGRATE, request, size);
 }
 
 static void add_counts(struct ferry_counts *sum, const struct drm_ferry_migrate *part)
@@ -28,110 +66,157 @@ static void add_counts(struct ferry_counts *sum, const struct drm_ferry_migrate 
 	sum->failed += part->failed;
 }
 
+/* What the caller knows of the options; what a newer caller asks for must be nothing. */
+static int read_options(struct ferry_migrate_options *to,
+			const struct ferry_migrate_options *from)
+{
+	const uint8_t *bytes = (const uint8_t *)from;
+	uint64_t i, size = from->size;
+
+	if (size < sizeof(from->size))
+		return -EINVAL;
+	for (i = sizeof(*to); i < size; i++)
+		if (bytes[i])
+			return -E2BIG;
+	memset(to, 0, sizeof(*to));
+	memcpy(to, from, size < sizeof(*to) ? size : sizeof(*to));
+	return 0;
+}
+
+FERRY_EXPORT int ferry_migrate_with(struct ferry *ferry, void *addr, size_t len,
+				    const struct ferry_migrate_options *options,
+				    struct ferry_counts *counts)
+{
+	struct course course = begin(ferry, len);
+	size_t page_size = sysconf(_SC_PAGESIZE);
+	struct ferry_migrate_options with;
+	struct ferry_counts sum = { 0 };
+
+	course.ret = read_options(&with, options);
+	if (!course.ret && with.deadline)
+		course.deadline = with.deadline;
+	while (!course.ret) {
+		struct drm_ferry_migrate part = {
+			.addr = to_u64(addr) + sum.done,
+			.len = len - sum.done,
+			.target = with.target,
+			.target_id = with.target_id,
+			.backend = with.backend,
+			.flush = with.flush,
+			.flags = with.flags,
+		};
+
+		if (with.outcomes)
+			part.outcomes = to_u64(with.outcomes + sum.done / page_size);
+		go_on(&course, DRM_IOCTL_FERRY_MIGRATE, &part);
+		add_counts(&sum, &part);
+		course.done = sum.done;
+		if (is_over(&course))
+			break;
+	}
+	if (counts)
+		*counts = sum;
+	return finish(&course, counts);
+}
+
 FERRY_EXPORT int ferry_migrate(struct ferry *ferry, void *addr, size_t len,
 			       uint32_t target, uint8_t *outcomes,
 			       struct ferry_counts *counts)
 {
-	size_t page_size = sysconf(_SC_PAGESIZE);
-	struct ferry_counts sum = { 0 };
-	int ret;
+	const struct ferry_migrate_options options = {
+		.size = sizeof(options), .target = target, .outcomes = outcomes,
+	};
 
-	do {
-		struct drm_ferry_migrate part = {
-			.addr = to_u64(addr) + sum.done,
-			.len = len - sum.done,
-			.target = target,
-		};
-
-		if (outcomes)
-			part.outcomes = to_u64(outcomes + sum.done / page_size);
-		ret = ferry_migrate_raw(ferry, &part);
-		add_counts(&sum, &part);
-	} while (!ret && sum.done < len && !ferry_expired(ferry));
-
-	if (counts)
-		*counts = sum;
-	return ret;
+	return ferry_migrate_with(ferry, addr, len, &options, counts);
 }
 
 FERRY_EXPORT int ferry_snapshot(struct ferry *ferry, const void *addr, size_t len,
-				uint32_t *pages)
+				uint32_t *pages, size_t *done)
 {
+	struct course course = begin(ferry, len);
 	size_t page_size = sysconf(_SC_PAGESIZE);
-	uint64_t done = 0;
-	int ret;
 
 	do {
 		struct drm_ferry_snapshot part = {
-			.addr = to_u64(addr) + done,
-			.len = len - done,
-			.pages = to_u64(pages + done / page_size),
+			.addr = to_u64(addr) + course.done,
+			.len = len - course.done,
+			.pages = to_u64(pages + course.done / page_size),
 		};
 
-		ret = ferry_ioctl(ferry, DRM_IOCTL_FERRY_SNAPSHOT, &part);
-		done += part.done;
-	} while (!ret && done < len);
-	return ret;
+		go_on(&course, DRM_IOCTL_FERRY_SNAPSHOT, &part);
+		course.done += part.done;
+	} while (!is_over(&course));
+	if (done)
+		*done = course.done;
+	return finish(&course, done);
 }
 
 FERRY_EXPORT int ferry_read(struct ferry *ferry, const void *addr, size_t len,
-			    void *buffer)
+			    void *buffer, size_t *done)
 {
-	uint64_t done = 0;
-	int ret;
+	struct course course = begin(ferry, len);
 
 	do {
 		struct drm_ferry_read part = {
-			.addr = to_u64(addr) + done,
-			.len = len - done,
-			.buffer = to_u64(buffer) + done,
+			.addr = to_u64(addr) + course.done,
+			.len = len - course.done,
+			.buffer = to_u64(buffer) + course.done,
 		};
 
-		ret = ferry_ioctl(ferry, DRM_IOCTL_FERRY_READ, &part);
-		done += part.done;
-	} while (!ret && done < len);
-	return ret;
+		go_on(&course, DRM_IOCTL_FERRY_READ, &part);
+		course.done += part.done;
+	} while (!is_over(&course));
+	if (done)
+		*done = course.done;
+	return finish(&course, done);
 }
 
 FERRY_EXPORT int ferry_write(struct ferry *ferry, void *addr, size_t len,
-			     const void *buffer)
+			     const void *buffer, size_t *done)
 {
-	uint64_t done = 0;
-	int ret;
+	struct course course = begin(ferry, len);
 
 	do {
 		struct drm_ferry_write part = {
-			.addr = to_u64(addr) + done,
-			.len = len - done,
-			.buffer = to_u64(buffer) + done,
+			.addr = to_u64(addr) + course.done,
+			.len = len - course.done,
+			.buffer = to_u64(buffer) + course.done,
 		};
 
-		ret = ferry_ioctl(ferry, DRM_IOCTL_FERRY_WRITE, &part);
-		done += part.done;
-	} while (!ret && done < len);
-	return ret;
+		go_on(&course, DRM_IOCTL_FERRY_WRITE, &part);
+		course.done += part.done;
+	} while (!is_over(&course));
+	if (done)
+		*done = course.done;
+	return finish(&course, done);
 }
 
-FERRY_EXPORT int ferry_exec(struct ferry *ferry, struct drm_ferry_exec_op *ops,
-			    uint32_t nops, uint32_t *failed)
+FERRY_EXPORT int ferry_exec(struct ferry *ferry, struct drm_ferry_exec_op *ops, size_t stride,
+			    uint32_t nops, uint32_t *done, uint32_t *failed)
 {
-	uint32_t done = 0;
-	int ret;
+	struct course course = begin(ferry, nops);
+	uint32_t at = DRM_FERRY_NO_OP;
 
-	if (failed)
-		*failed = DRM_FERRY_NO_OP;
-	do {
+	/* The field of the ioctl is narrower. */
+	course.ret = stride > UINT32_MAX ? -EINVAL : 0;
+	while (!course.ret) {
 		struct drm_ferry_exec part = {
-			.ops = to_u64(ops + done),
-			.nops = nops - done,
-			.stride = sizeof(*ops),
+			.ops = to_u64(ops) + course.done * stride,
+			.nops = nops - course.done,
+			.stride = stride,
 			.failed = DRM_FERRY_NO_OP,
 		};
 
-		ret = ferry_ioctl(ferry, DRM_IOCTL_FERRY_EXEC, &part);
-		if (ret && failed && part.failed != DRM_FERRY_NO_OP)
-			*failed = done + part.failed;
-		done += part.done;
-	} while (!ret && done < nops);
-	return ret;
+		go_on(&course, DRM_IOCTL_FERRY_EXEC, &part);
+		if (course.ret && part.failed != DRM_FERRY_NO_OP)
+			at = course.done + part.failed;
+		course.done += part.done;
+		if (is_over(&course))
+			break;
+	}
+	if (failed)
+		*failed = at;
+	if (done)
+		*done = course.done;
+	return finish(&course, done);
 }

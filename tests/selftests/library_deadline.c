@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The deadline of libferry's calls. A signal comes in every millisecond. With a
+ * deadline that has passed, each call that covers a range ends at the first one, and
+ * reports how far it came; with one to come, or none, it covers the whole range.
+ */
+#include <sys/time.h>
+
+#include "ferry_test.h"
+
+#define SIZE (16 * MIB)
+#define NOPS 1024
+#define TRIES 200
+
+FIXTURE(library_deadline) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *data;
+	uint32_t *pages;
+	struct drm_ferry_exec_op *ops;
+};
+
+FIXTURE_VARIANT(library_deadline) {
+	/* One call over all of the memory: its result, and how much is done. */
+	int (*call)(struct _test_data_library_deadline *self, size_t *done);
+	size_t all;
+};
+
+static int call_read(struct _test_data_library_deadline *self, size_t *done)
+{
+	return ferry_read(self->ferry, self->memory, SIZE, self->data, done);
+}
+
+static int call_write(struct _test_data_library_deadline *self, size_t *done)
+{
+	return ferry_write(self->ferry, self->memory, SIZE, self->data, done);
+}
+
+static int call_snapshot(struct _test_data_library_deadline *self, size_t *done)
+{
+	return ferry_snapshot(self->ferry, self->memory, SIZE, self->pages, done);
+}
+
+static int call_exec(struct _test_data_library_deadline *self, size_t *done)
+{
+	uint32_t ops = 0, failed;
+	int ret;
+
+	ret = ferry_exec(self->ferry, self->ops, sizeof(*self->ops), NOPS, done ? &ops : NULL,
+			 &failed);
+	if (done)
+		*done = ops;
+	return ret;
+}
+
+/* There, or back: from wherever the last call left the pages. */
+static int call_migrate(struct _test_data_library_deadline *self, size_t *done)
+{
+	struct ferry_counts counts;
+	int ret;
+
+	ret = ferry_migrate(self->ferry, self->memory, SIZE, DRM_FERRY_TARGET_SYSTEM, NULL, NULL);
+	if (ret)
+		return ret;
+	ret = ferry_migrate(self->ferry, self->memory, SIZE, DRM_FERRY_TARGET_DEVICE, NULL,
+			    done ? &counts : NULL);
+	if (done)
+		*done = counts.done;
+	return ret;
+}
+
+FIXTURE_VARIANT_ADD(library_deadline, read) { .call = call_read, .all = SIZE };
+FIXTURE_VARIANT_ADD(library_deadline, write) { .call = call_write, .all = SIZE };
+FIXTURE_VARIANT_ADD(library_deadline, snapshot) { .call = call_snapshot, .all = SIZE };
+FIXTURE_VARIANT_ADD(library_deadline, exec) { .call = call_exec, .all = NOPS };
+FIXTURE_VARIANT_ADD(library_deadline, migrate) { .call = call_migrate, .all = SIZE };
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void ring(unsigned int microseconds)
+{
+	struct itimerval often = {
+		.it_interval.tv_usec = microseconds, .it_value.tv_usec = microseconds };
+
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
+FIXTURE_SETUP(library_deadline)
+{
+	struct sigaction action = { .sa_handler = on_alarm };
+	size_t i;
+
+	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	self->ferry = test_open(0);
+	self->memory = test_map(SIZE);
+	self->data = test_map(SIZE);
+	self->pages = test_map(SIZE / page_size() * sizeof(*self->pages));
+	self->ops = test_map(NOPS * sizeof(*self->ops));
+	fill_pattern(self->memory, SIZE, 1);
+	fill_pattern(self->data, SIZE, 1);
+	for (i = 0; i < NOPS; i++)
+		self->ops[i] = (struct drm_ferry_exec_op) {
+			.op = DRM_FERRY_OP_COPY, .addr = ptr(self->memory),
+			.src = ptr(self->data), .len = 64 * page_size() };
+}
+
+FIXTURE_TEARDOWN(library_deadline)
+{
+	ring(0);
+	ferry_close(self->ferry);
+}
+
+/* Success with less than all, or EINTR with nothing: both must be seen in time. */
+TEST_F_TIMEOUT(library_deadline, passed, 120)
+{
+	bool some = false;
+	size_t done;
+	int i, ret;
+
+	ferry_set_deadline(self->ferry, 0);
+	ring(1000);
+	for (i = 0; i < TRIES && !some; i++) {
+		done = 12345;
+		ret = variant->call(self, &done);
+		if (ret == -EINTR)
+			continue;
+		ASSERT_EQ(ret, 0);
+		some = done && done < variant->all;
+	}
+	ring(0);
+	ASSERT_TRUE(some);
+	test_pattern(self->memory, SIZE, 1);
+	test_pattern(self->data, SIZE, 1);
+}
+
+/* A caller who does not ask how much takes 0 for all. */
+TEST_F_TIMEOUT(library_deadline, passed_and_not_asked, 120)
+{
+	int i, ret = 0;
+
+	ferry_set_deadline(self->ferry, 0);
+	ring(1000);
+	for (i = 0; i < TRIES && !ret; i++)
+		ret = variant->call(self, NULL);
+	ring(0);
+	ASSERT_EQ(ret, -EINTR);
+}
+
+TEST_F_TIMEOUT(library_deadline, to_come, 120)
+{
+	struct timespec now;
+	size_t done = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	ferry_set_deadline(self->ferry, (now.tv_sec + 100) * 1000000000ull);
+	ring(1000);
+	ASSERT_EQ(variant->call(self, &done), 0);
+	ASSERT_EQ(done, variant->all);
+	ferry_set_deadline(self->ferry, UINT64_MAX);
+	ASSERT_EQ(variant->call(self, &done), 0);
+	ASSERT_EQ(done, variant->all);
+	ASSERT_EQ(variant->call(self, NULL), 0);
+	ring(0);
+	test_pattern(self->memory, SIZE, 1);
+}
+
+/* A deadline of one call, which the handle does not have. */
+TEST_F_TIMEOUT(library_deadline, of_one_call, 120)
+{
+	const struct ferry_migrate_options device = {
+		.size = sizeof(device), .target = DRM_FERRY_TARGET_DEVICE, .deadline = 1 };
+	const struct ferry_migrate_options system = {
+		.size = sizeof(system), .target = DRM_FERRY_TARGET_SYSTEM };
+	struct ferry_counts counts;
+	bool some = false;
+	int i, ret;
+
+	ring(1000);
+	for (i = 0; i < TRIES && !some; i++) {
+		ret = ferry_migrate_with(self->ferry, self->memory, SIZE, &device, &counts);
+		ASSERT_TRUE(!ret || ret == -EINTR);
+		some = !ret && counts.done < SIZE;
+		ASSERT_EQ(ferry_migrate_with(self->ferry, self->memory, SIZE, &system, NULL), 0);
+	}
+	ring(0);
+	ASSERT_TRUE(some);
+	test_pattern(self->memory, SIZE, 1);
+}
+
+TEST_HARNESS_MAIN
