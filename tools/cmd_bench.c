@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * ferryctl bench: what it costs on this machine, now, to move pages to a device and home.
+ * ferryctl bench: what it costs on this machine, now, to move pages to a device and back.
  *
  * Each round moves the same pages there and back with each engine in turn; the table has
  * the median of the rounds, per page. The clock of an ordinary machine counts time, that
@@ -9,8 +9,7 @@
  */
 #include <argp.h>
 #include <errno.h>
-#include <libsmartcols/libsmartcols.h>
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -23,6 +22,7 @@
 #define MAX_SIZES 16
 #define MAX_ENGINES 2
 #define MAX_ROUNDS 101
+#define MAX_PAGES (1ull << 32)
 #define DEFAULT_ROUNDS 9
 
 struct engine {
@@ -40,8 +40,18 @@ static const char *const flush_names[] = {
 
 #define NFLUSHES (sizeof(flush_names) / sizeof(*flush_names))
 
+/* Columns of the result. */
+enum { COL_PAGES, COL_ENGINE, COL_TO_DEVICE, COL_TO_SYSTEM, COL_FLUSHES };
+
+static const struct sheet_column columns[] = {
+	[COL_PAGES] = { "pages", SHEET_NUMBER },
+	[COL_ENGINE] = { "engine", SHEET_TEXT },
+	[COL_TO_DEVICE] = { "to-device", SHEET_RATIO },
+	[COL_TO_SYSTEM] = { "to-system", SHEET_RATIO },
+	[COL_FLUSHES] = { "flushes", SHEET_RATIO },
+};
+
 struct bench {
-	unsigned int device;
 	uint32_t flush;
 	size_t rounds;
 	size_t sizes[MAX_SIZES];
@@ -91,27 +101,29 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* A signal is looked at when the call has ended: half a call says nothing. */
 static int move(struct bench *bench, const struct engine *engine, size_t npages,
 		uint32_t target, uint64_t *took)
 {
-	struct drm_ferry_migrate request = {
-		.addr = (uintptr_t)bench->memory,
-		.len = npages * bench->page_size,
-		.target = target,
-		.backend = engine->backend,
+	const struct ferry_migrate_options options = {
+		.size = sizeof(options), .target = target, .backend = engine->backend,
 		.flush = engine->flush,
 	};
+	struct ferry_counts counts;
 	uint64_t start = now();
-	int ret = ferry_migrate_raw(bench->ferry, &request, sizeof(request));
+	int ret = ferry_migrate_with(bench->ferry, bench->memory, npages * bench->page_size,
+				     &options, &counts);
 
 	*took = now() - start;
+	if (interrupted())
+		return FERRYCTL_INTERRUPTED;
 	if (ret)
 		return failed("moving %zu pages, device %u, engine %s: %s", npages,
-			      bench->device, engine->name, strerror(-ret));
-	if (request.moved != npages)
-		return failed("%llu of %zu pages moved with engine %s: is there room on device "
-			      "%u? (ferryctl info)", (unsigned long long)request.moved, npages,
-			      engine->name, bench->device);
+			      common.device, engine->name, strerror(-ret));
+	if (counts.moved != npages)
+		return failed("%" PRIu64 " of %zu pages moved with engine %s: is there room on "
+			      "device %u? (ferryctl info)", counts.moved, npages, engine->name,
+			      common.device);
 	return FERRYCTL_OK;
 }
 
@@ -127,31 +139,24 @@ static int round_trip(struct bench *bench, int i, size_t npages, size_t round)
 			   &bench->took[i][1][round]);
 }
 
-static void add_line(struct bench *bench, struct libscols_table *table, int i, size_t npages)
+static void add_row(struct bench *bench, struct sheet *sheet, int i, size_t npages)
 {
-	const struct tlb_counts *tlb = &bench->tlb[i];
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-	char text[32];
 	int way;
 
-	snprintf(text, sizeof(text), "%zu", npages);
-	scols_line_set_data(line, 0, text);
-	scols_line_set_data(line, 1, bench->engines[i].name);
+	sheet_row(sheet);
+	sheet_number(sheet, COL_PAGES, npages);
+	sheet_text(sheet, COL_ENGINE, bench->engines[i].name);
 	for (way = 0; way < 2; way++) {
 		qsort(bench->took[i][way], bench->rounds, sizeof(uint64_t), compare);
-		snprintf(text, sizeof(text), "%.1f",
-			 (double)bench->took[i][way][bench->rounds / 2] / npages);
-		scols_line_set_data(line, 2 + way, text);
+		sheet_ratio(sheet, COL_TO_DEVICE + way,
+			    (double)bench->took[i][way][bench->rounds / 2] / npages);
 	}
-	if (!tlb->known)
-		return;
-	snprintf(text, sizeof(text), "%.4f",
-		 (double)(tlb->local_one + tlb->local_all + tlb->remote) / npages /
-		 (bench->rounds + 1));
-	scols_line_set_data(line, 4, text);
+	if (bench->tlb[i].known)
+		sheet_ratio(sheet, COL_FLUSHES,
+			    tlb_per_page(&bench->tlb[i], npages * (bench->rounds + 1)));
 }
 
-static int one_size(struct bench *bench, struct libscols_table *table, size_t npages)
+static int one_size(struct bench *bench, struct sheet *sheet, size_t npages)
 {
 	size_t round, n;
 	int i, ret = 0;
@@ -166,32 +171,45 @@ static int one_size(struct bench *bench, struct libscols_table *table, size_t np
 	}
 	for (i = 0; i < MAX_ENGINES && !ret; i++)
 		if (bench->engines[i].chosen)
-			add_line(bench, table, i, npages);
+			add_row(bench, sheet, i, npages);
 	return ret;
+}
+
+static void end_json(const struct bench *bench, struct json *json, int measured)
+{
+	json_text(json, "unit", counts_instructions() ? "instructions" : "ns");
+	json_number(json, "device", common.device);
+	json_number(json, "rounds", bench->rounds);
+	json_number(json, "sizes", bench->nsizes);
+	json_number(json, "sizes-measured", measured);
+	json_bool(json, "interrupted", measured < bench->nsizes);
+	json_print(json);
 }
 
 static int measure(struct bench *bench)
 {
-	static const char *const columns[] = {
-		"PAGES", "ENGINE", "TO-DEVICE", "HOME", "FLUSHES",
-	};
-	struct libscols_table *table = scols_new_table();
+	struct json *json = common.json ? json_create() : NULL;
+	struct sheet *sheet = sheet_create(json, "bench", columns,
+					   sizeof(columns) / sizeof(*columns));
 	int i, ret = FERRYCTL_OK;
 
-	if (!table)
-		return failed("out of memory");
-	for (i = 0; i < 5; i++)
-		scols_table_new_column(table, columns[i], 0, i == 1 ? 0 : SCOLS_FL_RIGHT);
-	for (i = 0; i < bench->nsizes && !ret; i++)
-		ret = one_size(bench, table, bench->sizes[i]);
-	if (!ret) {
-		scols_print_table(table);
+	for (i = 0; i < bench->nsizes; i++) {
+		ret = one_size(bench, sheet, bench->sizes[i]);
+		if (ret)
+			break;
+	}
+	if (ret == FERRYCTL_FAILED)
+		return ret;
+	sheet_end(sheet);
+	if (json)
+		end_json(bench, json, i);
+	else
 		printf("%s per page, the median of %zu rounds; TLB flushes per page to the "
 		       "device\n", counts_instructions() ? "instructions" :
 		       "ns (this machine's clock does not count instructions)",
 		       bench->rounds);
-	}
-	scols_unref_table(table);
+	if (ret)
+		failed("interrupted: %d of %d sizes are measured", i, bench->nsizes);
 	return ret;
 }
 
@@ -227,42 +245,32 @@ static int check_device(struct bench *bench)
 
 	ret = ferry_query(bench->ferry, &query, sizeof(query));
 	if (ret)
-		return failed("device %u does not answer: %s", bench->device, strerror(-ret));
+		return failed("device %u does not answer: %s", common.device, strerror(-ret));
 	if (most_pages(bench) > (query.memory_size - query.memory_used) / bench->page_size)
 		return failed("device %u has no room for %zu pages: see ferryctl info",
-			      bench->device, most_pages(bench));
+			      common.device, most_pages(bench));
 	for (i = 0; i < MAX_ENGINES; i++) {
 		bench->engines[i].chosen &= !!(query.backends & 1u << bench->engines[i].backend);
 		n += bench->engines[i].chosen;
 	}
 	return n ? FERRYCTL_OK : failed("device %u does not have that engine: see ferryctl info",
-					bench->device);
+					common.device);
 }
 
 static void parse_sizes(struct bench *bench, char *arg, struct argp_state *state)
 {
-	char *size, *rest, *end;
+	char *size, *rest;
 
 	bench->nsizes = 0;
 	for (size = strtok_r(arg, ",", &rest); size; size = strtok_r(NULL, ",", &rest)) {
 		if (bench->nsizes == MAX_SIZES)
 			argp_error(state, "more than %d sizes", MAX_SIZES);
-		bench->sizes[bench->nsizes] = strtoul(size, &end, 10);
-		if (end == size || *end || !bench->sizes[bench->nsizes++])
-			argp_error(state, "'%s' is not a number of pages", size);
+		bench->sizes[bench->nsizes] = parse_number(size, MAX_PAGES, state);
+		if (!bench->sizes[bench->nsizes++])
+			argp_error(state, "a size is 1 page or more");
 	}
 	if (!bench->nsizes)
 		argp_error(state, "no sizes");
-}
-
-static unsigned long parse_number(const char *arg, struct argp_state *state)
-{
-	char *end;
-	unsigned long value = strtoul(arg, &end, 10);
-
-	if (end == arg || *end)
-		argp_error(state, "'%s' is not a number", arg);
-	return value;
 }
 
 static void parse_flush(struct bench *bench, const char *arg, struct argp_state *state)
@@ -282,12 +290,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	int i;
 
 	switch (key) {
-	case 'd':
-		bench->device = parse_number(arg, state);
-		return 0;
 	case 'r':
-		bench->rounds = parse_number(arg, state);
-		if (!bench->rounds || bench->rounds > MAX_ROUNDS)
+		bench->rounds = parse_number(arg, MAX_ROUNDS, state);
+		if (!bench->rounds)
 			argp_error(state, "rounds are 1 to %d", MAX_ROUNDS);
 		return 0;
 	case 's':
@@ -318,7 +323,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_bench(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "device", 'd', "N", 0, "device number (0)", 0 },
 		{ "backend", 'b', "own|core", 0, "one engine (both, where there are two)", 0 },
 		{ "flush", 'f', "WHEN", 0,
 		  "of own: per_page, per_table or per_call (the module's)", 0 },
@@ -329,7 +333,8 @@ int cmd_bench(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.doc = "Tell what it costs to move pages to a device and home, per page.",
+		.doc = "Report what it costs to move pages to a device and back, per page.",
+		.children = json_and_device_options,
 	};
 	struct bench bench = {
 		.rounds = DEFAULT_ROUNDS,
@@ -344,13 +349,10 @@ int cmd_bench(int argc, char **argv)
 	int ret;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &bench);
-	scols_init_debug(0);
-	ret = ferry_open_index(bench.device, &bench.ferry);
-	if (ret == -ENODEV)
-		return bench.device ? failed("there is no device %u: see ferryctl info",
-					     bench.device) : explain_no_device();
+	ret = open_device(&bench.ferry);
 	if (ret)
-		return failed("device %u cannot be opened: %s", bench.device, strerror(-ret));
+		return ret;
+	interrupt_catch();
 	ret = check_device(&bench);
 	ret = ret ?: allocate(&bench);
 	ret = ret ?: measure(&bench);

@@ -4,21 +4,22 @@
  *
  * The file is read into anonymous memory, piece by piece as the device has room,
  * and each piece makes the whole way once with each engine: checksummed by the CPU,
- * moved, checksummed by the device and compared, changed by the device (ADD), home,
+ * moved, checksummed by the device and compared, changed by the device (ADD), moved back,
  * changed back by the CPU, and compared with the file byte by byte.
  *
- * Home, with the first engine, is by touch: the CPU changes the pages back, and each
- * comes home when it is first touched (with the engine that the module was loaded
- * with: a fault cannot choose). With the second one it is by ioctl. From a coherent
- * device, whose pages the CPU changes where they are, it is by ioctl always.
+ * The way back, with the first engine, is by CPU fault: the CPU changes the pages back,
+ * and the first access to each brings it to system memory (with the engine that the
+ * module was loaded with: a fault cannot choose). With the second engine it is by ioctl.
+ * From a coherent device, whose pages the CPU changes where they are, it is by ioctl
+ * always.
+ *
+ * SIGINT is looked at between pieces and between the steps of a piece's way. What was
+ * counted until then is reported; closing the device brings the rest back.
  */
 #include <argp.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
-#include <libsmartcols/libsmartcols.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -28,6 +29,7 @@
 #include <zlib.h>
 
 #include "ferry.h"
+#include "demo.h"
 #include "ferryctl.h"
 
 /* What one ioctl is asked for, so that the bar moves. */
@@ -35,44 +37,6 @@
 
 /* Any odd number changes every word. */
 #define ADDEND 0x9e3779b1u
-
-#define NOUTCOMES 256
-
-/* One engine, and what it did. */
-struct engine {
-	uint32_t backend;
-	const char *name;
-	bool by_touch;
-	uint64_t by_outcome[NOUTCOMES];
-	uint64_t moved;
-	double seconds_out;
-	double seconds_back;
-	struct tlb_counts tlb_out;
-	struct tlb_counts tlb_back;
-};
-
-#define MAX_ENGINES 2
-
-struct demo {
-	const char *path;
-	unsigned int device;
-	int coherent;
-	uint32_t backend;	/* the only one to use, or DEFAULT for all */
-
-	struct engine engines[MAX_ENGINES];
-	int nengines;
-
-	struct ferry *ferry;
-	int file;
-	uint64_t size;
-	size_t page_size;
-
-	uint8_t *memory;	/* one piece, anonymous */
-	uint8_t *compare;	/* as much of the file, to compare with */
-	uint8_t *outcomes;	/* a byte for each page of a piece */
-	size_t piece;
-
-};
 
 static double now(void)
 {
@@ -100,10 +64,35 @@ static int read_file(struct demo *demo, uint8_t *to, uint64_t offset, size_t n)
 			return failed("%s cannot be read: %s", demo->path, strerror(errno));
 		if (!got)
 			return failed("%s became shorter while it was read: try a file that "
-				      "nobody writes to", demo->path);
+				      "is not written to", demo->path);
 		done += got;
 	}
 	return FERRYCTL_OK;
+}
+
+/* One step; 0 bytes are done where a signal came before any progress. */
+static int migrate_step(struct demo *demo, struct engine *engine, size_t at, size_t n,
+			bool out, struct ferry_counts *counts)
+{
+	const struct ferry_migrate_options options = {
+		.size = sizeof(options),
+		.target = out ? DRM_FERRY_TARGET_DEVICE : DRM_FERRY_TARGET_SYSTEM,
+		.backend = engine->backend,
+		.deadline = 1,
+		.outcomes = demo->outcomes,
+	};
+	int ret = ferry_migrate_with(demo->ferry, demo->memory + at, n, &options, counts);
+	size_t i;
+
+	if (ret && ret != -EINTR)
+		return failed("moving %zu bytes %s, device %u, engine %s: %s", n,
+			      out ? "to the device" : "to system memory", common.device,
+			      engine->name, strerror(-ret));
+	for (i = 0; out && i < counts->done / demo->page_size; i++)
+		engine->by_outcome[demo->outcomes[i]]++;
+	if (out)
+		engine->moved += counts->moved;
+	return interrupted() ? FERRYCTL_INTERRUPTED : FERRYCTL_OK;
 }
 
 /* One piece, a step at a time so that the bar moves; outcomes are of what goes out. */
@@ -111,35 +100,22 @@ static int migrate(struct demo *demo, struct engine *engine, uint64_t offset,
 		   size_t length, bool out)
 {
 	double *seconds = out ? &engine->seconds_out : &engine->seconds_back, start = now();
-	const char *way = out ? "to the device" : "home";
 	struct tlb_counts before = tlb_read();
-	struct drm_ferry_migrate request;
-	size_t done, n, i;
-	int ret;
+	struct ferry_counts counts;
+	size_t done, n;
+	int ret = 0;
 
-	for (done = 0; done < length; done += request.done) {
+	for (done = 0; done < length && !ret; done += counts.done) {
 		n = length - done < STEP_SIZE ? length - done : STEP_SIZE;
-		request = (struct drm_ferry_migrate) {
-			.addr = (uintptr_t)demo->memory + done,
-			.len = n,
-			.target = out ? DRM_FERRY_TARGET_DEVICE : DRM_FERRY_TARGET_SYSTEM,
-			.backend = engine->backend,
-			.outcomes = (uintptr_t)demo->outcomes,
-		};
-		ret = ferry_migrate_raw(demo->ferry, &request, sizeof(request));
-		if (ret)
-			return failed("moving %zu bytes %s, device %u, engine %s: %s", n, way,
-				      demo->device, engine->name, strerror(-ret));
-		for (i = 0; out && i < request.done / demo->page_size; i++)
-			engine->by_outcome[demo->outcomes[i]]++;
-		if (out)
-			engine->moved += request.moved;
-		bar_show(way, offset + done + request.done, demo->size,
-			 *seconds + now() - start);
+		ret = migrate_step(demo, engine, done, n, out, &counts);
+		if (ret == FERRYCTL_FAILED)
+			return ret;
+		bar_show(out ? "to the device" : "to system", offset + done + counts.done,
+			 demo->size, *seconds + now() - start);
 	}
 	*seconds += now() - start;
 	tlb_add(out ? &engine->tlb_out : &engine->tlb_back, tlb_since(before));
-	return FERRYCTL_OK;
+	return ret;
 }
 
 static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t length,
@@ -155,7 +131,7 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 
 	ret = ferry_exec(demo->ferry, ops, sizeof(*ops), 2, NULL, &at);
 	if (ret)
-		return failed("operation %u on device %u: %s", at, demo->device,
+		return failed("operation %u on device %u: %s", at, common.device,
 			      strerror(-ret));
 	if (ops[0].value != expected)
 		return failed("bytes %" PRIu64 " to %" PRIu64 ": the device's checksum is "
@@ -164,7 +140,7 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 	return FERRYCTL_OK;
 }
 
-/* The first touch of each page that is on a private device brings it home. */
+/* The first access to each page that is on a private device brings it back. */
 static void undo(struct demo *demo, struct engine *engine, uint64_t offset, size_t length)
 {
 	struct tlb_counts before = tlb_read();
@@ -175,10 +151,10 @@ static void undo(struct demo *demo, struct engine *engine, uint64_t offset, size
 	for (i = 0; i < length / sizeof(*words); i++) {
 		words[i] -= ADDEND;
 		if (i % (STEP_SIZE / demo->page_size * per_page) == 0)
-			bar_show("home", offset + i * sizeof(*words), demo->size,
+			bar_show("to system", offset + i * sizeof(*words), demo->size,
 				 engine->seconds_back + now() - start);
 	}
-	if (!engine->by_touch)
+	if (!engine->by_fault)
 		return;
 	engine->seconds_back += now() - start;
 	tlb_add(&engine->tlb_back, tlb_since(before));
@@ -216,7 +192,7 @@ static int one_piece(struct demo *demo, struct engine *engine, uint64_t offset, 
 	ret = device_work(demo, offset, n, length, crc);
 	if (ret)
 		return ret;
-	if (!engine->by_touch)
+	if (!engine->by_fault)
 		ret = migrate(demo, engine, offset, length, false);
 	if (ret)
 		return ret;
@@ -224,122 +200,43 @@ static int one_piece(struct demo *demo, struct engine *engine, uint64_t offset, 
 	return compare(demo, offset, n);
 }
 
-static int all_pieces(struct demo *demo)
+static int check_counters(struct demo *demo)
 {
 	struct drm_ferry_stats stats;
-	uint64_t offset;
-	int ret = 0, i;
-	size_t n;
+	int ret, i;
 
-	for (offset = 0; offset < demo->size; offset += n) {
-		n = demo->size - offset < demo->piece ? demo->size - offset : demo->piece;
-		for (i = 0; i < demo->nengines && !ret; i++)
-			ret = one_piece(demo, &demo->engines[i], offset, n);
-		if (ret)
-			return ret;
-	}
-	bar_clear();
 	ret = ferry_stats(demo->ferry, &stats, sizeof(stats));
 	if (ret)
-		return failed("device %u did not tell its counters: %s", demo->device,
+		return failed("device %u did not report its counters: %s", common.device,
 			      strerror(-ret));
 	for (i = 0; i < demo->nengines; i++)
 		if (!demo->engines[i].moved)
 			return failed("engine %s moved no page to device %u",
-				      demo->engines[i].name, demo->device);
+				      demo->engines[i].name, common.device);
 	if (stats.pages_held)
 		return failed("%llu pages are still on device %u",
-			      (unsigned long long)stats.pages_held, demo->device);
+			      (unsigned long long)stats.pages_held, common.device);
 	return FERRYCTL_OK;
 }
 
-static bool outcome_seen(const struct demo *demo, int outcome)
+static int all_pieces(struct demo *demo)
 {
-	int i;
+	size_t n;
+	int ret, i;
 
-	for (i = 0; i < demo->nengines; i++)
-		if (demo->engines[i].by_outcome[outcome])
-			return true;
-	return false;
-}
-
-static void add_outcomes(const struct demo *demo, struct libscols_table *table)
-{
-	struct libscols_line *line;
-	char text[24];
-	int i, o;
-
-	for (o = 0; o < NOUTCOMES; o++) {
-		if (!outcome_seen(demo, o))
-			continue;
-		line = scols_table_new_line(table, NULL);
-		snprintf(text, sizeof(text), "pages %s", ferry_outcome_name(o));
-		scols_line_set_data(line, 0, text);
+	for (; demo->checked < demo->size; demo->checked += n) {
+		n = demo->size - demo->checked < demo->piece ? demo->size - demo->checked :
+							       demo->piece;
 		for (i = 0; i < demo->nengines; i++) {
-			snprintf(text, sizeof(text), "%" PRIu64,
-				 demo->engines[i].by_outcome[o]);
-			scols_line_set_data(line, i + 1, text);
+			ret = one_piece(demo, &demo->engines[i], demo->checked, n);
+			if (!ret && interrupted())
+				ret = FERRYCTL_INTERRUPTED;
+			if (ret)
+				return ret;
 		}
 	}
-}
-
-static void add_flushes(const struct demo *demo, struct libscols_table *table, bool out)
-{
-	const struct tlb_counts *tlb;
-	struct libscols_line *line;
-	char text[24];
-	int i;
-
-	line = scols_table_new_line(table, NULL);
-	scols_line_set_data(line, 0, out ? "TLB flushes a page, to the device" :
-					   "TLB flushes a page, home");
-	for (i = 0; i < demo->nengines; i++) {
-		tlb = out ? &demo->engines[i].tlb_out : &demo->engines[i].tlb_back;
-		snprintf(text, sizeof(text), "%.4f",
-			 (double)(tlb->local_one + tlb->local_all + tlb->remote) /
-			 demo->engines[i].moved);
-		scols_line_set_data(line, i + 1, text);
-	}
-}
-
-static void add_ways_home(const struct demo *demo, struct libscols_table *table)
-{
-	struct libscols_line *line = scols_table_new_line(table, NULL);
-	int i;
-
-	scols_line_set_data(line, 0, "way home");
-	for (i = 0; i < demo->nengines; i++)
-		scols_line_set_data(line, i + 1, demo->engines[i].by_touch ? "touch" : "ioctl");
-}
-
-static void report_table(const struct demo *demo)
-{
-	struct libscols_table *table = scols_new_table();
-	int i;
-
-	if (!table)
-		return;
-	scols_table_new_column(table, "ENGINE", 0, 0);
-	for (i = 0; i < demo->nengines; i++)
-		scols_table_new_column(table, demo->engines[i].name, 0, SCOLS_FL_RIGHT);
-	add_outcomes(demo, table);
-	add_ways_home(demo, table);
-	if (demo->engines[0].tlb_out.known) {
-		add_flushes(demo, table, true);
-		add_flushes(demo, table, false);
-	}
-	scols_print_table(table);
-	scols_unref_table(table);
-}
-
-static void report(const struct demo *demo)
-{
-	printf("%s: %" PRIu64 " bytes\n", demo->path, demo->size);
-	report_table(demo);
-	if (!demo->engines[0].tlb_out.known)
-		printf("TLB flushes: this kernel does not count them (CONFIG_DEBUG_TLBFLUSH)\n");
-	printf("ferry: %" PRIu64 " pages to the device and back, checksum OK\n",
-	       demo->engines[0].moved);
+	bar_clear();
+	return check_counters(demo);
 }
 
 /* Those that there are, or the one that was asked for. */
@@ -357,28 +254,29 @@ static int choose_engines(struct demo *demo, uint32_t backends)
 			demo->engines[demo->nengines++] = known[i];
 	if (!demo->nengines)
 		return failed("device %u does not have that engine: see ferryctl info",
-			      demo->device);
-	demo->engines[0].by_touch = !demo->coherent;
+			      common.device);
+	demo->engines[0].by_fault = !demo->coherent;
 	return FERRYCTL_OK;
 }
 
 /* A piece is what the device has room for now, and no more than the file. */
 static int choose_piece(struct demo *demo)
 {
+	char used[SIZE_TEXT], size[SIZE_TEXT];
 	struct drm_ferry_query query;
 	uint64_t room;
 	int ret;
 
 	ret = ferry_query(demo->ferry, &query, sizeof(query));
 	if (ret)
-		return failed("device %u does not answer: %s", demo->device, strerror(-ret));
+		return failed("device %u does not answer: %s", common.device, strerror(-ret));
 	demo->coherent = query.memory_kind == DRM_FERRY_MEMORY_COHERENT;
 	room = query.memory_size - query.memory_used;
 	if (room < demo->page_size)
-		return failed("device %u is full: %llu of %llu bytes are in use (ferryctl stats "
-			      "tells by whom)", demo->device,
-			      (unsigned long long)query.memory_used,
-			      (unsigned long long)query.memory_size);
+		return failed("device %u is full: %s of %s are in use (ferryctl stats says by "
+			      "which processes)", common.device,
+			      size_text(query.memory_used, used),
+			      size_text(query.memory_size, size));
 	demo->piece = room < demo->size ? room : round_up(demo->size, demo->page_size);
 	return choose_engines(demo, query.backends);
 }
@@ -395,15 +293,20 @@ static int allocate(struct demo *demo)
 	return FERRYCTL_OK;
 }
 
+/* Without O_NONBLOCK the open of a FIFO waits for a writer. */
 static int open_file(struct demo *demo)
 {
 	struct stat stat;
 
-	demo->file = open(demo->path, O_RDONLY | O_CLOEXEC);
+	demo->file = open(demo->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (demo->file < 0 || fstat(demo->file, &stat))
 		return failed("%s cannot be opened: %s", demo->path, strerror(errno));
-	if (!S_ISREG(stat.st_mode) || !stat.st_size)
-		return failed("%s is not a regular file with something in it", demo->path);
+	if (!S_ISREG(stat.st_mode))
+		return failed("%s is %s, not a regular file", demo->path,
+			      S_ISFIFO(stat.st_mode) ? "a FIFO" :
+			      S_ISDIR(stat.st_mode) ? "a directory" : "a device or a socket");
+	if (!stat.st_size)
+		return failed("%s has nothing in it, or does not say how much", demo->path);
 	demo->size = stat.st_size;
 	return FERRYCTL_OK;
 }
@@ -411,14 +314,8 @@ static int open_file(struct demo *demo)
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct demo *demo = state->input;
-	char *end;
 
 	switch (key) {
-	case 'd':
-		demo->device = strtoul(arg, &end, 10);
-		if (end == arg || *end)
-			argp_error(state, "'%s' is not the number of a device", arg);
-		return 0;
 	case 'b':
 		if (!strcmp(arg, "own"))
 			demo->backend = DRM_FERRY_BACKEND_OWN;
@@ -444,7 +341,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 int cmd_demo(int argc, char **argv)
 {
 	static const struct argp_option options[] = {
-		{ "device", 'd', "N", 0, "device number (0)", 0 },
 		{ "backend", 'b', "own|core", 0, "one engine (both, where there are two)", 0 },
 		{ 0 },
 	};
@@ -453,6 +349,7 @@ int cmd_demo(int argc, char **argv)
 		.parser = parse,
 		.args_doc = "FILE",
 		.doc = "Move FILE to a device and back with each engine, and check every byte.",
+		.children = json_and_device_options,
 	};
 	struct demo demo = {
 		.page_size = sysconf(_SC_PAGESIZE),
@@ -461,24 +358,15 @@ int cmd_demo(int argc, char **argv)
 	int ret;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &demo);
-	scols_init_debug(0);
-
 	ret = open_file(&demo);
+	ret = ret ?: open_device(&demo.ferry);
 	if (ret)
 		return ret;
-	ret = ferry_open_index(demo.device, &demo.ferry);
-	if (ret == -ENODEV)
-		return demo.device ? failed("there is no device %u: see ferryctl info",
-					    demo.device) : explain_no_device();
-	if (ret)
-		return failed("device %u cannot be opened: %s", demo.device, strerror(-ret));
+	interrupt_catch();
 	ret = choose_piece(&demo);
+	ret = ret ?: allocate(&demo);
 	if (!ret)
-		ret = allocate(&demo);
-	if (!ret)
-		ret = all_pieces(&demo);
-	if (!ret)
-		report(&demo);
+		ret = demo_report(&demo, all_pieces(&demo));
 	ferry_close(demo.ferry);
 	return ret;
 }

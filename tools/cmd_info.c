@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* ferryctl info: a line for each device. */
-#include <libsmartcols/libsmartcols.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <argp.h>
 #include <string.h>
-#include <xf86drm.h>
 
 #include "ferry.h"
 #include "ferryctl.h"
-
-#define MAX_DEVICES 256
 
 enum column {
 	COL_DEVICE,
@@ -21,32 +16,21 @@ enum column {
 	COL_NODE,
 	COL_BACKENDS,
 	COL_ABI,
+	COL_ERROR,
 };
 
-static const struct {
-	const char *name;
-	int flags;
-	int json;
-} columns[] = {
-	[COL_DEVICE] = { "device", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[COL_PATH] = { "path", 0, SCOLS_JSON_STRING },
-	[COL_MEMORY] = { "memory", 0, SCOLS_JSON_STRING },
-	[COL_SIZE] = { "size", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[COL_USED] = { "used", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[COL_PAGE] = { "page", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
-	[COL_NODE] = { "node", SCOLS_FL_RIGHT, SCOLS_JSON_STRING },
-	[COL_BACKENDS] = { "backends", 0, SCOLS_JSON_STRING },
-	[COL_ABI] = { "abi", SCOLS_FL_RIGHT, SCOLS_JSON_NUMBER },
+static const struct sheet_column columns[] = {
+	[COL_DEVICE] = { "device", SHEET_NUMBER },
+	[COL_PATH] = { "path", SHEET_TEXT },
+	[COL_MEMORY] = { "memory", SHEET_TEXT },
+	[COL_SIZE] = { "size", SHEET_BYTES },
+	[COL_USED] = { "used", SHEET_BYTES },
+	[COL_PAGE] = { "page", SHEET_BYTES },
+	[COL_NODE] = { "node", SHEET_TEXT },
+	[COL_BACKENDS] = { "backends", SHEET_TEXT },
+	[COL_ABI] = { "abi", SHEET_NUMBER },
+	[COL_ERROR] = { "error", SHEET_TEXT },
 };
-
-static void set_number(struct libscols_line *line, enum column column,
-		       unsigned long long value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", value);
-	scols_line_set_data(line, column, text);
-}
 
 static const char *backend_names(unsigned int mask)
 {
@@ -56,96 +40,83 @@ static const char *backend_names(unsigned int mask)
 	return core && own ? "core,own" : core ? "core" : own ? "own" : "none";
 }
 
-static void add_device(struct libscols_table *table, const char *path,
-		       const struct drm_ferry_query *query)
+static void show(struct sheet *sheet, const struct drm_ferry_query *query)
 {
-	struct libscols_line *line = scols_table_new_line(table, NULL);
 	char node[16] = "any";
 
 	if (query->node >= 0)
 		snprintf(node, sizeof(node), "%d", query->node);
-	set_number(line, COL_DEVICE, query->index);
-	scols_line_set_data(line, COL_PATH, path);
-	scols_line_set_data(line, COL_MEMORY,
-			    query->memory_kind == DRM_FERRY_MEMORY_COHERENT ?
-			    "coherent" : "private");
-	set_number(line, COL_SIZE, query->memory_size);
-	set_number(line, COL_USED, query->memory_used);
-	set_number(line, COL_PAGE, query->page_size);
-	scols_line_set_data(line, COL_NODE, node);
-	scols_line_set_data(line, COL_BACKENDS, backend_names(query->backends));
-	set_number(line, COL_ABI, query->abi_version);
+	sheet_text(sheet, COL_MEMORY, query->memory_kind == DRM_FERRY_MEMORY_COHERENT ?
+				      "coherent" : "private");
+	sheet_number(sheet, COL_SIZE, query->memory_size);
+	sheet_number(sheet, COL_USED, query->memory_used);
+	sheet_number(sheet, COL_PAGE, query->page_size);
+	sheet_text(sheet, COL_NODE, node);
+	sheet_text(sheet, COL_BACKENDS, backend_names(query->backends));
+	sheet_number(sheet, COL_ABI, query->abi_version);
 }
 
-struct found {
-	char path[64];
-	struct drm_ferry_query query;
-};
-
-/* Returns 1 if there is a Ferry device at this node. */
-static int look_at(const char *path, struct found *found)
+static int query_path(const char *path, struct drm_ferry_query *query)
 {
 	struct ferry *ferry;
+	int ret = ferry_open_path(path, &ferry);
+
+	if (ret)
+		return ret;
+	ret = ferry_query(ferry, query, sizeof(*query));
+	ferry_close(ferry);
+	return ret;
+}
+
+/* A device that does not answer is listed with the reason; returns how many answer. */
+static size_t add_devices(struct sheet *sheet, const struct ferry_list *list)
+{
+	struct drm_ferry_query query;
+	size_t i, answers = 0;
 	int ret;
 
-	if (ferry_open_path(path, &ferry))
-		return 0;
-	ret = ferry_query(ferry, &found->query, sizeof(found->query));
-	ferry_close(ferry);
-	if (ret) {
-		failed("%s did not answer: %s", path, strerror(-ret));
-		return 0;
+	for (i = 0; i < ferry_list_count(list); i++) {
+		sheet_row(sheet);
+		sheet_number(sheet, COL_DEVICE, ferry_list_number(list, i));
+		sheet_text(sheet, COL_PATH, ferry_list_path(list, i));
+		ret = query_path(ferry_list_path(list, i), &query);
+		if (ret)
+			sheet_text(sheet, COL_ERROR, strerror(-ret));
+		else
+			show(sheet, &query);
+		answers += !ret;
 	}
-	snprintf(found->path, sizeof(found->path), "%s", path);
-	return 1;
+	return answers;
 }
 
-static int by_index(const void *a, const void *b)
+static int list_devices(const struct ferry_list *list)
 {
-	const struct found *left = a, *right = b;
+	struct json *json = common.json ? json_create() : NULL;
+	struct sheet *sheet = sheet_create(json, "devices", columns,
+					   sizeof(columns) / sizeof(*columns));
+	size_t answers = add_devices(sheet, list);
 
-	return (left->query.index > right->query.index) -
-	       (left->query.index < right->query.index);
-}
-
-static int add_devices(struct libscols_table *table)
-{
-	drmDevicePtr devices[MAX_DEVICES];
-	struct found found[MAX_DEVICES];
-	int n = drmGetDevices2(0, devices, MAX_DEVICES), nfound = 0, i;
-
-	if (n < 0)
-		return 0;
-	for (i = 0; i < n; i++)
-		if (devices[i]->available_nodes & 1 << DRM_NODE_RENDER)
-			nfound += look_at(devices[i]->nodes[DRM_NODE_RENDER], &found[nfound]);
-	drmFreeDevices(devices, n);
-
-	qsort(found, nfound, sizeof(*found), by_index);
-	for (i = 0; i < nfound; i++)
-		add_device(table, found[i].path, &found[i].query);
-	return nfound;
+	sheet_end(sheet);
+	if (json)
+		json_print(json);
+	return answers ? FERRYCTL_OK : failed("no device answers");
 }
 
 int cmd_info(int argc, char **argv)
 {
-	static const char doc[] =
-		"List the Ferry devices; sizes in bytes. Without any, say what is missing "
-		"and exit with 1.";
-	struct libscols_table *table;
-	size_t i;
-	int found;
+	static const struct argp argp = {
+		.doc = "List the Ferry devices. Without any that answers, say what is missing "
+		       "and exit with 1.",
+		.children = json_option,
+	};
+	struct ferry_list *list;
+	int ret;
 
-	table = table_create(argc, argv, doc, "devices");
-	if (!table)
-		return FERRYCTL_FAILED;
-	for (i = 0; i < sizeof(columns) / sizeof(*columns); i++)
-		scols_column_set_json_type(scols_table_new_column(table, columns[i].name, 0,
-								  columns[i].flags),
-					   columns[i].json);
-	found = add_devices(table);
-	if (found)
-		scols_print_table(table);
-	scols_unref_table(table);
-	return found ? FERRYCTL_OK : explain_no_device();
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	ret = ferry_list_create(&list);
+	if (ret)
+		return failed("the devices cannot be listed: %s", strerror(-ret));
+	ret = ferry_list_count(list) ? list_devices(list) : explain_no_device();
+	ferry_list_free(list);
+	return ret;
 }

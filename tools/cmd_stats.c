@@ -3,157 +3,210 @@
  * ferryctl stats: the counters of every open Ferry file, by process, from
  * /proc/PID/fdinfo (the keys are those of drm-usage-stats, and Ferry's own).
  */
+#include <argp.h>
 #include <ctype.h>
 #include <dirent.h>
-#include <libsmartcols/libsmartcols.h>
-#include <stdio.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "ferry.h"
 #include "ferryctl.h"
 
 /* A column for each key; the first ones are not from fdinfo. */
-static const struct {
-	const char *name;
-	const char *key;
-} columns[] = {
-	{ "pid", NULL },
-	{ "command", NULL },
-	{ "fd", NULL },
-	{ "device", "ferry-device" },
-	{ "held", "ferry-pages-held" },
-	{ "to-device", "ferry-to-device" },
-	{ "zero-filled", "ferry-zero-filled" },
-	{ "to-system", "ferry-to-system" },
-	{ "failed", "ferry-failed" },
-	{ "cpu-faults", "ferry-cpu-faults" },
-	{ "around", "ferry-cpu-faults-around" },
-	{ "device-faults", "ferry-device-faults" },
-	{ "bytes-read", "ferry-bytes-read" },
-	{ "bytes-written", "ferry-bytes-written" },
+enum { COL_PID, COL_COMMAND, COL_FD, COL_FIRST_KEY };
+
+static const struct sheet_column columns[] = {
+	[COL_PID] = { "pid", SHEET_NUMBER },
+	[COL_COMMAND] = { "command", SHEET_TEXT },
+	[COL_FD] = { "fd", SHEET_NUMBER },
+	{ "device", SHEET_NUMBER },
+	{ "held", SHEET_NUMBER },
+	{ "to-device", SHEET_NUMBER },
+	{ "zero-filled", SHEET_NUMBER },
+	{ "to-system", SHEET_NUMBER },
+	{ "failed", SHEET_NUMBER },
+	{ "cpu-faults", SHEET_NUMBER },
+	{ "around", SHEET_NUMBER },
+	{ "device-faults", SHEET_NUMBER },
+	{ "bytes-read", SHEET_BYTES },
+	{ "bytes-written", SHEET_BYTES },
 };
 
 #define NCOLUMNS (sizeof(columns) / sizeof(*columns))
 
-enum { COL_PID, COL_COMMAND, COL_FD, COL_FIRST_KEY };
+static const char *const keys[NCOLUMNS] = {
+	[COL_FIRST_KEY] = "ferry-device",
+	"ferry-pages-held",
+	"ferry-to-device",
+	"ferry-zero-filled",
+	"ferry-to-system",
+	"ferry-failed",
+	"ferry-cpu-faults",
+	"ferry-cpu-faults-around",
+	"ferry-device-faults",
+	"ferry-bytes-read",
+	"ferry-bytes-written",
+};
+
+struct counters {
+	bool ours;
+	bool known[NCOLUMNS];
+	unsigned long long values[NCOLUMNS];
+};
 
 static bool is_number(const char *name)
 {
 	return isdigit((unsigned char)*name);
 }
 
-static void set_key(struct libscols_line *line, const char *text)
+static void set_key(struct counters *counters, const char *text)
 {
 	size_t i, length;
 
 	for (i = COL_FIRST_KEY; i < NCOLUMNS; i++) {
-		length = strlen(columns[i].key);
-		if (!strncmp(text, columns[i].key, length) && text[length] == ':') {
-			text += length + 1;
-			scols_line_set_data(line, i, text + strspn(text, " \t"));
+		length = strlen(keys[i]);
+		if (!strncmp(text, keys[i], length) && text[length] == ':') {
+			counters->values[i] = strtoull(text + length + 1, NULL, 10);
+			counters->known[i] = true;
 			return;
 		}
 	}
 }
 
-/* Returns whether this file is one of a Ferry device. */
-static bool read_fdinfo(struct libscols_line *line, const char *path)
+static void read_fdinfo(struct counters *counters, const char *path)
 {
-	bool ours = false;
+	FILE *file = fopen(path, "re");
 	char text[256];
-	FILE *file;
 
-	file = fopen(path, "re");
+	memset(counters, 0, sizeof(*counters));
 	if (!file)
-		return false;
+		return;
 	while (fgets(text, sizeof(text), file)) {
-		text[strcspn(text, "\n")] = 0;
-		ours |= !strcmp(text, "drm-driver:\tferry");
-		set_key(line, text);
+		counters->ours |= !strcmp(text, "drm-driver:\tferry\n");
+		set_key(counters, text);
 	}
 	fclose(file);
-	return ours;
 }
 
-static void set_command(struct libscols_line *line, const char *pid)
+/* A name may have any byte but zero in it, and the kernel adds a newline. */
+static void read_command(const char *pid, char *text, size_t size)
 {
-	char path[64], text[64];
-	FILE *file;
+	char path[64];
+	ssize_t n = 0;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
-	file = fopen(path, "re");
-	if (file && fgets(text, sizeof(text), file)) {
-		text[strcspn(text, "\n")] = 0;
-		scols_line_set_data(line, COL_COMMAND, text);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, size - 1);
+		close(fd);
 	}
-	if (file)
-		fclose(file);
+	text[n > 0 ? n - 1 : 0] = 0;
 }
 
-static void add_process(struct libscols_table *table, const char *pid)
+static void add_file(struct sheet *sheet, const char *pid, const char *fd,
+		     const struct counters *counters)
 {
-	struct libscols_line *line;
+	char command[64];
+	size_t i;
+
+	read_command(pid, command, sizeof(command));
+	sheet_row(sheet);
+	sheet_number(sheet, COL_PID, strtoull(pid, NULL, 10));
+	sheet_text(sheet, COL_COMMAND, command);
+	sheet_number(sheet, COL_FD, strtoull(fd, NULL, 10));
+	for (i = COL_FIRST_KEY; i < NCOLUMNS; i++)
+		if (counters->known[i])
+			sheet_number(sheet, i, counters->values[i]);
+}
+
+/* Returns how many Ferry files the process has open. */
+static size_t add_process(struct sheet *sheet, const char *pid)
+{
+	struct counters counters;
 	struct dirent *entry;
 	char path[128];
+	size_t n = 0;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/fdinfo", pid);
 	dir = opendir(path);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
+	while (dir && (entry = readdir(dir))) {
 		if (!is_number(entry->d_name))
 			continue;
-		line = scols_table_new_line(table, NULL);
 		snprintf(path, sizeof(path), "/proc/%.20s/fdinfo/%.20s", pid, entry->d_name);
-		if (!line || !read_fdinfo(line, path)) {
-			scols_table_remove_line(table, line);
-			continue;
-		}
-		scols_line_set_data(line, COL_PID, pid);
-		scols_line_set_data(line, COL_FD, entry->d_name);
-		set_command(line, pid);
+		read_fdinfo(&counters, path);
+		if (counters.ours)
+			add_file(sheet, pid, entry->d_name, &counters);
+		n += counters.ours;
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
+	return n;
 }
 
-static int add_processes(struct libscols_table *table)
+static size_t add_processes(struct sheet *sheet, DIR *dir)
 {
 	struct dirent *entry;
-	DIR *dir;
+	size_t n = 0;
 
-	dir = opendir("/proc");
-	if (!dir)
-		return failed("/proc cannot be read: is it mounted?");
 	while ((entry = readdir(dir)))
 		if (is_number(entry->d_name))
-			add_process(table, entry->d_name);
-	closedir(dir);
-	return FERRYCTL_OK;
+			n += add_process(sheet, entry->d_name);
+	return n;
+}
+
+/* No file is open: is there a device to open? */
+static int explain_none(void)
+{
+	struct ferry_list *list;
+	int ret = ferry_list_create(&list);
+
+	if (ret)
+		return failed("the devices cannot be listed: %s", strerror(-ret));
+	ret = ferry_list_count(list) ? FERRYCTL_OK : explain_no_device();
+	ferry_list_free(list);
+	if (!ret && !common.json)
+		puts("No Ferry file is open in any process that you may look at.");
+	return ret;
+}
+
+static int list_files(DIR *dir)
+{
+	struct json *json = common.json ? json_create() : NULL;
+	struct sheet *sheet = sheet_create(json, "files", columns, NCOLUMNS);
+	size_t n = add_processes(sheet, dir);
+	int ret = n ? FERRYCTL_OK : explain_none();
+
+	if (n || json)
+		sheet_end(sheet);
+	else
+		sheet_drop(sheet);
+	if (json && ret)
+		json_drop(json);
+	else if (json)
+		json_print(json);
+	return ret;
 }
 
 int cmd_stats(int argc, char **argv)
 {
-	static const char doc[] =
-		"List the open Ferry files of all processes that you may look at, with "
-		"their counters: pages, faults, bytes.";
-	struct libscols_column *column;
-	struct libscols_table *table;
-	size_t i;
+	static const struct argp argp = {
+		.doc = "List the open Ferry files of all processes that you may look at, with "
+		       "their counters: pages, faults, bytes.",
+		.children = json_option,
+	};
+	DIR *dir;
 	int ret;
 
-	table = table_create(argc, argv, doc, "files");
-	if (!table)
-		return FERRYCTL_FAILED;
-	for (i = 0; i < NCOLUMNS; i++) {
-		column = scols_table_new_column(table, columns[i].name, 0,
-						i == COL_COMMAND ? 0 : SCOLS_FL_RIGHT);
-		scols_column_set_json_type(column, i == COL_COMMAND ? SCOLS_JSON_STRING :
-						   SCOLS_JSON_NUMBER);
-	}
-	ret = add_processes(table);
-	if (!ret)
-		scols_print_table(table);
-	scols_unref_table(table);
+	argp_parse(&argp, argc, argv, 0, NULL, NULL);
+	dir = opendir("/proc");
+	if (!dir)
+		return failed("/proc cannot be read: %s", strerror(errno));
+	ret = list_files(dir);
+	closedir(dir);
 	return ret;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* ferryctl: the table of subcommands, one file each. */
 #include <argp.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,7 +38,7 @@ static char *help_filter(int key, const char *text, void *input)
 	for (i = 0; i < NCOMMANDS; i++)
 		fprintf(stream, "  %-8s %s\n", commands[i].name, commands[i].help);
 	fprintf(stream, "\nferryctl COMMAND --help tells more.\n"
-		"Exit status: 0, 1 it failed, 2 wrong usage.\v");
+		"Exit status: 0, 1 it failed, 2 wrong usage, 130 interrupted by SIGINT.\v");
 	fclose(stream);
 	return out;
 }
@@ -84,12 +85,18 @@ int main(int argc, char **argv)
 {
 	struct choice choice = { 0 };
 	char name[32];
+	int status;
 
+	check_output_at_exit();
+	setlocale(LC_CTYPE, "");
 	argp_err_exit_status = FERRYCTL_USAGE;
 	argp_program_version_hook = print_version;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &choice);
 
 	snprintf(name, sizeof(name), "ferryctl %s", choice.command->name);
 	argv[choice.first] = name;
-	return choice.command->run(argc - choice.first, argv + choice.first);
+	status = choice.command->run(argc - choice.first, argv + choice.first);
+	if (status == FERRYCTL_FAILED && common.json)
+		print_error();
+	return status;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * Why there is no device: the module, then what the kernel was built with, from
- * /proc/config.gz or /boot/config-RELEASE.
+ * Why there is no device: the module, the nodes, then what the kernel was built with,
+ * from /proc/config.gz or where distributions keep it.
  */
 #include <dirent.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "ferryctl.h"
@@ -19,72 +19,145 @@ static const char *const needed[] = {
 	"CONFIG_DRM",
 };
 
+/* The module builds against no other (vm/module). */
+#define SERIES "6.12."
+
 #define NNEEDED (sizeof(needed) / sizeof(*needed))
 
-static bool module_loaded(void)
-{
-	DIR *dir = opendir("/sys/module/ferry");
-
-	if (dir)
-		closedir(dir);
-	return dir;
-}
+static struct absence {
+	bool explained;
+	struct utsname kernel;
+	bool series;	/* of the kernel: one that the module builds against */
+	bool module;
+	unsigned int devices;	/* that the kernel has, whether or not they have nodes */
+	bool config_known;
+	bool lacks[NNEEDED];
+	unsigned int nlacks;
+	const char *advice;
+} found;
 
 static gzFile open_config(const char *release)
 {
-	char path[sizeof("/boot/config-") + sizeof(((struct utsname *)0)->release)];
+	static const char *const places[] = {
+		"/boot/config-", "",
+		"/lib/modules/", "/config",
+		"/lib/modules/", "/build/.config",
+	};
 	gzFile file = gzopen("/proc/config.gz", "re");
+	char path[256];
+	size_t i;
 
-	if (file)
-		return file;
-	snprintf(path, sizeof(path), "/boot/config-%s", release);
-	return gzopen(path, "re");
+	for (i = 0; !file && i < sizeof(places) / sizeof(*places); i += 2) {
+		snprintf(path, sizeof(path), "%s%s%s", places[i], release, places[i + 1]);
+		file = gzopen(path, "re");
+	}
+	return file;
 }
 
-/* Returns how many are missing, -1 when the configuration is not to be had. */
-static int report_missing(const char *release)
+static bool sets(const char *line, const char *symbol)
 {
-	bool found[NNEEDED] = { false };
-	gzFile config = open_config(release);
-	int missing = 0;
+	size_t n = strlen(symbol);
+
+	return !strncmp(line, symbol, n) && (!strncmp(line + n, "=y", 2) ||
+					     !strncmp(line + n, "=m", 2));
+}
+
+static void read_config(struct absence *absence)
+{
+	gzFile config = open_config(absence->kernel.release);
 	char line[256];
 	size_t i;
 
 	if (!config)
-		return -1;
+		return;
+	absence->config_known = true;
+	memset(absence->lacks, true, sizeof(absence->lacks));
 	while (gzgets(config, line, sizeof(line)))
 		for (i = 0; i < NNEEDED; i++)
-			if (!strncmp(line, needed[i], strlen(needed[i])) &&
-			    (!strncmp(line + strlen(needed[i]), "=y", 2) ||
-			     !strncmp(line + strlen(needed[i]), "=m", 2)))
-				found[i] = true;
+			if (sets(line, needed[i]))
+				absence->lacks[i] = false;
 	gzclose(config);
 	for (i = 0; i < NNEEDED; i++)
-		if (!found[i]) {
-			missing++;
-			failed("this kernel (%s) lacks %s", release, needed[i]);
-		}
-	return missing;
+		absence->nlacks += absence->lacks[i];
+}
+
+static unsigned int count_devices(void)
+{
+	DIR *dir = opendir("/sys/bus/platform/devices");
+	struct dirent *entry;
+	unsigned int n = 0, number;
+
+	while (dir && (entry = readdir(dir)))
+		n += sscanf(entry->d_name, "ferry%u", &number) == 1;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+static const char *advise(const struct absence *absence)
+{
+	if (absence->devices)
+		return "a container has nodes only if it was given them";
+	if (absence->module)
+		return "load it with devices= or, on a kernel without CONFIG_DEVICE_PRIVATE, "
+		       "with coherent=";
+	if (absence->nlacks || !absence->config_known || !absence->series)
+		return "'make run' starts a kernel that has all that is needed";
+	return "this kernel has what is needed: build with 'make module KERNELDIR=...' and "
+	       "load it with insmod";
+}
+
+static void look(struct absence *absence)
+{
+	absence->explained = true;
+	uname(&absence->kernel);
+	absence->series = !strncmp(absence->kernel.release, SERIES, sizeof(SERIES) - 1);
+	absence->module = !access("/sys/module/ferry", F_OK);
+	absence->devices = count_devices();
+	read_config(absence);
+	absence->advice = advise(absence);
 }
 
 int explain_no_device(void)
 {
-	struct utsname name;
+	const char *release = found.kernel.release;
+	size_t i;
 
-	uname(&name);
-	if (module_loaded())
-		return failed("the module ferry is loaded, but no device of it can be opened: "
-			      "is /dev/dri/renderD* readable and writable for you?");
-	failed("no Ferry device: the module ferry is not loaded");
-	switch (report_missing(name.release)) {
-	case -1:
-		return failed("what this kernel (%s) was built with is neither in /proc/config.gz "
-			      "nor in /boot; 'make run' starts one that has all that is needed",
-			      name.release);
-	case 0:
-		return failed("this kernel has what is needed: build with 'make module "
-			      "KERNELDIR=...' and load it with insmod");
-	default:
-		return failed("'make run' starts a kernel that has all that is needed");
-	}
+	look(&found);
+	if (found.devices)
+		failed("no Ferry device: the kernel (%s) has %u, but /dev/dri has no node of them",
+		       release, found.devices);
+	else if (found.module)
+		failed("no Ferry device: the module ferry is loaded without any (kernel %s)",
+		       release);
+	else
+		failed("no Ferry device: the module ferry is not loaded (kernel %s)", release);
+	if (!found.module && !found.series)
+		failed("the module is for kernels " SERIES "*, this one is %s", release);
+	for (i = 0; i < NNEEDED; i++)
+		if (found.lacks[i])
+			failed("this kernel (%s) lacks %s", release, needed[i]);
+	if (!found.config_known)
+		failed("what this kernel (%s) was built with is not known: no /proc/config.gz, "
+		       "nothing in /boot or /lib/modules", release);
+	return failed("%s", found.advice);
+}
+
+void explain_json(struct json *json)
+{
+	size_t i;
+
+	if (!found.explained)
+		return;
+	json_text(json, "kernel", found.kernel.release);
+	json_bool(json, "kernel-suits", found.series);
+	json_bool(json, "module-loaded", found.module);
+	json_number(json, "kernel-devices", found.devices);
+	json_bool(json, "config-known", found.config_known);
+	json_open(json, "lacks", '[');
+	for (i = 0; i < NNEEDED; i++)
+		if (found.lacks[i])
+			json_text(json, NULL, needed[i]);
+	json_close(json);
+	json_text(json, "advice", found.advice);
 }

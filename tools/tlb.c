@@ -42,6 +42,11 @@ struct tlb_counts tlb_since(struct tlb_counts before)
 	return now;
 }
 
+double tlb_per_page(const struct tlb_counts *counts, unsigned long long npages)
+{
+	return (double)(counts->local_one + counts->local_all + counts->remote) / npages;
+}
+
 void tlb_add(struct tlb_counts *sum, struct tlb_counts more)
 {
 	sum->known = more.known;
