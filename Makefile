@@ -21,7 +21,7 @@ SONAME = libferry.so.1
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-full bench bench-quick mutants hmm-tests kernel module \
-	userlib install check shell clean deps tests bench-programs
+	userlib install check shell clean deps tests bench-programs fuzz fuzz-program
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do \
@@ -56,6 +56,11 @@ bench-quick:	## the figures with targets, in under 5 minutes; writes build/bench
 
 mutants:	## break Ferry in known ways; the tests must notice each
 	@tests/mutants/run
+
+fuzz:	## random programs with and without a device; SECONDS=60 SEED=1 KERNEL=debug
+	@$(STEP) 1/2 'tools' -- vm/deps
+	@$(STEP) 2/2 'kernel $(or $(KERNEL),lean)' -- vm/kernel $(or $(KERNEL),lean)
+	@tests/fuzz/run --kernel '$(or $(KERNEL),lean)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
 
 shell:	## a shell in the guest, with the module loaded
 	@$(STEP) 1/3 'tools' -- vm/deps
@@ -158,6 +163,18 @@ $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
 		$(call deps_of,cflags,libdrm) -o $@ $< $(B)/libferry.a \
 		$(call deps_of,libs,libdrm)
+
+# The fuzz is one program; what it prints as C, it carries along as text.
+fuzzsrc = $(wildcard tests/fuzz/*.c)
+fuzz-program: $(B)/fuzz/fuzz
+
+$(B)/fuzz/%.o: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) uapi/drm/ferry_drm.h
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE -Iuapi $(call deps_of,cflags,libdrm) \
+		-c -o $@ $<
+
+$(B)/fuzz/fuzz: $(fuzzsrc:tests/fuzz/%.c=$(B)/fuzz/%.o)
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -lpthread
 
 # The benchmark's programs; the ABI of test_hmm is from the kernel's tree.
 benchlib = $(patsubst %,$(B)/bench/bin/%.o,bench memory mover)

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two runs of one program, without a device and with one: the first difference, in the
+ * order of steps.
+ *
+ * Every difference that is allowed is in this file, with its reason, and in the table of
+ * docs/fuzz.md under the same name:
+ *
+ * where		a device page is not present to the CPU; what is on the device is not
+ *			swapped out. So "there" is compared, not where.
+ * filled		MIGRATE makes cleared pages of holes and zero pages: a page may be
+ *			there with a device and not without. It reads zero all the same.
+ * over-reported	a page may be soft-dirty that nobody wrote: the bit is set where it
+ *			cannot be kept exactly. It is never lost.
+ * mapcount		"mapped once" is of pages that are present in both runs, and was not
+ *			swapped out in either: who maps a page again is up to the order in
+ *			which its processes touch it.
+ * freed		after MADV_FREE the old data or zero is read, and the page may be gone;
+ *			so after an access that faulted midway.
+ * dirty		more is dirty with a device than without: a page that MADV_FREE passes
+ *			over, one that the device wrote. Never less.
+ * ksm			KSM merges when its thread comes by, and drops the soft-dirty and
+ *			uffd-wp bits of what it merges (replace_page()): once a program has
+ *			asked for it, contents and processes alone are compared.
+ * core-zero-page	the kernel's engine drops uffd-wp of a zero page that it fills
+ *			(docs/findings.md).
+ * batches		counters are added up by batches of each CPU: RssAnon within 64 pages
+ *			a CPU, memory.stat within 16 pages; and not where the program made the
+ *			group give back memory of any kind.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+
+#define RSS_BATCH 64
+#define STAT_BATCH 16
+
+const char *const difference_names[DIFFERENCES] = {
+	[SAME] = "none",
+	[RESULT] = "result",
+	[WHO_LIVES] = "who lives",
+	[OOM_KILL] = "OOM kill",
+	[PAGE_LOST] = "page lost",
+	[SOFT_DIRTY_LOST] = "soft-dirty lost",
+	[UFFD_WP_CHANGED] = "uffd-wp changed",
+	[EXCLUSIVE_CHANGED] = "mapped-once changed",
+	[LEFT_MIGRATING] = "migration entry left",
+	[SMAPS_OFF] = "smaps",
+	[DIRTY_LOST] = "dirty lost",
+	[LOCKED_CHANGED] = "VmLck",
+	[CONTENTS] = "contents",
+	[RSS_OFF] = "rss",
+	[STAT_OFF] = "memory.stat",
+	[HUNG] = "hung",
+	[KERNEL_LOG] = "kernel log",
+};
+
+/* What came before a step and makes comparison less exact. */
+struct past {
+	bool swapped;
+	bool reclaimed;
+	bool merged;
+};
+
+static struct past past_of(const struct program *program, int last)
+{
+	struct past past = { 0 };
+	int i;
+
+	for (i = 0; i <= last; i++) {
+		past.swapped |= !!(ops[program->steps[i].op].flags & OP_SWAPS);
+		past.reclaimed |= !!(ops[program->steps[i].op].flags & OP_RECLAIMS);
+		past.merged |= !!(ops[program->steps[i].op].flags & OP_MERGES);
+	}
+	return past;
+}
+
+static void found(struct finding *finding, enum difference what, int step,
+		  const char *format, ...)
+{
+	va_list args;
+
+	finding->what = what;
+	finding->step = step;
+	va_start(args, format);
+	vsnprintf(finding->text, sizeof(finding->text), format, args);
+	va_end(args);
+}
+
+/* What a page is without a device and with one; SAME if it may be so. */
+static enum difference compare_page(uint8_t plain, uint8_t device, enum backend which,
+				    struct past past)
+{
+	uint8_t changed = plain ^ device;
+
+	if (device & PAGE_MIGRATING)
+		return LEFT_MIGRATING;
+	if (past.merged)
+		return SAME;
+	if (plain & PAGE_THERE && !(device & PAGE_THERE))
+		return PAGE_LOST;
+	if (plain & PAGE_SOFT_DIRTY && !(device & PAGE_SOFT_DIRTY))
+		return SOFT_DIRTY_LOST;
+	if (changed & PAGE_UFFD_WP && plain & PAGE_THERE &&
+	    (which == OWN || plain & PAGE_REAL))
+		return UFFD_WP_CHANGED;
+	if (changed & PAGE_EXCLUSIVE && plain & device & PAGE_PRESENT &&
+	    plain & device & PAGE_REAL && !past.swapped)
+		return EXCLUSIVE_CHANGED;
+	return SAME;
+}
+
+static void compare_pages(const struct process_state *plain,
+			  const struct process_state *device, struct past past,
+			  struct finding *finding)
+{
+	enum difference what;
+	int page;
+
+	for (page = 0; page < PAGES; page++) {
+		if (plain->undefined[page] || device->undefined[page])
+			continue;
+		what = compare_page(plain->pages[page], device->pages[page],
+				    finding->backend, past);
+		if (what) {
+			found(finding, what, finding->step,
+			      "page %d: %02x without a device, %02x with", page,
+			      plain->pages[page], device->pages[page]);
+			return;
+		}
+	}
+}
+
+static bool any_undefined(const struct process_state *state, int area)
+{
+	int i;
+
+	for (i = 0; i < AREA_PAGES; i++)
+		if (state->undefined[area * AREA_PAGES + i])
+			return true;
+	return false;
+}
+
+/* smaps against pagemap in the same run, and what is dirty against the other run. */
+static void compare_areas(const struct process_state *plain,
+			  const struct process_state *device, struct past past,
+			  struct finding *finding)
+{
+	const struct area_state *p, *d;
+	int area;
+
+	if (past.merged)
+		return;
+	for (area = 0; area < AREAS; area++) {
+		p = &plain->areas[area];
+		d = &device->areas[area];
+		if (d->rss + d->swap != d->real) {
+			found(finding, SMAPS_OFF, finding->step,
+			      "area %d: rss %d, swap %d, pages %d", area, d->rss, d->swap,
+			      d->real);
+			return;
+		}
+		if (d->dirty + d->swap < p->dirty && !any_undefined(plain, area) &&
+		    !any_undefined(device, area)) {
+			found(finding, DIRTY_LOST, finding->step,
+			      "area %d: %d dirty without a device, %d with", area, p->dirty,
+			      d->dirty);
+			return;
+		}
+	}
+}
+
+static void compare_process(const struct process_state *plain,
+			    const struct process_state *device, struct past past,
+			    bool closely, struct finding *finding)
+{
+	if (plain->alive != device->alive)
+		found(finding, WHO_LIVES, finding->step, "%s", device->alive ?
+		      "alive with a device only" : "dead with a device only");
+	if (!plain->alive || finding->what)
+		return;
+	if (plain->locked != device->locked)
+		found(finding, LOCKED_CHANGED, finding->step, "%ld KiB without, %ld with",
+		      plain->locked, device->locked);
+	if (!finding->what)
+		compare_pages(plain, device, past, finding);
+	if (!finding->what && closely)
+		compare_areas(plain, device, past, finding);
+}
+
+static void compare_step(const struct observation *plain,
+			 const struct observation *device, struct past past,
+			 struct finding *finding)
+{
+	int slot, step = finding->step;
+
+	if (plain->done && device->done && plain->result != device->result)
+		found(finding, RESULT, step, "%ld without a device, %ld with",
+		      plain->result, device->result);
+	if (finding->what || !plain->observed || !device->observed)
+		return;
+	if (device->oom_kills > plain->oom_kills)
+		found(finding, OOM_KILL, step, "%ld without a device, %ld with",
+		      plain->oom_kills, device->oom_kills);
+	for (slot = 0; slot < PROCESSES && !finding->what; slot++) {
+		compare_process(&plain->processes[slot], &device->processes[slot], past,
+				plain->closely && device->closely, finding);
+		if (finding->what)
+			snprintf(finding->text + strnlen(finding->text, MAX_TEXT - 16), 16,
+				 " (process %d)", slot);
+	}
+}
+
+static void compare_contents(const struct run *plain, const struct run *device,
+			     const struct observation *p, const struct observation *d,
+			     struct finding *finding)
+{
+	int slot, page;
+
+	for (slot = 0; slot < PROCESSES; slot++) {
+		if (!p->processes[slot].alive)
+			continue;
+		for (page = 0; page < PAGES; page++) {
+			if (p->processes[slot].undefined[page] ||
+			    d->processes[slot].undefined[page] ||
+			    plain->ending.hash[slot][page] == device->ending.hash[slot][page])
+				continue;
+			found(finding, CONTENTS, finding->step, "process %d, page %d", slot,
+			      page);
+			return;
+		}
+	}
+}
+
+static void compare_accounts(const struct run *plain, const struct run *device,
+			     struct past past, struct finding *finding)
+{
+	long limit = RSS_BATCH * sysconf(_SC_NPROCESSORS_ONLN);
+	int slot;
+
+	for (slot = 0; slot < PROCESSES; slot++)
+		if (labs(device->ending.rss_off[slot]) > limit)
+			found(finding, RSS_OFF, finding->step,
+			      "process %d: RssAnon is off by %ld pages", slot,
+			      device->ending.rss_off[slot]);
+	if (!past.reclaimed &&
+	    labs(device->ending.stat_off - plain->ending.stat_off) > STAT_BATCH)
+		found(finding, STAT_OFF, finding->step,
+		      "anon but for the areas' pages: %ld without a device, %ld with",
+		      plain->ending.stat_off, device->ending.stat_off);
+}
+
+/* @finding->backend says which backend @device ran with. */
+void compare(const struct program *program, const struct run *plain,
+	     const struct run *device, struct finding *finding)
+{
+	int last = program->count - 1, i;
+
+	finding->what = SAME;
+	for (i = 0; i <= last && !finding->what; i++) {
+		finding->step = i;
+		compare_step(&plain->steps[i], &device->steps[i], past_of(program, i),
+			     finding);
+	}
+	if (finding->what)
+		return;
+	finding->step = last;
+	if (device->ending.hung || device->ending.reached != plain->ending.reached)
+		found(finding, HUNG, last, "the run did not come to its end");
+	if (finding->what || last < 0)
+		return;
+	compare_contents(plain, device, &plain->steps[last], &device->steps[last], finding);
+	if (!finding->what)
+		compare_accounts(plain, device, past_of(program, last), finding);
+}

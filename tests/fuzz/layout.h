@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a program's memory is, and what its processes share; see prelude.h. */
+#ifndef FERRY_FUZZ_LAYOUT_H
+#define FERRY_FUZZ_LAYOUT_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PAGE 4096ul
+#define PAGE_WORDS (PAGE / sizeof(uint64_t))
+#define AREAS 5
+#define AREA_PAGES 16
+#define PAGES (AREAS * AREA_PAGES)
+#define AREA_STRIDE 0x200000ul
+#define AREA_BASE 0x100000000000ul
+#define ODD_SHIFT (AREA_PAGES / 2 * PAGE)
+#define FAULT (-EFAULT)
+
+#define PROCESSES 4
+#define THREADS 2
+
+enum backend { NO_DEVICE, OWN, CORE, COHERENT, BACKENDS };
+
+/* Shared by all processes of a run. */
+struct shared {
+	struct {
+		_Atomic int pid;	/* 0: not there */
+		uint8_t undefined[PAGES];	/* the process's shadow, after a step */
+	} processes[PROCESSES];
+	char group[64];			/* directory of the run's memory cgroup */
+};
+
+static inline uint8_t *area_at(int area)
+{
+	return (uint8_t *)(AREA_BASE + area * AREA_STRIDE - (area & 1) * ODD_SHIFT);
+}
+
+/* The address of page @page of all pages of the program. */
+static inline uint8_t *page_at(int page)
+{
+	return area_at(page / AREA_PAGES) + page % AREA_PAGES * PAGE;
+}
+
+/* The number of the page at an address; the reverse of page_at(). */
+static inline int page_of(const void *at)
+{
+	uintptr_t from = (uintptr_t)at - AREA_BASE + ODD_SHIFT;
+	int area = from / AREA_STRIDE;
+
+	return area * AREA_PAGES + ((const uint8_t *)at - area_at(area)) / PAGE;
+}
+
+#endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes that come and go, references that hold pages, write protection by
+ * userfaultfd, limits of the memory cgroup, and threads that write while pages move.
+ */
+#ifndef FERRY_FUZZ_OPS_PROCESS_H
+#define FERRY_FUZZ_OPS_PROCESS_H
+
+#include "ops_device.h"
+
+/* The loop of a thread of the program: the executor's, or a printed program's. */
+static void *run_thread(void *thread);
+
+/* What a process has open besides its devices. */
+static int uffd = -1, gup = -1, spliced[2] = { -1, -1 };
+static uint8_t *spliced_at;
+static int spliced_pages;
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* A process's own beginning: its devices, its second thread. */
+static void begin_process(int slot)
+{
+	pthread_t thread;
+	long id;
+
+	my_process = slot;
+	my_thread = 0;
+	close_one(&uffd);
+	close_one(&gup);
+	close_one(&spliced[0]);
+	close_one(&spliced[1]);
+	close_devices();
+	if (open_devices())
+		_exit(3);
+	for (id = 1; id < THREADS; id++)
+		if (pthread_create(&thread, NULL, run_thread, (void *)id))
+			_exit(3);
+	memcpy(shared->processes[slot].undefined, undefined, sizeof(undefined));
+	shared->processes[slot].pid = getpid();
+}
+
+/* The first process, alone in its group: all areas are mapped and written. */
+static void begin_program(void)
+{
+	char path[128];
+	int area;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", shared->group);
+	if (put_text(path, "0"))
+		_exit(3);
+	signal(SIGCHLD, SIG_IGN);
+	catch_faults();
+	for (area = 0; area < AREAS; area++)
+		if (op_map(area_at(area), AREA_PAGES, area) ||
+		    op_write(area_at(area), AREA_PAGES, area))
+			_exit(3);
+	begin_process(0);
+}
+
+static long op_fork(uint8_t *at, int n, uint32_t slot)
+{
+	pid_t pid;
+
+	(void)at;
+	(void)n;
+	if (shared->processes[slot].pid)
+		return -EBUSY;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (!pid) {
+		begin_process(slot);
+		return 0;
+	}
+	while (!shared->processes[slot].pid && !kill(pid, 0))
+		usleep(200);
+	return 0;
+}
+
+static long op_kill(uint8_t *at, int n, uint32_t slot)
+{
+	pid_t pid = shared->processes[slot].pid;
+
+	(void)at;
+	(void)n;
+	if (!pid || pid == getpid())
+		return -ESRCH;
+	kill(pid, SIGKILL);
+	while (!kill(pid, 0))
+		usleep(200);
+	shared->processes[slot].pid = 0;
+	return 0;
+}
+
+/* One long-term pin in the whole machine, by the kernel's own test device. */
+struct pin_request {
+	uint64_t addr;
+	uint64_t size;
+	uint32_t flags;
+};
+
+#define PIN_START _IOW('g', 7, struct pin_request)
+#define PIN_STOP _IO('g', 8)
+
+static long op_pin(uint8_t *at, int n, uint32_t write)
+{
+	struct pin_request request = { (uintptr_t)at, n * PAGE, write & 1 };
+
+	if (gup < 0)
+		gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	return ioctl(gup, PIN_START, &request) ? -errno : 0;
+}
+
+static long op_unpin(uint8_t *at, int n, uint32_t unused)
+{
+	(void)at;
+	(void)n;
+	(void)unused;
+	if (gup < 0)
+		return -EBADF;
+	return ioctl(gup, PIN_STOP) ? -errno : 0;
+}
+
+/* A pipe holds references to the pages themselves, until it is read. */
+static long op_splice(uint8_t *at, int n, uint32_t unused)
+{
+	struct iovec range = { at, n * PAGE };
+	long ret;
+
+	(void)unused;
+	if (spliced_pages)
+		return -EBUSY;
+	if (spliced[0] < 0 && pipe2(spliced, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	ret = vmsplice(spliced[1], &range, 1, 0);
+	if (ret < 0)
+		return -errno;
+	spliced_at = at;
+	spliced_pages = ret / PAGE;
+	return ret;
+}
+
+static long op_unsplice(uint8_t *at, int n, uint32_t unused)
+{
+	long i, got, hash = 0;
+
+	(void)at;
+	(void)n;
+	(void)unused;
+	for (i = 0; i < spliced_pages; i++) {
+		got = read(spliced[0], buffer, PAGE);
+		if (got != (long)PAGE)
+			return -EIO;
+		if (!undefined[page_of(spliced_at) + i])
+			hash = mix(hash + hash_page(buffer)) >> 2;
+	}
+	spliced_pages = 0;
+	return hash;
+}
+
+#ifndef UFFD_FEATURE_WP_UNPOPULATED
+#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
+#endif
+#ifndef UFFD_FEATURE_WP_ASYNC
+#define UFFD_FEATURE_WP_ASYNC (1 << 15)
+#endif
+
+/* Protection that a write takes away by itself: nobody has to be asked. */
+static int open_uffd(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features =
+		UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED };
+
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	return uffd < 0 || ioctl(uffd, UFFDIO_API, &api) ? -errno : 0;
+}
+
+static long op_uffd_protect(uint8_t *at, int n, uint32_t protect)
+{
+	struct uffdio_register range = { .range = { (uintptr_t)at, n * PAGE },
+					 .mode = UFFDIO_REGISTER_MODE_WP };
+	struct uffdio_writeprotect request = {
+		.range = { (uintptr_t)at, n * PAGE },
+		.mode = protect & 1 ? UFFDIO_WRITEPROTECT_MODE_WP : 0 };
+
+	if (uffd < 0 && open_uffd())
+		return -errno;
+	if (ioctl(uffd, UFFDIO_REGISTER, &range))
+		return -errno;
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &request) ? -errno : 0;
+}
+
+/* A limit and holes --------------------------------------------------------------- */
+
+#define HOLES 2048ul
+#define SLACK 128ul
+#define HOLES_AT ((uint8_t *)(AREA_BASE - 64 * AREA_STRIDE))
+
+static long set_limit(const char *limit)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/memory.max", shared->group);
+	return put_text(path, limit);
+}
+
+/*
+ * Many holes are to go to the device while the group may have only few pages more. No
+ * byte of it is needed by anybody, so nobody may be killed for it. The limit goes before
+ * anything else happens: what is on the device cannot be reclaimed, so with a limit other
+ * programs than this one have less memory with a device than without.
+ */
+static long op_limited_holes(uint8_t *at, int n, uint32_t how)
+{
+	char path[128], limit[24];
+	void *holes;
+	long ret;
+
+	(void)at;
+	(void)n;
+	holes = mmap(HOLES_AT, HOLES * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (holes == MAP_FAILED)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/memory.current", shared->group);
+	snprintf(limit, sizeof(limit), "%lu", read_long(path) + SLACK * PAGE);
+	ret = set_limit(limit) ?: op_migrate(holes, HOLES, how & ~TO_SYSTEM);
+	munmap(holes, HOLES * PAGE);
+	return set_limit("max") ?: ret;
+}
+
+/* Threads that write while pages move ----------------------------------------- */
+
+#define WRITERS 2
+#define STORM_TRIPS 24
+#define STORM_WORD 0x01010101u
+#define STORM_START ((uint64_t)STORM_WORD << 32 | STORM_WORD)
+
+struct writer {
+	_Atomic bool stop;
+	pthread_t thread;
+	uint8_t *at;
+	int n, number;
+	uint64_t truth[AREA_PAGES];
+	long lost;
+};
+
+/* Its own word of each page counts up; what is read back is what was written. */
+static void *count_up(void *arg)
+{
+	struct writer *writer = arg;
+	volatile uint64_t *word;
+	uint64_t seen;
+	int i;
+
+	while (!writer->stop) {
+		for (i = 0; i < writer->n; i++) {
+			word = (uint64_t *)(writer->at + i * PAGE) + writer->number;
+			seen = *word;
+			writer->lost += seen != writer->truth[i];
+			*word = writer->truth[i] = seen + 1;
+		}
+	}
+	return NULL;
+}
+
+static void start_writer(struct writer *writer, uint8_t *at, int n, int number)
+{
+	int i;
+
+	*writer = (struct writer){ .at = at, .n = n, .number = number };
+	for (i = 0; i < n; i++)
+		writer->truth[i] = STORM_START;
+	if (pthread_create(&writer->thread, NULL, count_up, writer))
+		_exit(3);
+}
+
+/* Counts end at the same numbers with every backend, and so does the page. */
+static long finish_writer(struct writer *writer)
+{
+	uint64_t *word;
+	int i;
+
+	writer->stop = true;
+	pthread_join(writer->thread, NULL);
+	for (i = 0; i < writer->n; i++) {
+		word = (uint64_t *)(writer->at + i * PAGE) + writer->number;
+		writer->lost += *(volatile uint64_t *)word != writer->truth[i];
+		*word = STORM_START;
+	}
+	return writer->lost;
+}
+
+static long storm_trips(uint8_t *at, int n, uint32_t how)
+{
+	long i, ret = 0;
+
+	for (i = 0; i < STORM_TRIPS && !ret; i++)
+		ret = op_migrate(at, n, i & 1 ? how | TO_SYSTEM : how & ~TO_SYSTEM);
+	return ret;
+}
+
+/* Result: how many writes were lost. Threads are the process's own, and end here. */
+static long op_storm(uint8_t *at, int n, uint32_t how)
+{
+	struct writer writers[WRITERS];
+	long ret, lost = 0;
+	int i;
+
+	ret = op_fill(at, n, STORM_WORD);
+	if (ret)
+		return ret;
+	for (i = 0; i < WRITERS; i++)
+		start_writer(&writers[i], at, n, i);
+	ret = storm_trips(at, n, how);
+	for (i = 0; i < WRITERS; i++)
+		lost += finish_writer(&writers[i]);
+	return lost ?: ret;
+}
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What every program of the fuzz stands on: where its memory is, who acts, what is
+ * defined. These files (prelude.h, ops_*.h) are compiled into the fuzz and printed, as
+ * they are, in front of each program that it prints as C. So they include no file of the
+ * fuzz but each other, and the functions op_*() are what a printed program calls.
+ *
+ * Memory: AREAS areas of AREA_PAGES pages each, at fixed addresses, each in the middle of
+ * 2 MiB of its own; the odd ones lie across the end of a page table. Every area begins
+ * written, so that every mapping has an anon_vma with every backend, and mappings merge
+ * in the same way with and without a device.
+ *
+ * Contents are written so that they depend on the address and on the step alone. What a
+ * read may see is not always defined: after MADV_FREE it is the old data or zero. The
+ * shadow notes for each page of the process whether that is so. It is private memory, so
+ * a fork copies it with the pages. Results leave out pages that are not defined.
+ *
+ * A result is 0 or more (a count, a hash) or a negative errno. A CPU access that ends in
+ * a signal and a device access that ends in EFAULT or EPERM are both FAULT.
+ */
+#ifndef FERRY_FUZZ_PRELUDE_H
+#define FERRY_FUZZ_PRELUDE_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <drm/ferry_drm.h>
+
+#include "layout.h"
+
+static const char *const backend_names[BACKENDS] = { "none", "own", "core", "coherent" };
+
+/* Who runs which backend; set once, before the first process is made. */
+static enum backend backend;
+
+/* Who acts: a thread of one of the program's processes. */
+static int my_process;
+static __thread int my_thread;
+
+static struct shared *shared;
+
+/* The shadow: pages whose contents are not defined. */
+static uint8_t undefined[PAGES];
+
+static inline void set_undefined(const void *at, int n, bool value)
+{
+	memset(undefined + page_of(at), value, n);
+}
+
+/* CPU accesses that may fault ------------------------------------------------- */
+
+static __thread sigjmp_buf fault_return;
+static __thread volatile sig_atomic_t fault_expected;
+
+static void on_fault(int sig)
+{
+	if (!fault_expected) {
+		signal(sig, SIG_DFL);
+		return;
+	}
+	fault_expected = 0;
+	siglongjmp(fault_return, 1);
+}
+
+static void catch_faults(void)
+{
+	struct sigaction action = { .sa_handler = on_fault, .sa_flags = SA_NODEFER };
+
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+}
+
+/* Copies by the CPU: 0 or FAULT. */
+static long copy_guarded(void *to, const void *from, size_t n)
+{
+	volatile const uint64_t *in = from;
+	volatile uint64_t *out = to;
+	size_t i;
+
+	if (sigsetjmp(fault_return, 0))
+		return FAULT;
+	fault_expected = 1;
+	for (i = 0; i < n / sizeof(*in); i++)
+		out[i] = in[i];
+	fault_expected = 0;
+	return 0;
+}
+
+/* Data ------------------------------------------------------------------------ */
+
+/* Room for the longest range, of each thread. */
+static __thread uint64_t buffer[AREA_PAGES * PAGE_WORDS];
+
+static inline uint64_t mix(uint64_t x)
+{
+	x ^= x >> 31;
+	x *= 0x9e3779b97f4a7c15ull;
+	return x ^ x >> 29;
+}
+
+/* What a write of @value puts into @n pages at @at. */
+static void make_data(const void *at, int n, uint32_t value)
+{
+	uint64_t word;
+	int page;
+	size_t i;
+
+	for (page = 0; page < n; page++) {
+		word = mix((uintptr_t)at + page * PAGE) + value;
+		for (i = 0; i < PAGE_WORDS; i++)
+			buffer[page * PAGE_WORDS + i] = word += 0x1000000010001ull;
+	}
+}
+
+static uint64_t hash_page(const uint64_t *words)
+{
+	uint64_t hash = 1;
+	size_t i;
+
+	for (i = 0; i < PAGE_WORDS; i++)
+		hash = (hash ^ words[i]) * 0x100000001b3ull;
+	return mix(hash);
+}
+
+/* A result: the hash of what was read, of pages that are defined. */
+static long hash_defined(const void *at, int n)
+{
+	uint64_t hash = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (!undefined[page_of(at) + i])
+			hash = mix(hash + hash_page(buffer + i * PAGE_WORDS));
+	return hash >> 2;
+}
+
+/* Files that hold a word ------------------------------------------------------ */
+
+static long put_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	long ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+static long read_long(const char *path)
+{
+	char text[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		text[0] = 0;
+	close(fd);
+	return strtol(text, NULL, 10);
+}
+
+/*
+ * Pages sit in a batch of the CPU that brought them until it is full. Here all batches
+ * go to their lists (so begins a move of this process from node 0 to node 0), or what
+ * reclaim and the engines find would depend on the batches.
+ */
+static void drain_batches(void)
+{
+	unsigned long node = 1;
+
+	syscall(SYS_migrate_pages, 0, 8 * sizeof(node), &node, &node);
+}
+
+#endif
