@@ -5,10 +5,12 @@
 
 SHELL = /bin/bash
 PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
 DESTDIR ?=
 CC ?= gcc
 OBJCOPY ?= objcopy
 CFLAGS ?= -O2 -g
+CPPFLAGS ?=
 Q = $(if $(V),,@)
 B = build
 STEP = vm/step
@@ -20,8 +22,8 @@ SONAME = libferry.so.1
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-full bench bench-quick mutants hmm-tests kernel module \
-	userlib install check shell clean deps tests bench-programs fuzz fuzz-program
+.PHONY: help run test test-one test-full bench bench-quick mutants hmm-tests kernel module \
+	userlib install check shell clean deps tests bench-programs fuzz fuzz-program valid
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do \
@@ -30,22 +32,37 @@ help:	## this list
 # What runs in the guest ------------------------------------------------------
 
 FILE ?=
+kernel = $(or $(KERNEL),lean)
+guest_options = --kernel $(kernel) --cpus $(or $(CPUS),2)
 
-run:	## a file to the device and back, in a guest; FILE=path for one of yours
+# First of all, before anything is installed or built.
+run test test-one test-full bench bench-quick mutants hmm-tests kernel shell check \
+	fuzz: | valid
+
+valid:
+	@KERNEL='$(KERNEL)' CPUS='$(CPUS)' THP='$(THP)' BACKEND='$(BACKEND)' FILE='$(FILE)' \
+		MODULE='$(MODULE)' vm/valid KERNEL KERNEL_SRC CPUS THP BACKEND FILE MODULE
+
+run:	## a file to the device and back, in a guest; FILE=path KERNEL=debug CPUS=4
 	@$(STEP) 1/4 'tools' -- vm/deps
-	@$(STEP) 2/4 'kernel lean' -- vm/kernel lean
+	@$(STEP) 2/4 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@$(STEP) 3/4 'library and command' -- $(MAKE) userlib
-	@vm/demo $(if $(FILE),'$(FILE)')
+	@vm/demo $(guest_options) -- $(if $(FILE),'$(FILE)')
 
 test:	## all tests
 	@tests/run
+
+test-one:	## SELFTEST=thp ARGS='-r thp.once', KUNIT=ferry_tally or HMM=migrate; KERNEL= CPUS= PARAMS=
+	@KERNEL='$(KERNEL)' CPUS='$(CPUS)' THP='$(THP)' BACKEND='$(BACKEND)' MODULE='$(MODULE)' \
+		PARAMS='$(PARAMS)' tests/one $(if $(SELFTEST),selftest '$(SELFTEST)' $(ARGS)) \
+		$(if $(KUNIT),kunit '$(KUNIT)') $(if $(HMM),hmm '$(HMM)')
 
 test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always
 	@tests/run-full
 
 hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug BACKEND=core
 	@$(STEP) 1/2 'tools' -- vm/deps
-	@$(STEP) 2/2 'kernel $(or $(KERNEL),lean)' -- vm/kernel $(or $(KERNEL),lean)
+	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' BACKEND='$(BACKEND)' tests/hmm/run $(or $(MODULE),ferry)
 
 bench:	## beside core, test_hmm, move_pages(2), memcpy; writes docs/bench.md
@@ -59,28 +76,30 @@ mutants:	## break Ferry in known ways; the tests must notice each
 
 fuzz:	## random programs with and without a device; SECONDS=60 SEED=1 KERNEL=debug
 	@$(STEP) 1/2 'tools' -- vm/deps
-	@$(STEP) 2/2 'kernel $(or $(KERNEL),lean)' -- vm/kernel $(or $(KERNEL),lean)
-	@tests/fuzz/run --kernel '$(or $(KERNEL),lean)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
+	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
+	@tests/fuzz/run --kernel '$(kernel)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
 
-shell:	## a shell in the guest, with the module loaded
+shell:	## a shell in the guest, with the module loaded; KERNEL=debug CPUS=4
 	@$(STEP) 1/3 'tools' -- vm/deps
-	@$(STEP) 2/3 'kernel lean' -- vm/kernel lean
+	@$(STEP) 2/3 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@$(STEP) 3/3 'library and command' -- $(MAKE) userlib
-	@vm/guest --timeout 0 --tty -- tests/with-ferry --coherent 256M bash
+	@vm/guest $(guest_options) --timeout 0 --tty -- tests/with-ferry --coherent 256M vm/shell
 
 # Building --------------------------------------------------------------------
 
-deps:
+deps:	## the tools that are missing; as root installed, else the line to paste
 	@vm/deps
 
 kernel:	## build and cache the guest's kernel; KERNEL=debug for another
 	@vm/deps
-	@vm/kernel $(or $(KERNEL),lean)
+	@vm/kernel $(kernel)
 
 module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 kernel
 	@vm/module '$(KERNELDIR)'
 
-warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+# A warning of a compiler that we do not know is no reason to fail; make check says WERROR=1.
+warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	$(if $(WERROR),-Werror)
 deps_of = $(shell pkg-config --$(1) $(2))
 includes = -Iuserlib/include -Iuapi
 libsrc = $(wildcard userlib/src/*.c)
@@ -93,7 +112,7 @@ userlib: $(B)/libferry.so $(B)/libferry.a $(B)/ferryctl	## libferry and ferryctl
 
 $(B)/userlib/%.o: userlib/src/%.c $(headers)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) -fPIC -fvisibility=hidden $(includes) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) -fPIC -fvisibility=hidden $(includes) \
 		$(call deps_of,cflags,libdrm) -c -o $@ $<
 
 $(B)/$(SONAME): $(libobj) userlib/libferry.map
@@ -113,7 +132,7 @@ $(B)/libferry.a: $(libobj)
 
 $(B)/tools/%.o: tools/%.c $(headers)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
 		$(call deps_of,cflags,libdrm smartcols zlib) -c -o $@ $<
 
 # Linked statically with libferry, so that it runs from the build directory.
@@ -125,11 +144,11 @@ selftests = $(shell vm/kernel --path lean)/../tree/tools/testing/selftests
 harness_warnings = -Wno-unused-parameter -Wno-missing-prototypes -Wno-sign-compare
 testsrc = $(wildcard tests/selftests/*.c)
 tests: $(testsrc:tests/selftests/%.c=$(B)/tests/%) $(B)/tests/hold \
-	$(B)/tests/library_sizes_old $(B)/tests/library_sizes_new
+	$(B)/tests/library_sizes_old $(B)/tests/library_sizes_new	## the selftests' programs
 
 $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE $(includes) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE $(includes) \
 		-isystem $(selftests) -isystem $(selftests)/../../.. \
 		$(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
@@ -147,7 +166,7 @@ $(B)/new/drm/ferry_drm.h: uapi/drm/ferry_drm.h
 $(B)/tests/library_sizes_%: tests/selftests/library_sizes.c $(B)/%/drm/ferry_drm.h $(headers) \
 		$(B)/libferry.so
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE -I$(B)/$* $(includes) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) $(harness_warnings) -D_GNU_SOURCE -I$(B)/$* $(includes) \
 		-isystem $(selftests) -isystem $(selftests)/../../.. $(call deps_of,cflags,libdrm) \
 		$(if $(filter new,$*),-DLATER) -o $@ $< -L$(B) -lferry -Wl,-rpath,'$$ORIGIN/..'
 
@@ -160,7 +179,7 @@ $(B)/tests/hmm-tests: $(wildcard $(hmm))
 
 $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
 		$(call deps_of,cflags,libdrm) -o $@ $< $(B)/libferry.a \
 		$(call deps_of,libs,libdrm)
 
@@ -170,7 +189,7 @@ fuzz-program: $(B)/fuzz/fuzz
 
 $(B)/fuzz/%.o: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) uapi/drm/ferry_drm.h
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE -Iuapi $(call deps_of,cflags,libdrm) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) -D_GNU_SOURCE -Iuapi $(call deps_of,cflags,libdrm) \
 		-c -o $@ $<
 
 $(B)/fuzz/fuzz: $(fuzzsrc:tests/fuzz/%.c=$(B)/fuzz/%.o)
@@ -183,23 +202,24 @@ bench-programs: $(benchsrc:tests/bench/%.c=$(B)/bench/bin/%)
 
 $(B)/bench/bin/%.o: tests/bench/%.c tests/bench/bench.h $(headers)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
 		-isystem $(selftests)/../../.. $(call deps_of,cflags,libdrm numa) -c -o $@ $<
 
 $(B)/bench/bin/%: $(B)/bench/bin/%.o $(benchlib) $(B)/libferry.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(call deps_of,libs,libdrm numa) -lpthread
 
-install: userlib	## libferry and ferryctl; DESTDIR= PREFIX=
-	$(Q)install -d $(DESTDIR)$(PREFIX)/{bin,lib/pkgconfig,include/drm}
+install: userlib	## libferry and ferryctl; DESTDIR= PREFIX= LIBDIR=
+	$(Q)install -d $(DESTDIR)$(PREFIX)/{bin,include/drm} $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)install -m 755 $(B)/ferryctl $(DESTDIR)$(PREFIX)/bin/
-	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(PREFIX)/lib/
-	$(Q)ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/libferry.so
-	$(Q)install -m 644 $(B)/libferry.a $(DESTDIR)$(PREFIX)/lib/
+	$(Q)install -m 755 $(B)/$(SONAME) $(DESTDIR)$(LIBDIR)/
+	$(Q)ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libferry.so
+	$(Q)install -m 644 $(B)/libferry.a $(DESTDIR)$(LIBDIR)/
 	$(Q)install -m 644 userlib/include/ferry.h $(DESTDIR)$(PREFIX)/include/
 	$(Q)install -m 644 uapi/drm/ferry_drm.h $(DESTDIR)$(PREFIX)/include/drm/
 	$(Q)sed -e 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' \
+		-e 's|@LIBDIR@|$(LIBDIR:$(PREFIX)/%=$${prefix}/%)|' \
 		-e 's|@LIBDRM@|$(call deps_of,libs,libdrm)|' userlib/libferry.pc.in \
-		>$(DESTDIR)$(PREFIX)/lib/pkgconfig/libferry.pc
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/libferry.pc
 
 check:	## sparse, W=1, checkpatch --strict, shellcheck
 	@tests/check

@@ -161,4 +161,5 @@ static void __exit ferry_exit(void)
 module_exit(ferry_exit);
 
 MODULE_DESCRIPTION("Migration of anonymous memory to a simulated device");
+MODULE_VERSION("0.2");
 MODULE_LICENSE("GPL");

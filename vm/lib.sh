@@ -7,6 +7,7 @@
 #   checkout/HASH/tree/    a hard-linked copy of it with drivers/ferry in it,
 #                          a link to the checkout whose path has that hash
 #   checkout/HASH/NAME/    the build of kernel NAME (O=)
+#                          (vm/prune removes it all when the checkout is gone)
 #   kvm-BOOTID             what the KVM probe of this boot found
 # so two checkouts share nothing that either writes. Every writer holds a lock
 # (flock on a file beside what it writes). Objects are shared through ccache,
@@ -37,6 +38,40 @@ note() {
 	else
 		say "$*"
 	fi
+}
+
+# The kernels there are, for messages and lists.
+kernels() { (cd "$top/vm/config" && printf '%s\n' *.config | sed 's/\.config$//' | paste -sd' '); }
+
+# What is wrong with a value, or nothing. An empty one is none.
+wrong() { # NAME VALUE
+	[ -n "$2" ] || return 0
+	case $1 in
+	KERNEL) [ -f "$top/vm/config/$2.config" ] || echo "no kernel '$2'; there are: $(kernels)" ;;
+	KERNEL_SRC)
+		if ! [ -f "$2/Makefile" ] || ! [ -f "$2/mm/migrate_device.c" ]; then
+			echo "KERNEL_SRC='$2' is no kernel's source"
+			return
+		fi
+		[ "$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$2/Makefile" | paste -sd.)" = 6.12 ] ||
+			echo "KERNEL_SRC='$2' is not of a 6.12 kernel"
+		;;
+	THP) [[ $2 =~ ^(never|always)$ ]] || echo "THP='$2' is neither never nor always" ;;
+	BACKEND) [[ $2 =~ ^(own|core)$ ]] || echo "BACKEND='$2' is neither own nor core" ;;
+	CPUS) [[ $2 =~ ^([1-9]|1[0-6])$ ]] || echo "CPUS='$2' is not a number from 1 to 16" ;;
+	MODULE) [[ $2 =~ ^(ferry|test_hmm|test_hmm_own|both|twin)$ ]] ||
+		echo "MODULE='$2' is none of ferry, test_hmm, test_hmm_own, both, twin" ;;
+	FILE) [ -f "$2" ] || echo "there is no file '$2'" ;;
+	esac
+}
+
+# Dies if one of these variables has a value that cannot be: before anything is built.
+valid() { # NAME...
+	local name said
+	for name; do
+		said=$(wrong "$name" "${!name:-}")
+		[ -z "$said" ] || die 2 "$said"
+	done
 }
 
 # What a script's first comment says, up to its first line of code.

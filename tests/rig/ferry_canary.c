@@ -11,7 +11,9 @@
  *   lockdep    two mutexes are taken in both orders (PROVE_LOCKING)
  *   kasan      one byte past an object is read (KASAN)
  *   ubsan      a shift by the width of the type (UBSAN_SHIFT)
+ *   kunit      a KUnit test fails (with kunit.enable=1)
  */
+#include <kunit/test.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
@@ -20,7 +22,7 @@
 
 static char *provoke = "";
 module_param(provoke, charp, 0444);
-MODULE_PARM_DESC(provoke, "warning, oops, panic, hung_task, leak, lockdep, kasan or ubsan");
+MODULE_PARM_DESC(provoke, "warning, oops, panic, hung_task, leak, lockdep, kasan, ubsan or kunit");
 
 static DEFINE_MUTEX(canary_a);
 static DEFINE_MUTEX(canary_b);
@@ -105,6 +107,32 @@ static void canary_ubsan(void)
 	pr_info("canary: %d\n", 1 << bits);
 }
 
+#if IS_REACHABLE(CONFIG_KUNIT)
+static void canary_is_alive(struct kunit *test)
+{
+	if (strcmp(provoke, "kunit"))
+		kunit_skip(test, "provoke= is not kunit");
+	KUNIT_FAIL(test, "ferry canary");
+}
+
+static struct kunit_case canary_cases[] = {
+	KUNIT_CASE(canary_is_alive),
+	{}
+};
+
+static struct kunit_suite canary_suite = {
+	.name = "ferry_canary",
+	.test_cases = canary_cases,
+};
+
+kunit_test_suite(canary_suite);
+#endif
+
+/* The suite runs when the module is live. */
+static void canary_kunit(void)
+{
+}
+
 static const struct {
 	const char *name;
 	void (*provoke)(void);
@@ -117,6 +145,7 @@ static const struct {
 	{ "lockdep", canary_lockdep },
 	{ "kasan", canary_kasan },
 	{ "ubsan", canary_ubsan },
+	{ "kunit", canary_kunit },
 };
 
 static int __init canary_init(void)
