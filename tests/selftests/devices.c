@@ -71,7 +71,7 @@ TEST(render_nodes_are_for_everybody)
 
 TEST(library_says_what_it_is)
 {
-	ASSERT_STREQ(ferry_version(), "0.1");
+	ASSERT_STREQ(ferry_version(), "0.2");
 	ASSERT_STREQ(ferry_outcome_name(DRM_FERRY_MOVED), "moved");
 	ASSERT_STREQ(ferry_outcome_name(250), "unknown");
 }
