@@ -65,9 +65,12 @@ static void destroy_all(void)
 	for (i = config.ndevices; i--; all_dmirrors[i] = NULL)
 		if (all_dmirrors[i])
 			ferry_dmirror_destroy(all_dmirrors[i]);
-	for (i = config.ndevices; i--; all_devices[i] = NULL)
-		if (all_devices[i])
-			ferry_device_destroy(all_devices[i]);
+	for (i = config.ndevices; i--; all_devices[i] = NULL) {
+		if (!all_devices[i])
+			continue;
+		ferry_orphans_fini(all_devices[i]);
+		ferry_device_destroy(all_devices[i]);
+	}
 }
 
 static int create_devices(void)
@@ -79,6 +82,7 @@ static int create_devices(void)
 		device = ferry_device_create(i, &config.devices[i], ferry_cpu_fault);
 		if (IS_ERR(device))
 			return PTR_ERR(device);
+		ferry_orphans_init(device);
 		all_devices[i] = device;
 	}
 	return 0;

@@ -26,7 +26,10 @@ enum {
 	FERRY_PAGE_ALONE,	/* the owner's, when it was handed out */
 };
 
-/* In ferry_page.holder, beside the owner: not to be handed out anew for now. */
+/*
+ * In ferry_page.holder, beside the owner: one eviction has the page, and no other takes
+ * it; the page is not handed out anew, and its chunk stays.
+ */
 #define FERRY_PAGE_EVICTING	1UL
 
 /**
@@ -95,9 +98,9 @@ static inline struct ferry_owner *ferry_holder_owner(unsigned long holder)
 }
 
 /* owner.c */
-void ferry_owner_has_none(struct ferry_memory *memory, const struct ferry_owner *owner);
+void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner);
 
-/* One page less; the owner may be gone with the last. */
+/* One page less; an owner that was disowned goes with the last. */
 static inline void ferry_owner_drop(struct ferry_memory *memory, struct ferry_owner *owner)
 {
 	if (atomic_long_dec_and_test(&owner->held))

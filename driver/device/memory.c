@@ -14,23 +14,28 @@
  * ferry_memory_page_free(). A live page holds its pgmap, so memunmap_pages() waits for it.
  *
  * Each page remembers the ferry_owner it was handed out to: its holder. That is how
- * a mirror finds its pages by pfn, wherever mremap() and fork() have taken them. An
- * owner that goes away leaves what it could not bring home to memory->orphans; while
- * there is an orphan the module stays.
+ * a mirror finds its pages by pfn, wherever mremap() and fork() have taken them. The
+ * owner lives as long as the file or one of its pages. A file that is closed drops its
+ * own count (ferry_memory_disown()); pages that could not come home until then are
+ * orphans, and the last one of them frees the owner. No page changes its owner, so
+ * closing a file looks at no page. The module stays while there is an orphan.
  *
- * Handing out, eviction and disowning are done under memory->lock. Freeing is not:
- * the last put comes one page at a time, under page-table locks, from all CPUs at
- * once (exit_mmap()), and for pages that I/O pinned perhaps in interrupt context. It
- * takes the owner out of the holder in one atomic step, and that step decides:
- *   against an eviction (chunks_lock): what has FERRY_PAGE_EVICTING when its owner
- *     goes is left to evict_end, which drops the bit and looks for an owner in one
- *     step as well; so one of the two, and only one, clears the bit in chunk->used
- *   against disowning: either the orphans get the page first, or it has gone and
- *     their count is taken back. Whoever took an owner out still has to count it
- *     down, in an RCU read section; disown waits for that, so that the owner may go
- *   against handing out: the bit in chunk->used is cleared after the last look at
- *     the holder (release) and is found clear before the holder is written (acquire).
- *     Only handing out sets bits, so what it has found clear stays clear
+ * Handing out is done under memory->lock. Freeing is not: the last put comes one page
+ * at a time, under page-table locks, from all CPUs at once (exit_mmap()), and for pages
+ * that I/O pinned perhaps in interrupt context. Eviction is not either: any number of
+ * evictions run at the same time on one device, and each may last as long as its rmap
+ * walks do. Each takes, frees or leaves a page in one atomic step on the holder, and
+ * that step decides:
+ *   eviction against eviction: evict_begin sets FERRY_PAGE_EVICTING only where the bit
+ *     is clear, so a page has one eviction; only that one drops the bit (evict_end)
+ *   freeing against eviction: what has FERRY_PAGE_EVICTING when its owner goes is left
+ *     to evict_end, which drops the bit and looks for an owner in one step as well; so
+ *     one of the two, and only one, clears the bit in chunk->used
+ *   freeing and eviction against handing out: the bit in chunk->used is cleared after
+ *     the last look at the holder (release) and is found clear before the holder is
+ *     written (acquire). Only handing out sets bits, so what it has found clear stays
+ *     clear. A holder is written while it is 0, and no eviction takes such a page
+ *   eviction against unplugging: plug.c
  * The counts follow: owner->held and chunk->nheld go down last, so that where they
  * are 0 the bits are clear. The page's reference on its pgmap, which the kernel drops
  * when page_free has returned, keeps the chunk and the memory that long.
@@ -137,12 +142,10 @@ static void give_back(struct ferry_chunk *chunk, struct page *page)
 	struct ferry_page *meta = ferry_page_meta(page);
 	unsigned long holder;
 
-	rcu_read_lock();
 	holder = atomic_long_fetch_and(FERRY_PAGE_EVICTING, &meta->holder);
 	if (!(holder & FERRY_PAGE_EVICTING))
 		clear_bit_unlock(ferry_page_index(chunk, page), chunk->used);
 	ferry_owner_drop(chunk->memory, ferry_holder_owner(holder));
-	rcu_read_unlock();
 	atomic_long_dec(&chunk->nheld);
 }
 
@@ -223,6 +226,29 @@ unsigned long ferry_memory_used(struct ferry_memory *memory)
 	spin_unlock(&memory->lock);
 	/* One may be handed out again before it has been counted down. */
 	return min(used, memory->npages);
+}
+
+/**
+ * ferry_memory_is_empty() - can all chunks be taken away
+ * @memory: of which device
+ *
+ * Other than ferry_memory_used() it counts pages that were freed while an eviction has
+ * them.
+ */
+bool ferry_memory_is_empty(struct ferry_memory *memory)
+{
+	bool empty = true;
+	unsigned int c;
+
+	rcu_read_lock();
+	for (c = 0; c < memory->nchunks && empty; c++) {
+		/* Pairs with set_chunk(). */
+		struct ferry_chunk *chunk = smp_load_acquire(&memory->chunks[c]);
+
+		empty = !chunk || bitmap_empty(chunk->used, chunk->npages);
+	}
+	rcu_read_unlock();
+	return empty;
 }
 
 /* One page ------------------------------------------------------------------ */

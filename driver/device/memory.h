@@ -5,9 +5,10 @@
 #include <linux/atomic.h>
 #include <linux/memremap.h>
 #include <linux/mm_types.h>
-#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "config.h"
 
@@ -15,7 +16,10 @@ struct ferry_chunk;
 
 /**
  * struct ferry_owner - who device pages are handed out to
- * @held: pages handed out and not back yet
+ * @held: pages handed out and not back yet, and one more from ferry_owner_create() to
+ *	ferry_memory_disown()
+ * @orphaned: disowned with pages left: the module stays, and the last page frees it
+ * @rcu: the memory is read until the grace period after that, see evict_begin
  * @cpu_faults: pages of this owner that a CPU's touch brought home; under
  *	ferry_memory.lock
  * @cpu_faults_around: pages that came home beside one of those; same lock
@@ -23,10 +27,12 @@ struct ferry_chunk;
  * @alone: a CPU's touch of one of its pages brings home no other; set before any is
  *	handed out
  *
- * Embedded in whatever asks for pages; it lives until ferry_memory_disown().
+ * Made for an open file; it lives as long as the file or any of the pages.
  */
 struct ferry_owner {
 	atomic_long_t held;
+	bool orphaned;
+	struct rcu_head rcu;
 	u64 cpu_faults;
 	u64 cpu_faults_around;
 	u64 cpu_fault_races;
@@ -41,15 +47,20 @@ struct ferry_owner {
  * @ops: what the kernel calls for the pages of all chunks
  * @pgmap_owner: what migrate_vma and HMM know the device by
  * @claim: coherent: the whole range
- * @chunks_lock: held to change @chunks, and over an eviction by pfn. Outside
- *	mmap_lock, page locks and @lock
- * @chunks: NULL where one was unplugged; changed under both locks
- * @nplugged: how many are not; written under both locks
- * @lock: guards the members below and those that say so in chunk.h. Innermost;
- *	never taken by page_free, which may come in any context
- * @unplugging: callers between unplug_begin and unplug_end; none is handed out
+ * @norphaned: owners that went away before all their pages could come home
+ * @plug_work: brings back chunks that were unplugged
+ * @plug_wait: for who waits for that
+ * @lock: guards the members below and those that say so in chunk.h. Innermost, and
+ *	held for a bounded number of steps; never taken by page_free, which may come in
+ *	any context
+ * @chunks: NULL where one was unplugged; changed under @lock, read under it or in an
+ *	RCU read section
+ * @nplugged: how many are not
+ * @plugs_begun: how often @plug_work has begun
+ * @plugs_ended: how often it came to its end
+ * @plug_error: what the last of those ended with
+ * @unplugging: callers between unplug_begin and unplug_end; no page is handed out
  * @next: chunk that the last page was handed out of; not all full ones are looked at
- * @orphans: owner of pages whose owner went away before they could come home
  */
 struct ferry_memory {
 	struct ferry_device_config config;
@@ -59,14 +70,18 @@ struct ferry_memory {
 	void *pgmap_owner;
 	struct resource *claim;
 
-	struct mutex chunks_lock;	/* see above */
-	struct ferry_chunk **chunks;
-	unsigned int nplugged;
+	atomic_long_t norphaned;
+	struct work_struct plug_work;
+	wait_queue_head_t plug_wait;
 
 	spinlock_t lock;	/* see above */
+	struct ferry_chunk **chunks;
+	unsigned int nplugged;
+	unsigned int plugs_begun;
+	unsigned int plugs_ended;
+	int plug_error;
 	unsigned int unplugging;
 	unsigned int next;
-	struct ferry_owner orphans;
 };
 
 /* memory.c */
@@ -76,6 +91,7 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n);
 unsigned long ferry_memory_used(struct ferry_memory *memory);
+bool ferry_memory_is_empty(struct ferry_memory *memory);
 bool ferry_memory_owns(const struct page *page);
 void *ferry_memory_address(const struct page *page);
 unsigned long ferry_memory_span(const struct page *page, void **address);
@@ -83,12 +99,17 @@ unsigned long ferry_memory_span(const struct page *page, void **address);
 void ferry_memory_page_free(struct page *page);
 
 /* owner.c */
+struct ferry_owner *ferry_owner_create(void);
+unsigned long ferry_owner_held(const struct ferry_owner *owner);
 void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner);
 
 unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 				       const struct ferry_owner *owner,
 				       unsigned long *cursor, unsigned long max,
 				       unsigned long *pfn);
+unsigned long ferry_memory_evict_orphans_begin(struct ferry_memory *memory,
+					       unsigned long *cursor, unsigned long max,
+					       unsigned long *pfn);
 void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			    unsigned long n);
 

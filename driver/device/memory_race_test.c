@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages are freed without the pool's lock while others hand them out, evict and disown
- * them: afterwards every page is free, once.
+ * Pages are freed and evicted without the pool's lock while others hand them out, evict
+ * and disown them: no page is in two evictions, and afterwards every page is free, once.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -15,6 +15,7 @@
 
 #define TEST_PAGES	(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
 #define NTHREADS	3
+#define NEVICTORS	2
 #define PAGES_AT_ONCE	32UL
 #define ROUNDS		4000
 
@@ -22,6 +23,8 @@ struct race {
 	struct kunit *test;
 	struct ferry_memory *memory;
 	struct task_struct *threads[NTHREADS];
+	struct task_struct *evictors[NEVICTORS];
+	atomic_t evictions[TEST_PAGES];
 	atomic_long_t wrong;
 };
 
@@ -112,7 +115,7 @@ static void stop_and_check(struct race *race)
 		kthread_stop(race->threads[i]);
 	KUNIT_EXPECT_EQ(race->test, atomic_long_read(&race->wrong), 0);
 	KUNIT_EXPECT_EQ(race->test, ferry_memory_used(race->memory), 0);
-	KUNIT_EXPECT_EQ(race->test, atomic_long_read(&race->memory->orphans.held), 0);
+	KUNIT_EXPECT_EQ(race->test, atomic_long_read(&race->memory->norphaned), 0);
 	KUNIT_EXPECT_EQ(race->test, bitmap_weight(chunk->used, TEST_PAGES), 0);
 	for (i = 0; i < TEST_PAGES; i++)
 		KUNIT_EXPECT_EQ(race->test, atomic_long_read(&chunk->pages[i].holder), 0);
@@ -134,18 +137,67 @@ static void freed_while_evicted(struct kunit *test)
 	stop_and_check(race);
 }
 
+/* Each page is in one eviction at a time. */
+static void evict_once(struct race *race)
+{
+	struct ferry_chunk *chunk = race->memory->chunks[0];
+	unsigned long cursor = 0, pfn, n, i;
+
+	while ((n = ferry_memory_evict_begin(race->memory, NULL, &cursor, PAGES_AT_ONCE,
+					     &pfn))) {
+		for (i = pfn - chunk->first_pfn; i < pfn - chunk->first_pfn + n; i++)
+			if (atomic_inc_return(&race->evictions[i]) != 1)
+				atomic_long_inc(&race->wrong);
+		cond_resched();
+		for (i = pfn - chunk->first_pfn; i < pfn - chunk->first_pfn + n; i++)
+			atomic_dec(&race->evictions[i]);
+		ferry_memory_evict_end(race->memory, pfn, n);
+	}
+}
+
+static int evict_all_the_time(void *arg)
+{
+	struct race *race = arg;
+
+	while (!kthread_should_stop()) {
+		evict_once(race);
+		cond_resched();
+	}
+	return 0;
+}
+
+static void evicted_by_one(struct kunit *test)
+{
+	struct race *race = test->priv;
+	unsigned long round;
+	unsigned int i;
+
+	start(race);
+	for (i = 0; i < NEVICTORS; i++) {
+		race->evictors[i] = kthread_run(evict_all_the_time, race, "ferry_evict/%u", i);
+		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, race->evictors[i]);
+	}
+	for (round = 0; round < ROUNDS; round++) {
+		evict_once(race);
+		cond_resched();
+	}
+	for (i = 0; i < NEVICTORS; i++)
+		kthread_stop(race->evictors[i]);
+	stop_and_check(race);
+}
+
 static void freed_while_disowned(struct kunit *test)
 {
 	int refs = module_refcount(THIS_MODULE);
 	struct race *race = test->priv;
-	struct ferry_owner owner;
+	struct ferry_owner *owner;
 	unsigned long round;
 
 	start(race);
 	for (round = 0; round < ROUNDS / 10; round++) {
-		owner = (struct ferry_owner) { 0 };
-		take_and_free(race, &owner, true);
-		KUNIT_EXPECT_EQ(test, atomic_long_read(&owner.held), 0);
+		owner = ferry_owner_create();
+		KUNIT_ASSERT_NOT_NULL(test, owner);
+		take_and_free(race, owner, true);
 	}
 	stop_and_check(race);
 	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), refs);
@@ -153,6 +205,7 @@ static void freed_while_disowned(struct kunit *test)
 
 static struct kunit_case race_cases[] = {
 	KUNIT_CASE(freed_while_evicted),
+	KUNIT_CASE(evicted_by_one),
 	KUNIT_CASE(freed_while_disowned),
 	{}
 };

@@ -170,20 +170,69 @@ static void evicted_pages_are_not_handed_out(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, n);
 }
 
+/* Two evictions at once: neither waits for the other, nor gets what that has. */
+static void evictions_share_no_page(struct kunit *test)
+{
+	struct memory_test *t = test->priv;
+	unsigned long a = 0, b = 0, pfn_a, pfn_b;
+
+	ferry_memory_alloc(t->memory, &t->owner, 10, t->pages);
+	KUNIT_ASSERT_EQ(test, ferry_memory_evict_begin(t->memory, &t->owner, &a, 4, &pfn_a), 4);
+	KUNIT_ASSERT_EQ(test, ferry_memory_evict_begin(t->memory, NULL, &b, 512, &pfn_b), 6);
+	KUNIT_EXPECT_EQ(test, pfn_b, pfn_a + 4);
+	b = 0;
+	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(t->memory, NULL, &b, 512, &pfn_a), 0);
+	pfn_a = page_to_pfn(t->pages[0]);
+	ferry_memory_evict_end(t->memory, pfn_a, 4);
+	b = 0;
+	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(t->memory, NULL, &b, 512, &pfn_a), 4);
+	ferry_memory_evict_end(t->memory, pfn_a, 4);
+	ferry_memory_evict_end(t->memory, pfn_b, 6);
+	ferry_memory_free(t->memory, t->pages, 10);
+}
+
+/* Pages of files that are closed, and of no others. */
+static void orphans_are_found(struct kunit *test)
+{
+	struct ferry_owner *owner = ferry_owner_create();
+	struct memory_test *t = test->priv;
+	unsigned long cursor = 0, pfn;
+
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	ferry_memory_alloc(t->memory, &t->owner, 3, t->pages);
+	ferry_memory_alloc(t->memory, owner, 2, t->pages + 3);
+	KUNIT_EXPECT_EQ(test, ferry_memory_evict_orphans_begin(t->memory, &cursor, 512, &pfn),
+			0);
+	ferry_memory_disown(t->memory, owner);
+	cursor = 0;
+	KUNIT_ASSERT_EQ(test, ferry_memory_evict_orphans_begin(t->memory, &cursor, 512, &pfn),
+			2);
+	KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(t->pages[3]));
+	/* The last page goes, and its owner with it. */
+	ferry_memory_free(t->memory, t->pages + 3, 2);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->memory->norphaned), 0);
+	ferry_memory_evict_end(t->memory, pfn, 2);
+	ferry_memory_free(t->memory, t->pages, 3);
+}
+
 static void orphans_keep_the_module(struct kunit *test)
 {
+	struct ferry_owner *owner = ferry_owner_create();
 	struct memory_test *t = test->priv;
 	int refs = module_refcount(THIS_MODULE);
 
-	ferry_memory_alloc(t->memory, &t->owner, 3, t->pages);
-	ferry_memory_disown(t->memory, &t->owner);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->owner.held), 0);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->memory->orphans.held), 3);
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	ferry_memory_alloc(t->memory, owner, 3, t->pages);
+	KUNIT_EXPECT_EQ(test, ferry_owner_held(owner), 3);
+	ferry_memory_disown(t->memory, owner);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&owner->held), 3);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->memory->norphaned), 1);
 	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), refs + 1);
 	ferry_memory_free(t->memory, t->pages, 2);
 	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), refs + 1);
 	ferry_memory_free(t->memory, t->pages + 2, 1);
 	KUNIT_EXPECT_EQ(test, module_refcount(THIS_MODULE), refs);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->memory->norphaned), 0);
 	KUNIT_EXPECT_EQ(test, ferry_memory_used(t->memory), 0);
 }
 
@@ -206,14 +255,16 @@ static void one_winner(struct kunit *test)
 /* It is the owner's, for as long as the page is handed out, orphans included. */
 static void alone_is_kept(struct kunit *test)
 {
-	struct ferry_owner alone = { .alone = true };
+	struct ferry_owner *alone = ferry_owner_create();
 	struct memory_test *t = test->priv;
 
+	KUNIT_ASSERT_NOT_NULL(test, alone);
+	alone->alone = true;
 	ferry_memory_alloc(t->memory, &t->owner, 1, t->pages);
-	ferry_memory_alloc(t->memory, &alone, 1, t->pages + 1);
+	ferry_memory_alloc(t->memory, alone, 1, t->pages + 1);
 	KUNIT_EXPECT_FALSE(test, ferry_memory_comes_alone(t->pages[0]));
 	KUNIT_EXPECT_TRUE(test, ferry_memory_comes_alone(t->pages[1]));
-	ferry_memory_disown(t->memory, &alone);
+	ferry_memory_disown(t->memory, alone);
 	KUNIT_EXPECT_TRUE(test, ferry_memory_comes_alone(t->pages[1]));
 	ferry_memory_free(t->memory, t->pages, 2);
 }
@@ -244,6 +295,8 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(pages_have_their_own_bytes),
 	KUNIT_CASE(owners_are_told_apart),
 	KUNIT_CASE(evicted_pages_are_not_handed_out),
+	KUNIT_CASE(evictions_share_no_page),
+	KUNIT_CASE(orphans_are_found),
 	KUNIT_CASE(orphans_keep_the_module),
 	KUNIT_CASE(one_winner),
 	KUNIT_CASE(alone_is_kept),

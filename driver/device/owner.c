@@ -6,6 +6,8 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "chunk.h"
 #include "memory.h"
@@ -16,148 +18,176 @@ static struct ferry_owner *page_owner(const struct ferry_page *meta)
 }
 
 /**
- * ferry_owner_has_none() - the last page of an owner was given back
- * @memory: of which device
- * @owner: who that was; perhaps no longer there, unless it is the orphans
+ * ferry_owner_create() - make an owner
+ *
+ * Return: the owner, which ends with ferry_memory_disown(), or NULL without memory.
  */
-void ferry_owner_has_none(struct ferry_memory *memory, const struct ferry_owner *owner)
+struct ferry_owner *ferry_owner_create(void)
 {
-	/* Taken for the first orphan: see adopt(). */
-	if (owner == &memory->orphans)
-		module_put(THIS_MODULE);
-}
+	struct ferry_owner *owner = kzalloc(sizeof(*owner), GFP_KERNEL_ACCOUNT);
 
-/* The page may be freed at any moment: it is counted before it is an orphan. */
-static void adopt(struct ferry_memory *memory, struct ferry_page *meta,
-		  struct ferry_owner *owner)
-{
-	struct ferry_owner *orphans = &memory->orphans;
-
-	if (atomic_long_inc_return(&orphans->held) == 1)
-		__module_get(THIS_MODULE);
-	if (atomic_long_cmpxchg(&meta->holder, (unsigned long)owner,
-				(unsigned long)orphans) == (unsigned long)owner)
-		atomic_long_dec(&owner->held);
-	else
-		ferry_owner_drop(memory, orphans);
-}
-
-/* Nothing is being evicted: chunks_lock is held. */
-static void disown_chunk(struct ferry_chunk *chunk, struct ferry_owner *owner)
-{
-	unsigned long i;
-
-	lockdep_assert_held(&chunk->memory->chunks_lock);
-
-	spin_lock(&chunk->memory->lock);
-	if (atomic_long_read(&owner->held))
-		for_each_set_bit(i, chunk->used, chunk->npages)
-			if (page_owner(&chunk->pages[i]) == owner)
-				adopt(chunk->memory, &chunk->pages[i], owner);
-	spin_unlock(&chunk->memory->lock);
+	if (owner)
+		atomic_long_set(&owner->held, 1);
+	return owner;
 }
 
 /**
- * ferry_memory_disown() - forget an owner
+ * ferry_owner_held() - how many pages an owner has
+ * @owner: from ferry_owner_create(), and not disowned
+ */
+unsigned long ferry_owner_held(const struct ferry_owner *owner)
+{
+	return atomic_long_read(&owner->held) - 1;
+}
+
+/**
+ * ferry_owner_has_none() - nothing counts on an owner any more
  * @memory: of which device
- * @owner: to whom nothing is handed out any more, and which is gone when this
- *	returns; pages it still has become orphans
+ * @owner: its last page was given back
  *
- * The module stays loaded as long as there are orphans.
+ * Context: any.
+ */
+void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner)
+{
+	if (!owner->orphaned)
+		return;
+	atomic_long_dec(&memory->norphaned);
+	kfree_rcu(owner, rcu);
+	/* Taken by ferry_memory_disown(). */
+	module_put(THIS_MODULE);
+}
+
+/**
+ * ferry_memory_disown() - let go of an owner
+ * @memory: of which device
+ * @owner: from ferry_owner_create(); nothing is handed out to it any more. It is not
+ *	to be used after this; pages that it still has are orphans
  *
- * Context: sleeps.
+ * The module stays loaded as long as there are orphans. The caller's own count keeps
+ * the owner from being freed while it is told that it is orphaned.
+ *
+ * Context: any; takes no lock.
  */
 void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner)
 {
-	unsigned int c;
-
-	mutex_lock(&memory->chunks_lock);
-	for (c = 0; c < memory->nchunks; c++)
-		if (memory->chunks[c])
-			disown_chunk(memory->chunks[c], owner);
-	mutex_unlock(&memory->chunks_lock);
-	/* Pages that are being freed just now; not often. */
-	if (atomic_long_read(&owner->held))
-		synchronize_rcu();
-	WARN_ON_ONCE(atomic_long_read(&owner->held));
+	if (!ferry_owner_held(owner)) {
+		/* Nothing is handed out any more, so none will come. */
+		kfree_rcu(owner, rcu);
+		return;
+	}
+	__module_get(THIS_MODULE);
+	atomic_long_inc(&memory->norphaned);
+	WRITE_ONCE(owner->orphaned, true);
+	/* The last page may have gone just now. */
+	ferry_owner_drop(memory, owner);
 }
 
 /* Eviction ------------------------------------------------------------------ */
 
-/* False for a page of somebody else, or of nobody: it may be freed at any moment. */
-static bool begin_evicting(struct ferry_page *meta, const struct ferry_owner *owner)
+typedef bool (*owner_wanted_fn)(const struct ferry_owner *owner,
+				const struct ferry_owner *wanted);
+
+static bool is_anybody(const struct ferry_owner *owner, const struct ferry_owner *wanted)
+{
+	return owner;
+}
+
+static bool is_this_one(const struct ferry_owner *owner, const struct ferry_owner *wanted)
+{
+	return owner == wanted;
+}
+
+/* The owner may have been freed; in the RCU read section it still has its bytes. */
+static bool is_orphaned(const struct ferry_owner *owner, const struct ferry_owner *unused)
+{
+	return owner && READ_ONCE(owner->orphaned);
+}
+
+/**
+ * struct search - pages that are to be evicted
+ * @is_wanted: whether an owner's are, called with NULL for a page that has none
+ * @wanted: for that
+ * @max: pages of a run, at the most
+ */
+struct search {
+	owner_wanted_fn is_wanted;
+	const struct ferry_owner *wanted;
+	unsigned long max;
+};
+
+/*
+ * False for a page of somebody else, or of nobody (it may be freed at any moment), and
+ * for one that another eviction has.
+ */
+static bool begin_evicting(struct ferry_page *meta, const struct search *search)
 {
 	long holder = atomic_long_read(&meta->holder);
 
 	do {
-		if (owner ? ferry_holder_owner(holder) != owner : !ferry_holder_owner(holder))
+		if (holder & FERRY_PAGE_EVICTING ||
+		    !search->is_wanted(ferry_holder_owner(holder), search->wanted))
 			return false;
 	} while (!atomic_long_try_cmpxchg(&meta->holder, &holder,
 					  holder | FERRY_PAGE_EVICTING));
 	return true;
 }
 
-/* A chunk at a time: nothing is handed out meanwhile. */
-static unsigned long evict_run(struct ferry_chunk *chunk,
-			       const struct ferry_owner *owner,
-			       unsigned long *first, unsigned long max)
+static unsigned long evict_run(struct ferry_chunk *chunk, const struct search *search,
+			       unsigned long *first)
 {
 	unsigned long n = 0;
 
-	spin_lock(&chunk->memory->lock);
-	if (!atomic_long_read(owner ? &owner->held : &chunk->nheld))
-		*first = chunk->npages;
 	for_each_set_bit_from(*first, chunk->used, chunk->npages) {
-		if (begin_evicting(&chunk->pages[*first], owner)) {
+		if (begin_evicting(&chunk->pages[*first], search)) {
 			n = 1;
 			break;
 		}
 	}
 	*first = min(*first, chunk->npages);
-	while (n && n < max && *first + n < chunk->npages &&
-	       begin_evicting(&chunk->pages[*first + n], owner))
+	while (n && n < search->max && *first + n < chunk->npages &&
+	       begin_evicting(&chunk->pages[*first + n], search))
 		n++;
-	spin_unlock(&chunk->memory->lock);
 	return n;
 }
 
-static unsigned long find_run(struct ferry_memory *memory,
-			      const struct ferry_owner *owner, unsigned long *cursor,
-			      unsigned long max, unsigned long *pfn)
+/* A chunk at a time, each in an RCU read section of its own. */
+static unsigned long find_run(struct ferry_memory *memory, const struct search *search,
+			      unsigned long *cursor, unsigned long *pfn)
 {
-	unsigned long base = 0, n;
+	unsigned long base = 0, n = 0;
+	struct ferry_chunk *chunk;
 	unsigned int c;
 
-	lockdep_assert_held(&memory->chunks_lock);
-
-	for (c = 0; c < memory->nchunks; c++, base += FERRY_CHUNK_PAGES) {
-		struct ferry_chunk *chunk = memory->chunks[c];
-
-		if (!chunk || *cursor >= base + chunk->npages)
-			continue;
-		*cursor = max(*cursor, base) - base;
-		n = evict_run(chunk, owner, cursor, max);
-		*pfn = chunk->first_pfn + *cursor;
-		*cursor += base + n;
-		if (n)
-			return n;
+	for (c = 0; c < memory->nchunks && !n; c++, base += FERRY_CHUNK_PAGES) {
+		rcu_read_lock();
+		/* Pairs with set_chunk(). */
+		chunk = smp_load_acquire(&memory->chunks[c]);
+		if (chunk && *cursor < base + chunk->npages) {
+			*cursor = max(*cursor, base) - base;
+			n = evict_run(chunk, search, cursor);
+			*pfn = chunk->first_pfn + *cursor;
+			*cursor += base + n;
+		}
+		rcu_read_unlock();
+		cond_resched();
 	}
-	return 0;
+	return n;
 }
 
 /**
  * ferry_memory_evict_begin() - find pages, to migrate them by pfn
  * @memory: of which device
- * @owner: whose; NULL: anybody's
+ * @owner: whose, as long as the caller has it; NULL: anybody's
  * @cursor: where to go on; 0 at first
  * @max: pages at most
  * @pfn: the first page of the run that was found
  *
  * The pages may be freed at any time, but are not handed out anew before
- * ferry_memory_evict_end(): a page of the run is what it was, or it is free. One
- * run at a time on a device.
+ * ferry_memory_evict_end(): a page of the run is what it was, or it is free. No other
+ * eviction gets them until then, and their chunk is not unplugged (plug.c). No lock is
+ * held.
  *
- * Context: sleeps; on success chunks_lock is held until ferry_memory_evict_end().
+ * Context: sleeps.
  * Return: length of the run of consecutive pfns, 0 when there are no more.
  */
 unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
@@ -165,13 +195,32 @@ unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 				       unsigned long *cursor, unsigned long max,
 				       unsigned long *pfn)
 {
-	unsigned long n;
+	const struct search search = {
+		.is_wanted = owner ? is_this_one : is_anybody,
+		.wanted = owner,
+		.max = max,
+	};
 
-	mutex_lock(&memory->chunks_lock);
-	n = find_run(memory, owner, cursor, max, pfn);
-	if (!n)
-		mutex_unlock(&memory->chunks_lock);
-	return n;
+	return find_run(memory, &search, cursor, pfn);
+}
+
+/**
+ * ferry_memory_evict_orphans_begin() - the same, for pages of owners that were disowned
+ * @memory: of which device
+ * @cursor: where to go on; 0 at first
+ * @max: pages at most
+ * @pfn: the first page of the run that was found
+ *
+ * Context: as ferry_memory_evict_begin().
+ * Return: as ferry_memory_evict_begin().
+ */
+unsigned long ferry_memory_evict_orphans_begin(struct ferry_memory *memory,
+					       unsigned long *cursor, unsigned long max,
+					       unsigned long *pfn)
+{
+	const struct search search = { .is_wanted = is_orphaned, .max = max };
+
+	return find_run(memory, &search, cursor, pfn);
 }
 
 /**
@@ -179,6 +228,8 @@ unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
  * @memory: of which device
  * @pfn: from ferry_memory_evict_begin()
  * @n: what that returned
+ *
+ * The chunk may be unplugged as soon as the last page is let go.
  */
 void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			    unsigned long n)
@@ -186,13 +237,10 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 	struct ferry_chunk *chunk = ferry_page_chunk(pfn_to_page(pfn));
 	unsigned long i = pfn - chunk->first_pfn;
 
-	lockdep_assert_held(&memory->chunks_lock);
-
 	for (; n--; i++)
 		if (!ferry_holder_owner(atomic_long_fetch_andnot(FERRY_PAGE_EVICTING,
 								 &chunk->pages[i].holder)))
 			clear_bit_unlock(i, chunk->used);
-	mutex_unlock(&memory->chunks_lock);
 }
 
 /* Faults -------------------------------------------------------------------- */
@@ -211,7 +259,7 @@ bool ferry_memory_fault_begin(struct page *page)
 	if (!test_and_set_bit_lock(FERRY_PAGE_COMING_HOME, &meta->flags))
 		return true;
 
-	/* The reference keeps the page from being freed, the lock from being disowned. */
+	/* The reference keeps the page from being freed, and the page its owner. */
 	spin_lock(&memory->lock);
 	page_owner(meta)->cpu_fault_races++;
 	spin_unlock(&memory->lock);

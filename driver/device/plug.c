@@ -5,21 +5,41 @@
  * Chunks can be taken away while the device is in use (unplug): no page is handed
  * out any more, the caller brings home what is there, and the chunks that have
  * become empty go. They come back with the next ferry_memory_plug(). The array of
- * chunks changes under chunks_lock and memory->lock together, so either is enough
- * to read it; chunks_lock is also held from evict_begin to evict_end, when pages
- * that may have been freed are looked at by pfn: their struct pages must stay. A
- * page that is mapped or referenced keeps its chunk by being handed out.
- * Whoever finds a page in a page table without the page-table lock and without a
- * reference (snapshot.c) does so in an RCU read section. Two grace periods keep its
- * struct page: zap_pte_range() puts a page before it clears the entry, both under the
- * page-table lock, which is an RCU read section too; so after the first
- * (synchronize_rcu(), once the chunk is empty) no page table names a page of it, and
- * after the second (in memunmap_pages(), by percpu_ref_kill()) nobody looks at one
- * that was named before.
+ * chunks changes under memory->lock, a spinlock that is held for the change alone. No
+ * lock is held over what takes time: bringing pages home, making a chunk, destroying it.
+ *
+ * What keeps a chunk:
+ *   a page of it that is handed out, or that an eviction has (FERRY_PAGE_EVICTING), for
+ *     its bit in chunk->used is set, and a chunk with a bit set is not taken away. An
+ *     eviction looks for pages in an RCU read section and without the lock. Where it
+ *     gets a page, the page was handed out at that moment, and is not given back to the
+ *     pool before evict_end. So if take_empty() found the chunk empty, that was before
+ *     the page was handed out or after evict_end. Not before: between unplug_begin and
+ *     unplug_end nothing is handed out. The memory that it looks at (chunk->pages,
+ *     chunk->used) stays for the grace period (synchronize_rcu())
+ *   an RCU read section of somebody who finds a page in a page table without the page-
+ *     table lock and without a reference (snapshot.c). Two grace periods keep its struct
+ *     page: zap_pte_range() puts a page before it clears the entry, both under the page-
+ *     table lock, which is an RCU read section too; so after the first
+ *     (synchronize_rcu(), once the chunk is empty) no page table names a page of it, and
+ *     after the second (in memunmap_pages(), by percpu_ref_kill()) nobody looks at one
+ *     that was named before.
+ *
+ * A chunk's place must be free before another one is made there. Making is done by one
+ * work item of the device, so that there is one maker at a time, which is neither slow
+ * because of its caller's scheduling class nor stops if the caller is killed. It begins
+ * a chunk only while nobody unplugs; what unplugs takes away only chunks that are there.
+ * So the maker's place stays empty meanwhile, and a chunk that is being destroyed, before
+ * unplug_end, has no maker. Those that want memory wait for the work and can be killed.
+ *
+ * Rejected: a mutex around all this. Everybody's migration would wait for whoever has
+ * it, to allocate memory or, with SCHED_IDLE, to run at all.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/mm.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "chunk.h"
@@ -29,22 +49,11 @@
 static void set_chunk(struct ferry_memory *memory, unsigned int index,
 		      struct ferry_chunk *chunk)
 {
-	lockdep_assert_held(&memory->chunks_lock);
+	lockdep_assert_held(&memory->lock);
 
-	spin_lock(&memory->lock);
-	memory->chunks[index] = chunk;
+	/* What is in it can be seen by whoever sees it (find_run()). */
+	smp_store_release(&memory->chunks[index], chunk);
 	memory->nplugged += chunk ? 1 : -1;
-	spin_unlock(&memory->lock);
-}
-
-static bool is_empty(struct ferry_chunk *chunk)
-{
-	bool empty;
-
-	spin_lock(&chunk->memory->lock);
-	empty = bitmap_empty(chunk->used, chunk->npages);
-	spin_unlock(&chunk->memory->lock);
-	return empty;
 }
 
 /**
@@ -61,26 +70,25 @@ void ferry_memory_unplug_begin(struct ferry_memory *memory)
 	spin_unlock(&memory->lock);
 }
 
-/* Returns -EBUSY if there is one that is not empty. */
-static int take_empty(struct ferry_memory *memory, struct ferry_chunk **gone)
+/* False for one that is not empty. */
+static bool take_if_empty(struct ferry_memory *memory, unsigned int index,
+			  struct ferry_chunk **gone)
 {
 	struct ferry_chunk *chunk;
-	unsigned int c;
-	int ret = 0;
+	bool is_busy = false;
 
-	for (c = 0; c < memory->nchunks; c++) {
-		chunk = memory->chunks[c];
-		if (!chunk)
-			continue;
-		if (!is_empty(chunk)) {
-			ret = -EBUSY;
-			continue;
+	spin_lock(&memory->lock);
+	chunk = memory->chunks[index];
+	if (chunk) {
+		is_busy = !bitmap_empty(chunk->used, chunk->npages);
+		if (!is_busy) {
+			set_chunk(memory, index, NULL);
+			chunk->next_gone = *gone;
+			*gone = chunk;
 		}
-		set_chunk(memory, c, NULL);
-		chunk->next_gone = *gone;
-		*gone = chunk;
 	}
-	return ret;
+	spin_unlock(&memory->lock);
+	return !is_busy;
 }
 
 static void destroy_all(struct ferry_chunk *chunk)
@@ -97,8 +105,7 @@ static void destroy_all(struct ferry_chunk *chunk)
  * ferry_memory_unplug_end() - take away the chunks that are empty
  * @memory: of which device
  *
- * As long as nothing is handed out an empty chunk stays empty, so that looking and
- * taking need not be one step. The others serve on.
+ * The others serve on.
  *
  * Context: sleeps.
  * Return: 0, or -EBUSY if a chunk had to stay.
@@ -106,36 +113,75 @@ static void destroy_all(struct ferry_chunk *chunk)
 int ferry_memory_unplug_end(struct ferry_memory *memory)
 {
 	struct ferry_chunk *gone = NULL;
-	int ret;
+	unsigned int c;
+	int ret = 0;
 
-	mutex_lock(&memory->chunks_lock);
-	ret = take_empty(memory, &gone);
+	for (c = 0; c < memory->nchunks; c++)
+		if (!take_if_empty(memory, c, &gone))
+			ret = -EBUSY;
 	if (gone)
 		synchronize_rcu();
 	destroy_all(gone);
 	spin_lock(&memory->lock);
 	memory->unplugging--;
 	spin_unlock(&memory->lock);
-	mutex_unlock(&memory->chunks_lock);
 	return ret;
 }
 
+/* Nobody unplugs, and there is none. */
+static bool may_plug(struct ferry_memory *memory, unsigned int index)
+{
+	bool may;
+
+	spin_lock(&memory->lock);
+	may = !memory->unplugging && !memory->chunks[index];
+	spin_unlock(&memory->lock);
+	return may;
+}
+
+/* One at a time: when the memory is made, and then the work item. */
 static int plug_chunks(struct ferry_memory *memory)
 {
 	struct ferry_chunk *chunk;
 	unsigned int c;
 
-	lockdep_assert_held(&memory->chunks_lock);
-
 	for (c = 0; c < memory->nchunks; c++) {
-		if (memory->chunks[c])
+		if (!may_plug(memory, c))
 			continue;
 		chunk = ferry_chunk_create(memory, c);
 		if (IS_ERR(chunk))
 			return PTR_ERR(chunk);
+		spin_lock(&memory->lock);
 		set_chunk(memory, c, chunk);
+		spin_unlock(&memory->lock);
 	}
 	return 0;
+}
+
+static void run_plug_work(struct work_struct *work)
+{
+	struct ferry_memory *memory = container_of(work, struct ferry_memory, plug_work);
+	int ret;
+
+	spin_lock(&memory->lock);
+	memory->plugs_begun++;
+	spin_unlock(&memory->lock);
+	ret = plug_chunks(memory);
+	spin_lock(&memory->lock);
+	memory->plug_error = ret;
+	memory->plugs_ended++;
+	spin_unlock(&memory->lock);
+	wake_up_all(&memory->plug_wait);
+}
+
+static bool has_plugged(struct ferry_memory *memory, unsigned int ticket)
+{
+	bool ended;
+
+	spin_lock(&memory->lock);
+	ended = (int)(memory->plugs_ended - ticket) >= 0;
+	spin_unlock(&memory->lock);
+	return ended;
 }
 
 /**
@@ -145,22 +191,27 @@ static int plug_chunks(struct ferry_memory *memory)
  * While somebody is at unplugging, nothing is brought back: the device looks full.
  *
  * Context: sleeps.
- * Return: 0 if there is any chunk now; else -EINTR for a process that is being
- * killed, or an error of ferry_chunk_create().
+ * Return: 0 if there is any chunk now, or there would be if somebody were not at
+ * unplugging; else -EINTR for a process that is being killed, or an error of
+ * ferry_chunk_create().
  */
 int ferry_memory_plug(struct ferry_memory *memory)
 {
-	int ret = 0;
+	unsigned int ticket;
+	int ret;
 
 	if (READ_ONCE(memory->nplugged) == memory->nchunks)
 		return 0;
-	if (mutex_lock_killable(&memory->chunks_lock))
+	/* One that is under way may be past what is missing: the next. */
+	spin_lock(&memory->lock);
+	ticket = memory->plugs_begun + 1;
+	spin_unlock(&memory->lock);
+	queue_work(system_unbound_wq, &memory->plug_work);
+	if (wait_event_killable(memory->plug_wait, has_plugged(memory, ticket)))
 		return -EINTR;
-	if (!READ_ONCE(memory->unplugging))
-		ret = plug_chunks(memory);
-	if (memory->nplugged)
-		ret = 0;
-	mutex_unlock(&memory->chunks_lock);
+	spin_lock(&memory->lock);
+	ret = memory->nplugged ? 0 : memory->plug_error;
+	spin_unlock(&memory->lock);
 	return ret;
 }
 
@@ -169,7 +220,6 @@ int ferry_memory_plug(struct ferry_memory *memory)
 static int fill_memory(struct ferry_memory *memory)
 {
 	struct resource *claim;
-	int ret;
 
 	if (memory->config.kind == FERRY_MEMORY_COHERENT) {
 		claim = ferry_coherent_claim(memory->config.start,
@@ -178,10 +228,7 @@ static int fill_memory(struct ferry_memory *memory)
 			return PTR_ERR(claim);
 		memory->claim = claim;
 	}
-	mutex_lock(&memory->chunks_lock);
-	ret = plug_chunks(memory);
-	mutex_unlock(&memory->chunks_lock);
-	return ret;
+	return plug_chunks(memory);
 }
 
 /**
@@ -204,8 +251,9 @@ ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
 	memory = kzalloc(sizeof(*memory), GFP_KERNEL);
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
-	mutex_init(&memory->chunks_lock);
 	spin_lock_init(&memory->lock);
+	INIT_WORK(&memory->plug_work, run_plug_work);
+	init_waitqueue_head(&memory->plug_wait);
 	memory->config = *config;
 	memory->npages = config->memory_size >> PAGE_SHIFT;
 	memory->nchunks = DIV_ROUND_UP(memory->npages, FERRY_CHUNK_PAGES);
@@ -227,18 +275,18 @@ ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
 
 /**
  * ferry_memory_destroy() - the reverse of ferry_memory_create()
- * @memory: with no page handed out
+ * @memory: with no page handed out, and nobody who asks for one
  */
 void ferry_memory_destroy(struct ferry_memory *memory)
 {
 	unsigned int c;
 
+	cancel_work_sync(&memory->plug_work);
 	for (c = 0; c < memory->nchunks && memory->chunks; c++)
 		if (memory->chunks[c])
 			ferry_chunk_destroy(memory->chunks[c]);
 	if (memory->claim)
 		ferry_coherent_unclaim(memory->claim);
 	kfree(memory->chunks);
-	mutex_destroy(&memory->chunks_lock);
 	kfree(memory);
 }

@@ -108,11 +108,34 @@ static void eviction_finds_anybodys_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(memory, NULL, &cursor, 512, &pfn), 0);
 }
 
+/* Until the eviction has ended, though no page is handed out. */
+static void a_chunk_under_eviction_stays(struct kunit *test)
+{
+	struct ferry_memory *memory = test->priv;
+	struct ferry_owner owner = { 0 };
+	unsigned long cursor = 0, pfn;
+	struct page *pages[2];
+
+	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(memory, &owner, 2, pages), 2);
+	KUNIT_ASSERT_EQ(test, ferry_memory_evict_begin(memory, NULL, &cursor, 512, &pfn), 2);
+	ferry_memory_free(memory, pages, 2);
+	KUNIT_EXPECT_FALSE(test, ferry_memory_is_empty(memory));
+	ferry_memory_unplug_begin(memory);
+	KUNIT_EXPECT_EQ(test, ferry_memory_unplug_end(memory), -EBUSY);
+	KUNIT_EXPECT_EQ(test, memory->nplugged, 1);
+	ferry_memory_evict_end(memory, pfn, 2);
+	KUNIT_EXPECT_TRUE(test, ferry_memory_is_empty(memory));
+	ferry_memory_unplug_begin(memory);
+	KUNIT_EXPECT_EQ(test, ferry_memory_unplug_end(memory), 0);
+	KUNIT_EXPECT_EQ(test, memory->nplugged, 0);
+}
+
 static struct kunit_case plug_cases[] = {
 	KUNIT_CASE(empty_chunks_go_and_come_back),
 	KUNIT_CASE(nothing_is_handed_out_meanwhile),
 	KUNIT_CASE(a_chunk_in_use_stays),
 	KUNIT_CASE(eviction_finds_anybodys_pages),
+	KUNIT_CASE(a_chunk_under_eviction_stays),
 	{}
 };
 

@@ -10,7 +10,7 @@
  * for an address means nothing there. The test_hmm door asks for no more than that
  * the mm is alive (ferry_mirror_enter()), as test_hmm does.
  *
- * Lock order, outermost first: ferry_memory.chunks_lock, mmap_lock (read), page
+ * Lock order, outermost first: mmap_lock (read), page
  * locks (trylock only), window->lock (taken by the notifier, so nothing is
  * allocated, faulted or locked under it), ferry_memory.lock and the xarray's lock
  * (innermost). The mirror has no lock of its own.
@@ -59,8 +59,13 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
 	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
 	if (!mirror)
 		return ERR_PTR(-ENOMEM);
+	mirror->owner = ferry_owner_create();
+	if (!mirror->owner) {
+		kfree(mirror);
+		return ERR_PTR(-ENOMEM);
+	}
 	mirror->device = device;
-	mirror->owner.alone = flags & FERRY_MIRROR_ALONE;
+	mirror->owner->alone = flags & FERRY_MIRROR_ALONE;
 	mirror->mm = current->mm;
 	mmgrab(mirror->mm);
 	xa_init(&mirror->windows);
@@ -71,15 +76,15 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
  * ferry_mirror_destroy() - bring this mirror's pages home and forget it
  * @mirror: with nobody in it
  *
- * What cannot come home now stays with the device. A private page comes home at its
- * next touch, a coherent one when another file of the device is closed or its memory
- * is taken away; or it is dropped with the last process that maps it. Until then the
- * module stays.
+ * What cannot come home now stays with the device. It comes home at its next CPU fault
+ * (a private page), with the work item for orphans (evict.c), or when the device's
+ * memory is taken away; or it is dropped with the last process that maps it. Until then
+ * the module stays.
  */
 void ferry_mirror_destroy(struct ferry_mirror *mirror)
 {
 	ferry_mirror_evict(mirror);
-	ferry_memory_disown(mirror->device->memory, &mirror->owner);
+	ferry_mirror_disown(mirror);
 	ferry_windows_destroy(mirror);
 	mmdrop(mirror->mm);
 	kfree(mirror);

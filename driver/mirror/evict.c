@@ -18,36 +18,76 @@
  *     own mm stands in for it, as far as it goes, and without an mm the pages stay
  *     with the device.
  * The lock order stays that of a migration by address: mmap_lock, page locks by
- * trylock, and no lock of ours.
+ * trylock, and no lock of ours. How long a run takes is up to those who share its pages
+ * (rmap walks), to memory (allocation) and to the scheduling class of the caller; so
+ * nobody else waits for it: a file that is closed with no page left takes no lock at all,
+ * one with pages none that another file's close takes.
  *
- * Bounded: FERRY_EVICT_PASSES passes, with a pause, over what is left. Taking memory
- * away has more: pages are on their way in other threads' calls when it begins.
+ * Who waits, and for how long:
+ *   close() for its own pages, FERRY_CLOSE_MS at the most, and no longer than the
+ *     process lives that is being killed. Runs are short, so that the time is kept to,
+ *     and so that whoever faults on a page of the run does not wait for many others
+ *   what close() leaves are orphans (device/owner.c). A work item of the device brings
+ *     them home, all that can come in one pass, and again after a pause that grows while
+ *     some cannot. It is the system's work: one thread for each device, at the same
+ *     priority whosever the pages are, and whatever becomes of their process. It knows no
+ *     owner, but only pages, a run at a time: those that are freed before their turn it
+ *     does not find, and a run that it has is kept from everybody (evict_begin). It has
+ *     no reference on the module: the orphans have one. When the module goes there are no
+ *     orphans and no files, so that nothing queues it; ferry_orphans_fini() waits for it
+ *     before the memory goes
+ *   RELEASE for everybody's pages, FERRY_RELEASE_PASSES passes with a pause: pages are
+ *     on their way in other threads' calls, or other evictions have them, when it begins
+ *
+ * Best effort: destinations are allocated without the OOM killer and without the
+ * reserves of a process that it has killed; what has none stays for the next pass.
  */
 #include <linux/delay.h>
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "device/device.h"
 #include "migrate/anon_vma.h"
 #include "migrate/backend.h"
 #include "mirror.h"
 
-#define FERRY_EVICT_PAGES	(PMD_SIZE / PAGE_SIZE)
-#define FERRY_EVICT_PASSES	10
+/* One run: three arrays of this many entries on the stack. */
+#define FERRY_EVICT_PAGES	32
+
+#define FERRY_CLOSE_MS		1000
+#define FERRY_CLOSE_PASSES	10
 #define FERRY_RELEASE_PASSES	100
 #define FERRY_EVICT_PAUSE_MS	10
+
+/* Between two passes over orphans, in jiffies; at least as long as a pass took. */
+#define FERRY_ORPHANS_FIRST_PAUSE	(HZ / 100 + 1)
+#define FERRY_ORPHANS_LONGEST_PAUSE	HZ
+
+#define FERRY_EVICT_GFP							\
+	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN)
+
+/* Whose pages. */
+enum eviction_scope {
+	FERRY_EVICT_OWNED,
+	FERRY_EVICT_ORPHANS,
+	FERRY_EVICT_ALL,
+};
 
 /**
  * struct eviction - pages that are to come home, a run at a time
  * @backend: which engine
  * @memory: of which device
- * @owner: whose, NULL: anybody's
+ * @scope: whose
+ * @owner: FERRY_EVICT_OWNED: whose
  * @mm: whose mmap_lock stands in for the anon_vmas, or NULL where they are held
  * @killable: give up for a process that is being killed
+ * @deadline: jiffies after which no run begins
+ * @cursor: where the next run is looked for
  * @src: the engine's array of sources
  * @dst: its array of destinations
  * @anon_vma: held for each page; NULL: the page is not to be touched
@@ -55,13 +95,30 @@
 struct eviction {
 	const struct ferry_backend *backend;
 	struct ferry_memory *memory;
-	struct ferry_owner *owner;
+	enum eviction_scope scope;
+	const struct ferry_owner *owner;
 	struct mm_struct *mm;
 	bool killable;
+	unsigned long deadline;
+	unsigned long cursor;
 	unsigned long src[FERRY_EVICT_PAGES];
 	unsigned long dst[FERRY_EVICT_PAGES];
 	struct anon_vma *anon_vma[FERRY_EVICT_PAGES];
 };
+
+/**
+ * struct orphanage - orphans of one device, and the work item that brings them home
+ * @work: is queued as long as there are any
+ * @device: which
+ * @pause: jiffies before the next pass; the work item's own
+ */
+struct orphanage {
+	struct delayed_work work;
+	struct ferry_device *device;
+	unsigned long pause;
+};
+
+static struct orphanage orphanages[FERRY_MAX_DEVICES];
 
 static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
@@ -70,7 +127,7 @@ static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned lo
 		.src = eviction->src,
 		.dst = eviction->dst,
 		.npages = n,
-		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+		.gfp = FERRY_EVICT_GFP,
 	};
 
 	if (backend->device_range(eviction->src, pfn, n))
@@ -135,38 +192,64 @@ static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned lon
 		evict_holding(eviction, pfn, n);
 }
 
-static void evict_pass(struct eviction *eviction)
+static unsigned long begin_run(struct eviction *eviction, unsigned long *pfn)
 {
-	unsigned long cursor = 0, pfn, n;
+	if (eviction->scope == FERRY_EVICT_ORPHANS)
+		return ferry_memory_evict_orphans_begin(eviction->memory, &eviction->cursor,
+							FERRY_EVICT_PAGES, pfn);
+	return ferry_memory_evict_begin(eviction->memory, eviction->owner,
+					&eviction->cursor, FERRY_EVICT_PAGES, pfn);
+}
 
-	while ((n = ferry_memory_evict_begin(eviction->memory, eviction->owner, &cursor,
-					     FERRY_EVICT_PAGES, &pfn))) {
-		if (eviction->mm)
-			mmap_read_lock(eviction->mm);
+static bool lock_mm(const struct eviction *eviction)
+{
+	return !eviction->mm || !mmap_read_lock_killable(eviction->mm);
+}
+
+static bool must_end(const struct eviction *eviction)
+{
+	return time_after(jiffies, eviction->deadline) ||
+	       (eviction->killable && fatal_signal_pending(current));
+}
+
+/* From the cursor on; false if it was to end before it had been through. */
+static bool evict_pass(struct eviction *eviction)
+{
+	unsigned long pfn, n;
+
+	while (!must_end(eviction)) {
+		n = begin_run(eviction, &pfn);
+		if (!n)
+			return true;
+		if (!lock_mm(eviction)) {
+			ferry_memory_evict_end(eviction->memory, pfn, n);
+			return false;
+		}
 		evict_run(eviction, pfn, n);
 		if (eviction->mm)
 			mmap_read_unlock(eviction->mm);
 		ferry_memory_evict_end(eviction->memory, pfn, n);
 		cond_resched();
 	}
+	return false;
 }
 
-static unsigned long pages_left(const struct eviction *eviction)
+static bool any_left(const struct eviction *eviction)
 {
-	return eviction->owner ? atomic_long_read(&eviction->owner->held) :
-				 ferry_memory_used(eviction->memory);
+	return eviction->owner ? ferry_owner_held(eviction->owner) :
+				 !ferry_memory_is_empty(eviction->memory);
 }
 
 static void evict_passes(struct eviction *eviction, int passes)
 {
 	int pass;
 
-	for (pass = 0; pass < passes && pages_left(eviction); pass++) {
-		if (eviction->killable && fatal_signal_pending(current))
-			return;
+	for (pass = 0; pass < passes && any_left(eviction); pass++) {
 		if (pass)
-			msleep(FERRY_EVICT_PAUSE_MS);
-		evict_pass(eviction);
+			schedule_timeout_killable(msecs_to_jiffies(FERRY_EVICT_PAUSE_MS));
+		eviction->cursor = 0;
+		if (!evict_pass(eviction))
+			return;
 	}
 }
 
@@ -184,46 +267,118 @@ static const struct ferry_backend *choose_backend(const struct ferry_device *dev
 }
 
 /* As far as pages can be held still: by their anon_vma, or by the mirror's mm. */
-static void evict(struct ferry_mirror *mirror, struct ferry_owner *owner, int passes)
+static void evict(struct ferry_mirror *mirror, struct eviction *eviction, int passes)
 {
-	struct eviction *eviction;
-
-	eviction = kvzalloc(sizeof(*eviction), GFP_KERNEL);
-	if (!eviction)
-		return;
-	eviction->memory = mirror->device->memory;
-	eviction->owner = owner;
-	eviction->killable = !owner;
-	eviction->backend = choose_backend(mirror->device);
-
 	if (ferry_anon_vma_can_hold()) {
 		evict_passes(eviction, passes);
 	} else if (mmget_not_zero(mirror->mm)) {
-		eviction->owner = &mirror->owner;
+		eviction->scope = FERRY_EVICT_OWNED;
+		eviction->owner = mirror->owner;
 		eviction->mm = mirror->mm;
 		evict_passes(eviction, passes);
 		mmput(mirror->mm);
 	}
-	kvfree(eviction);
 }
+
+/* Orphans ------------------------------------------------------------------- */
+
+static struct orphanage *orphanage_of(const struct ferry_device *device)
+{
+	return &orphanages[device->index];
+}
+
+static void queue_orphans(struct orphanage *orphanage, unsigned long delay)
+{
+	/* Those of a pass that is under way may have been passed: another one. */
+	queue_delayed_work(system_unbound_wq, &orphanage->work, delay);
+}
+
+static void evict_orphans(struct work_struct *work)
+{
+	struct orphanage *orphanage = container_of(to_delayed_work(work), struct orphanage,
+						   work);
+	struct ferry_memory *memory = orphanage->device->memory;
+	unsigned long began = jiffies;
+	struct eviction eviction = {
+		.backend = choose_backend(orphanage->device),
+		.memory = memory,
+		.scope = FERRY_EVICT_ORPHANS,
+		.deadline = began + MAX_JIFFY_OFFSET,
+	};
+
+	evict_pass(&eviction);
+	if (!atomic_long_read(&memory->norphaned)) {
+		orphanage->pause = FERRY_ORPHANS_FIRST_PAUSE;
+		return;
+	}
+	orphanage->pause = clamp(2 * max(orphanage->pause, jiffies - began),
+				 FERRY_ORPHANS_FIRST_PAUSE, FERRY_ORPHANS_LONGEST_PAUSE);
+	queue_orphans(orphanage, orphanage->pause);
+}
+
+/**
+ * ferry_orphans_init() - be ready for pages that closed files leave behind
+ * @device: of which nobody has a mirror yet
+ */
+void ferry_orphans_init(struct ferry_device *device)
+{
+	struct orphanage *orphanage = orphanage_of(device);
+
+	orphanage->device = device;
+	orphanage->pause = FERRY_ORPHANS_FIRST_PAUSE;
+	INIT_DELAYED_WORK(&orphanage->work, evict_orphans);
+}
+
+/**
+ * ferry_orphans_fini() - the reverse
+ * @device: of which nobody has a mirror any more, with no page handed out
+ *
+ * Context: sleeps.
+ */
+void ferry_orphans_fini(struct ferry_device *device)
+{
+	cancel_delayed_work_sync(&orphanage_of(device)->work);
+}
+
+/* From outside -------------------------------------------------------------- */
 
 /**
  * ferry_mirror_evict() - bring home all pages of a mirror
  * @mirror: with nobody in it, so that it gets no new ones
  *
- * Best effort: what is left in mirror->owner could not come.
+ * Best effort, and for a bounded time: what is left in mirror->owner did not come.
  *
- * Context: sleeps.
+ * Context: sleeps, unless there is no page.
  */
 void ferry_mirror_evict(struct ferry_mirror *mirror)
 {
+	struct eviction eviction = {
+		.backend = choose_backend(mirror->device),
+		.memory = mirror->device->memory,
+		.scope = FERRY_EVICT_OWNED,
+		.owner = mirror->owner,
+		.killable = true,
+		.deadline = jiffies + msecs_to_jiffies(FERRY_CLOSE_MS),
+	};
+
+	if (ferry_owner_held(mirror->owner))
+		evict(mirror, &eviction, FERRY_CLOSE_PASSES);
+}
+
+/**
+ * ferry_mirror_disown() - leave the rest of a mirror's pages to the device
+ * @mirror: with nobody in it; it has no owner any more
+ *
+ * They come home later, where they can be held still without the process.
+ */
+void ferry_mirror_disown(struct ferry_mirror *mirror)
+{
 	struct ferry_memory *memory = mirror->device->memory;
 
-	if (atomic_long_read(&mirror->owner.held))
-		evict(mirror, &mirror->owner, FERRY_EVICT_PASSES);
-	/* What earlier files left behind: nothing calls a coherent page home. */
-	if (ferry_anon_vma_can_hold() && atomic_long_read(&memory->orphans.held))
-		evict(mirror, &memory->orphans, 1);
+	ferry_memory_disown(memory, mirror->owner);
+	mirror->owner = NULL;
+	if (ferry_anon_vma_can_hold() && atomic_long_read(&memory->norphaned))
+		queue_orphans(orphanage_of(mirror->device), FERRY_ORPHANS_FIRST_PAUSE);
 }
 
 /**
@@ -237,14 +392,21 @@ void ferry_mirror_evict(struct ferry_mirror *mirror)
  * Where the anon_vma helper is not built in only the caller's own pages can come.
  *
  * Context: sleeps.
- * Return: 0, or -EBUSY if pages could not come home, after a bounded time; the
- * chunks that they are in stay.
+ * Return: 0, or -EBUSY if pages could not come home, after a bounded number of tries;
+ * the chunks that they are in stay.
  */
 int ferry_mirror_release_device(struct ferry_mirror *mirror)
 {
 	struct ferry_memory *memory = mirror->device->memory;
+	struct eviction eviction = {
+		.backend = choose_backend(mirror->device),
+		.memory = memory,
+		.scope = FERRY_EVICT_ALL,
+		.killable = true,
+		.deadline = jiffies + MAX_JIFFY_OFFSET,
+	};
 
 	ferry_memory_unplug_begin(memory);
-	evict(mirror, NULL, FERRY_RELEASE_PASSES);
+	evict(mirror, &eviction, FERRY_RELEASE_PASSES);
 	return ferry_memory_unplug_end(memory);
 }

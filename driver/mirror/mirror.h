@@ -48,7 +48,7 @@ struct ferry_mirror_stats {
 struct ferry_mirror {
 	struct ferry_device *device;
 	struct mm_struct *mm;
-	struct ferry_owner owner;
+	struct ferry_owner *owner;
 	struct xarray windows;
 	unsigned long nwindows;
 	unsigned long evict_hand;
@@ -221,7 +221,10 @@ bool ferry_mirror_is_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 			       u64 len);
 
 /* evict.c */
+void ferry_orphans_init(struct ferry_device *device);
+void ferry_orphans_fini(struct ferry_device *device);
 void ferry_mirror_evict(struct ferry_mirror *mirror);
+void ferry_mirror_disown(struct ferry_mirror *mirror);
 int ferry_mirror_release_device(struct ferry_mirror *mirror);
 
 /* cpu_fault.c */

@@ -158,7 +158,7 @@ static void fill(struct batch *batch)
 		.outcome = batch->outcome,
 		.npages = batch->npages,
 		.memory = batch->mirror->device->memory,
-		.owner = &batch->mirror->owner,
+		.owner = batch->mirror->owner,
 		.vma = batch->migrate.vma.vma,
 		.start = batch->migrate.vma.start,
 		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+/*
+ * One process closes its file of a device; another one closes its own.
+ *
+ * The first has pages that take long to bring home, for each is shared with many processes,
+ * and in the middle of its close it hardly runs any more (SCHED_IDLE). The other's close is
+ * timed by itself and beside the first, with the same load on the CPUs. A close that waits
+ * for the other one's would wait for minutes, and cannot be killed: it is done in a
+ * process of its own, and the first is let run when time is up.
+ */
+#include <sched.h>
+#include <sys/resource.h>
+
+#include "safety.h"
+
+#define SHARERS 300
+#define HEAVY_PAGES 4096
+#define LIGHT_PAGES 8
+#define CLOSES 20
+#define MAX_LOOPS 8
+#define PATIENCE_S 20
+
+/* What a close may take more beside the other one: not a second, and not minutes. */
+#define FACTOR 4
+#define ALLOWANCE_S 0.5
+
+static pid_t fork_idle_loop(void)
+{
+	pid_t pid = _test_fork();
+
+	while (!pid)
+		;
+	return pid;
+}
+
+/* Seconds that one close takes, of a file with some pages; negative: -errno. */
+static double time_close(unsigned int device, size_t npages)
+{
+	size_t n = npages * page_size();
+	uint8_t *memory = _test_map(n + page_size());
+	struct ferry *ferry;
+	double start;
+	int ret;
+
+	ret = ferry_open_index(device, &ferry);
+	if (ret)
+		return ret;
+	memset(memory, 1, n + page_size());
+	if (n)
+		ret = ferry_migrate(ferry, memory, n, DRM_FERRY_TARGET_DEVICE, NULL, NULL);
+	start = seconds();
+	ferry_close(ferry);
+	munmap(memory, n + page_size());
+	return ret ? ret : seconds() - start;
+}
+
+struct closes {
+	double worst;
+	unsigned int n;
+	int ret;
+};
+
+/* The worst of some closes, in a process of its own; PATIENCE_S if it does not end. */
+static struct closes time_closes(unsigned int device, size_t npages)
+{
+	struct closes closes = { .worst = PATIENCE_S };
+	double end = seconds() + PATIENCE_S, took;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_NONBLOCK))
+		return closes;
+	pid = _test_fork();
+	if (!pid) {
+		closes.worst = 0;
+		for (; closes.n < CLOSES && !closes.ret; closes.n++) {
+			took = time_close(device, npages);
+			closes.ret = took < 0 ? (int)took : 0;
+			closes.worst = took > closes.worst ? took : closes.worst;
+		}
+		_exit(write(fds[1], &closes, sizeof(closes)) != sizeof(closes));
+	}
+	while (read(fds[0], &closes, sizeof(closes)) != sizeof(closes) && seconds() < end)
+		usleep(10000);
+	kill(pid, SIGKILL);
+	close(fds[0]);
+	close(fds[1]);
+	return closes;
+}
+
+FIXTURE(closing) {
+	struct ferry *ferry;
+	pid_t loops[MAX_LOOPS];
+	pid_t heavy;
+};
+
+FIXTURE_VARIANT(closing) {
+	size_t pages;
+};
+
+FIXTURE_VARIANT_ADD(closing, nothing) { .pages = 0 };
+FIXTURE_VARIANT_ADD(closing, few_pages) { .pages = LIGHT_PAGES };
+
+FIXTURE_SETUP(closing)
+{
+	self->ferry = test_open(0);
+}
+
+static void end_all(struct _test_data_closing *self)
+{
+	struct sched_param none = { 0 };
+	unsigned int i;
+
+	for (i = 0; i < MAX_LOOPS; i++)
+		if (self->loops[i] > 0)
+			kill(self->loops[i], SIGKILL);
+	if (self->heavy > 0) {
+		sched_setscheduler(self->heavy, SCHED_OTHER, &none);
+		kill(-self->heavy, SIGKILL);
+	}
+	while (wait(NULL) > 0)
+		;
+}
+
+FIXTURE_TEARDOWN(closing)
+{
+	end_all(self);
+	ferry_close(self->ferry);
+}
+
+/* The sharers keep what they share until they are killed, with the whole group. */
+static void fork_sharers(struct ferry *ferry)
+{
+	int i;
+	pid_t pid;
+
+	for (i = 0; i < SHARERS; i++) {
+		pid = _test_fork();
+		child_check(pid >= 0);
+		if (!pid) {
+			ferry_close(ferry);
+			pause();
+			_exit(0);
+		}
+	}
+}
+
+/* Says when it is going to close, and when it has. */
+static void close_heavy_file(int ready)
+{
+	size_t n = HEAVY_PAGES * page_size();
+	struct ferry_counts counts;
+	uint8_t *memory = _test_map(n);
+	struct ferry *ferry;
+
+	child_check(!setpgid(0, 0));
+	child_check(!ferry_open_index(0, &ferry));
+	memset(memory, 1, n);
+	fork_sharers(ferry);
+	child_check(!ferry_migrate(ferry, memory, n, DRM_FERRY_TARGET_DEVICE, NULL, &counts));
+	child_check(counts.moved == HEAVY_PAGES);
+	child_check(!tell(ready));
+	ferry_close(ferry);
+	child_check(!tell(ready));
+	pause();
+	_exit(1);
+}
+
+TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
+{
+	struct sched_param none = { 0 };
+	struct closes alone, beside;
+	int ready[2], i;
+
+	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+		self->loops[i] = fork_idle_loop();
+	alone = time_closes(0, variant->pages);
+	ASSERT_EQ(alone.n, CLOSES);
+	ASSERT_EQ(alone.ret, 0);
+
+	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+		kill(self->loops[i], SIGSTOP);
+	ASSERT_EQ(pipe(ready), 0);
+	self->heavy = test_fork();
+	if (!self->heavy)
+		close_heavy_file(ready[1]);
+	ASSERT_EQ(wait_told(ready[0]), 0);
+	/* In the middle of it, it hardly runs any more. */
+	usleep(100000);
+	ASSERT_EQ(sched_setscheduler(self->heavy, SCHED_IDLE, &none), 0);
+	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+		kill(self->loops[i], SIGCONT);
+	beside = time_closes(0, variant->pages);
+	TH_LOG("%d closes: the worst %.2f ms, beside the other %.2f ms", CLOSES,
+	       alone.worst * 1e3, beside.worst * 1e3);
+	end_all(self);
+	self->heavy = 0;
+	ASSERT_LT(beside.worst, FACTOR * alone.worst + ALLOWANCE_S);
+	ASSERT_EQ(beside.ret, 0);
+}
+
+/* The heavy one itself: not for longer than a bounded time; what is left comes later. */
+FIXTURE(heavy) {
+	struct ferry *ferry;
+	pid_t pid;
+	int ready[2];
+};
+
+FIXTURE_SETUP(heavy)
+{
+	self->ferry = test_open(0);
+	ASSERT_EQ(pipe(self->ready), 0);
+	self->pid = test_fork();
+	if (!self->pid)
+		close_heavy_file(self->ready[1]);
+	ASSERT_EQ(wait_told(self->ready[0]), 0);
+}
+
+FIXTURE_TEARDOWN(heavy)
+{
+	kill(-self->pid, SIGKILL);
+	while (wait(NULL) > 0)
+		;
+	ferry_close(self->ferry);
+}
+
+TEST_F_TIMEOUT(heavy, close_takes_a_bounded_time, 300)
+{
+	double start = seconds(), took;
+
+	ASSERT_EQ(wait_told(self->ready[0]), 0);
+	took = seconds() - start;
+	TH_LOG("close took %.2f s and left %llu pages", took,
+	       (unsigned long long)_test_used(self->ferry) / page_size());
+	ASSERT_LT(took, 3);
+	/* Everybody still maps them: they come home, with no file that has them. */
+	test_wait_unused(self->ferry, 150);
+}
+
+TEST_F_TIMEOUT(heavy, close_ends_with_the_process, 300)
+{
+	double start, took;
+
+	usleep(200000);
+	start = seconds();
+	ASSERT_EQ(kill(self->pid, SIGKILL), 0);
+	ASSERT_EQ(waitpid(self->pid, NULL, 0), self->pid);
+	took = seconds() - start;
+	TH_LOG("killed in %.2f s", took);
+	ASSERT_LT(took, 2);
+	test_wait_unused(self->ferry, 150);
+}
+
+/* Pages that their file had to leave behind. */
+FIXTURE(left) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	size_t n;
+	int (*pipes)[2];
+	size_t npipes;
+};
+
+FIXTURE_VARIANT(left) {
+	unsigned int device;
+};
+
+FIXTURE_VARIANT_ADD(left, private) { .device = 0 };
+FIXTURE_VARIANT_ADD(left, coherent) { .device = 2 };
+
+#define PIPES 32
+#define PIPE_PAGES 256	/* /proc/sys/fs/pipe-max-size */
+
+/* A pipe keeps what is on a coherent device; a private page comes home for it. */
+FIXTURE_SETUP(left)
+{
+	size_t size = PIPE_PAGES * page_size(), i;
+	struct ferry *own;
+	struct iovec iov;
+
+	self->ferry = test_open(variant->device);
+	self->npipes = PIPES;
+	self->n = PIPES * size;
+	self->memory = test_map(self->n);
+	self->pipes = calloc(PIPES, sizeof(*self->pipes));
+	fill_pattern(self->memory, self->n, 1);
+	own = test_open(variant->device);
+	test_to_device(own, self->memory, self->n);
+	for (i = 0; i < PIPES; i++) {
+		iov = (struct iovec) { self->memory + i * size, size };
+		ASSERT_EQ(pipe(self->pipes[i]), 0);
+		ASSERT_GE(fcntl(self->pipes[i][1], F_SETPIPE_SZ, size), (int)size);
+		ASSERT_EQ(vmsplice(self->pipes[i][1], &iov, 1, 0), (ssize_t)size);
+	}
+	ferry_close(own);
+	test_used(self->ferry, variant->device < 2 ? 0 : self->n / page_size());
+}
+
+FIXTURE_TEARDOWN(left)
+{
+	size_t i;
+
+	for (i = 0; i < self->npipes; i++)
+		let_go(self->pipes[i]);
+	free(self->pipes);
+	ferry_close(self->ferry);
+}
+
+/* Nobody opens or closes a file for it. */
+TEST_F_TIMEOUT(left, come_home_when_they_can, 60)
+{
+	for (; self->npipes; self->npipes--)
+		let_go(self->pipes[self->npipes - 1]);
+	test_wait_unused(self->ferry, 30);
+	test_pattern(self->memory, self->n, 1);
+}
+
+static double median_close(unsigned int device)
+{
+	double times[CLOSES], swap;
+	int i, j;
+
+	for (i = 0; i < CLOSES; i++) {
+		times[i] = time_close(device, LIGHT_PAGES);
+		for (j = i; j && times[j] < times[j - 1]; j--) {
+			swap = times[j];
+			times[j] = times[j - 1];
+			times[j - 1] = swap;
+		}
+	}
+	return times[0] < 0 ? times[0] : times[CLOSES / 2];
+}
+
+/* Another file's close does not look at them. */
+TEST_F_TIMEOUT(left, cost_others_nothing, 60)
+{
+	double with = median_close(variant->device), without;
+
+	for (; self->npipes; self->npipes--)
+		let_go(self->pipes[self->npipes - 1]);
+	munmap(self->memory, self->n);
+	test_wait_unused(self->ferry, 30);
+	without = median_close(variant->device);
+	TH_LOG("a close takes %.3f ms, with %zu pages left behind %.3f ms", without * 1e3,
+	       self->n / page_size(), with * 1e3);
+	ASSERT_GT(with, 0);
+	ASSERT_LT(with, 4 * without + 0.002);
+}
+
+TEST_HARNESS_MAIN
