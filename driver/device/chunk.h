@@ -3,6 +3,7 @@
 #define FERRY_DEVICE_CHUNK_H
 
 #include <linux/atomic.h>
+#include <linux/log2.h>
 #include <linux/memremap.h>
 #include <linux/sizes.h>
 #include <linux/types.h>
@@ -16,8 +17,8 @@
 #define FERRY_CHUNK_SIZE	SZ_128M
 #define FERRY_CHUNK_PAGES	(FERRY_CHUNK_SIZE >> PAGE_SHIFT)
 
-/* Of this many pages the contents lie in one piece of memory. */
-#define FERRY_BLOCK_ORDER	(PMD_SHIFT - PAGE_SHIFT)
+/* Of this many pages the contents lie in one piece of memory: what sizes are multiples of. */
+#define FERRY_BLOCK_ORDER	(ilog2(FERRY_MEMORY_ALIGN) - PAGE_SHIFT)
 #define FERRY_BLOCK_PAGES	BIT(FERRY_BLOCK_ORDER)
 
 /* Bits of ferry_page.flags */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <kunit/test.h>
+#include <linux/mm.h>
 #include <linux/numa.h>
 
 #include "chunk.h"

@@ -18,7 +18,7 @@
 
 /* The range begins 20 pages before the end of its first page table. */
 #define FIRST	20
-#define THIRD	(FIRST + PTRS_PER_PTE)
+#define THIRD	(FIRST + MAX_PTRS_PER_PTE)	/* one table, or some */
 #define NSLOTS	(THIRD + 11)
 
 enum kind { HOLE, ZERO, PAGE };

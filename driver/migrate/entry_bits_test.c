@@ -60,7 +60,7 @@ static bool is_legal(unsigned long bits, bool shared)
 	return !shared || !(bits & EXCLUSIVE);
 }
 
-static void set_bits(struct ferry_trial *t, unsigned long slot, unsigned long bits)
+static void write_bits(struct ferry_trial *t, unsigned long slot, unsigned long bits)
 {
 	struct vm_area_struct *vma = vma_lookup(t->mm, ferry_trial_addr(t, slot));
 	struct page *page = ferry_trial_page(t, slot);
@@ -77,7 +77,7 @@ static void set_bits(struct ferry_trial *t, unsigned long slot, unsigned long bi
 	ClearPageDirty(page);
 }
 
-static unsigned long get_bits(struct ferry_trial *t, unsigned long slot)
+static unsigned long read_bits(struct ferry_trial *t, unsigned long slot)
 {
 	pte_t pte = ferry_trial_pte(t, slot);
 
@@ -186,7 +186,7 @@ static void bits(struct kunit *test)
 		child = ferry_trial_fork(t);
 	for (slot = 0; slot < NCOMBINATIONS; slot++)
 		if (is_legal(slot, c->shared))
-			set_bits(t, slot, slot);
+			write_bits(t, slot, slot);
 
 	if (c->fate == ROUND_TRIP || c->fate == FAILED_DEVICE)
 		migrate_by_device(t, c->fate, c->shared);
@@ -195,7 +195,7 @@ static void bits(struct kunit *test)
 	for (slot = 0; slot < NCOMBINATIONS; slot++) {
 		if (!is_legal(slot, c->shared))
 			continue;
-		KUNIT_EXPECT_EQ_MSG(test, get_bits(t, slot), slot & c->kept,
+		KUNIT_EXPECT_EQ_MSG(test, read_bits(t, slot), slot & c->kept,
 				    "combination %#lx", slot);
 		if (!c->shared)
 			KUNIT_EXPECT_EQ_MSG(test, PageDirty(ferry_trial_page(t, slot)),

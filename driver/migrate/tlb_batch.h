@@ -3,6 +3,7 @@
 #define FERRY_MIGRATE_TLB_BATCH_H
 
 #include <linux/mm.h>
+#include <linux/mm_inline.h>
 #include <linux/rmap.h>
 
 #include "migrate.h"

@@ -11,8 +11,8 @@
 
 #include "trial.h"
 
-#define DEVICE_SIZE	PMD_SIZE
-#define DEVICE_PAGES	(DEVICE_SIZE / PAGE_SIZE)
+#define DEVICE_PAGES	512
+#define DEVICE_SIZE	(DEVICE_PAGES * PAGE_SIZE)
 
 /**
  * struct ferry_trial_device - device memory

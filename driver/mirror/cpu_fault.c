@@ -75,8 +75,6 @@
 	((GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN) &	\
 	 ~__GFP_RECLAIM)
 
-static_assert(PMD_SIZE / PAGE_SIZE >= FERRY_MAX_FAULT_AROUND);
-
 /**
  * struct homecoming - one call of the engine
  * @backend: which
@@ -217,14 +215,14 @@ int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 	return bring_home(&home);
 }
 
-/* In bytes, a power of two. */
+/* In bytes, a power of two; at most a page table's, which may map no more than 32 pages. */
 static unsigned long window_size(const struct vm_fault *vmf)
 {
 	const struct ferry_device *device = vmf->page->pgmap->owner;
 
 	if (vmf->flags & FAULT_FLAG_REMOTE || ferry_memory_comes_alone(vmf->page))
 		return PAGE_SIZE;
-	return device->config.fault_around * PAGE_SIZE;
+	return min(device->config.fault_around * PAGE_SIZE, PMD_SIZE);
 }
 
 /* With the neighbours, in slots from 0 on that the caller has made. */

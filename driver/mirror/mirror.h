@@ -14,9 +14,13 @@
 struct ferry_backend;
 struct ferry_device;
 
-/* Migrations go to the engine in pieces of some page tables at the most. */
+/*
+ * Migrations go to the engine in pieces of some page tables at the most, where a page has
+ * 4 KiB. Numbers of pages that bound memory are constants: of 64 KiB pages a table may
+ * map 512 MiB, or its size is known at boot only (powerpc).
+ */
 #define FERRY_BATCH_TABLES	4
-#define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * PMD_SIZE / PAGE_SIZE)
+#define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * 512)
 
 /**
  * struct ferry_mirror_stats - counters, see struct drm_ferry_stats
@@ -39,7 +43,7 @@ struct ferry_mirror_stats {
  * @device: which device
  * @mm: which address space; a reference to the struct, not to its users
  * @owner: what @device knows our pages by
- * @windows: the device's page table: struct ferry_window by address >> PMD_SHIFT
+ * @windows: the device's page table: struct ferry_window by address / FERRY_WINDOW_SIZE
  * @nwindows: how many there are; under the lock of @windows
  * @evict_hand: where to look for a window to give up; under the same
  * @stats: counters

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's page table: windows of one CPU page table's size, each with its
- * own interval notifier and lock, found through an xarray.
+ * The device's page table: windows of 512 pages, each with its own interval notifier
+ * and lock, found through an xarray.
  *
  * Why windows: a notifier for the whole address space would send every device
  * fault back to the start whenever any thread does madvise() anywhere; one for
- * each page would be a tree node a page. A window is as large as what the engine
- * moves in one call.
+ * each page would be a tree node a page. On x86 a window is a page table.
  *
  * The entries are a cache of the CPU's page table and nothing else: any of them,
  * and any window, can be dropped at any time at the price of a device fault. That
@@ -23,8 +22,6 @@
 
 #include "mirror.h"
 #include "page_table.h"
-
-static_assert(sizeof(ferry_entry_t) * FERRY_WINDOW_PAGES == PAGE_SIZE);
 
 /**
  * ferry_window_find() - find the window of an address
@@ -121,7 +118,8 @@ static struct ferry_window *create_window(struct ferry_mirror *mirror,
 	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
 	if (!window)
 		return ERR_PTR(-ENOMEM);
-	window->entries = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	window->entries = kcalloc(FERRY_WINDOW_PAGES, sizeof(*window->entries),
+				  GFP_KERNEL_ACCOUNT);
 	if (!window->entries)
 		goto err_free_window;
 	window->mirror = mirror;
@@ -136,7 +134,7 @@ static struct ferry_window *create_window(struct ferry_mirror *mirror,
 	return window;
 
 err_free_entries:
-	free_page((unsigned long)window->entries);
+	kfree(window->entries);
 err_free_window:
 	kfree(window);
 	return ERR_PTR(ret);
@@ -197,7 +195,7 @@ void ferry_window_put(struct ferry_window *window)
 		return;
 	mmu_interval_notifier_remove(&window->notifier);
 	mutex_destroy(&window->lock);
-	free_page((unsigned long)window->entries);
+	kfree(window->entries);
 	kfree(window);
 }
 

@@ -10,14 +10,14 @@
 
 #include "mirror.h"
 
-/* What one window covers, aligned to itself; one page of entries. */
-#define FERRY_WINDOW_SIZE	PMD_SIZE
-#define FERRY_WINDOW_PAGES	(FERRY_WINDOW_SIZE / PAGE_SIZE)
+/* What one window covers, aligned to itself: 4 KiB of entries. */
+#define FERRY_WINDOW_PAGES	512
+#define FERRY_WINDOW_SIZE	(FERRY_WINDOW_PAGES * PAGE_SIZE)
 
 /*
- * Windows of one mirror at the most: entries for 8 GiB of address space in some
- * 17 MiB of (charged) kernel memory. They are a cache; one that is given up is
- * faulted in again.
+ * Windows of one mirror at the most: entries for 2,097,152 pages (8 GiB, where a page
+ * has 4 KiB) in some 17 MiB of (charged) kernel memory. They are a cache; one that is
+ * given up is faulted in again.
  */
 #define FERRY_MAX_WINDOWS	4096
 
@@ -65,7 +65,7 @@ static inline bool ferry_entry_allows(ferry_entry_t entry, bool write)
  * @lock: guards @entries. Held while the device accesses memory through an entry:
  *	the notifier waits for that, so the page is still mapped meanwhile. Taken in
  *	reclaim (by the notifier), so nothing is allocated under it
- * @entries: a page of them, one for each page of the window
+ * @entries: one for each page of the window
  */
 struct ferry_window {
 	struct mmu_interval_notifier notifier;

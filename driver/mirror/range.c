@@ -218,6 +218,9 @@ static int check_mapping(const struct ferry_range *range, struct vm_area_struct 
 		return -EINVAL;
 	if (is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
 		return -EINVAL;
+	/* arm64: the device has no memory for the tags of pages. Elsewhere VM_MTE is 0. */
+	if (range->target == FERRY_TARGET_DEVICE && vma->vm_flags & VM_MTE)
+		return -EINVAL;
 	return 0;
 }
 

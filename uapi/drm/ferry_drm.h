@@ -19,8 +19,9 @@
  *	errno		what it means, for every ioctl
  *	EINVAL		a range that is zero, wraps, leaves user space or (MIGRATE,
  *			SNAPSHOT) is not a multiple of the page size; memory that
- *			cannot migrate (hugetlb, VM_SPECIAL, DAX); an unknown value,
- *			flag or number; a reserved field that is not zero
+ *			cannot migrate (hugetlb, VM_SPECIAL, DAX; PROT_MTE, to the
+ *			device); an unknown value, flag or number; a reserved field
+ *			that is not zero
  *	EOPNOTSUPP	known, but not built or not possible on this kernel
  *	E2BIG		the struct is longer than the kernel's and its tail is not
  *			zero: the caller asks for something this kernel does not know
