@@ -126,7 +126,8 @@ $(B)/libferry.so: $(B)/$(SONAME)
 # One object, in which nothing but the API is global.
 $(B)/libferry.a: $(libobj)
 	$(Q)rm -f $@
-	$(Q)$(CC) $(CFLAGS) -r -nostdlib -o $(B)/userlib.o $^
+	$(Q)$(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) \
+		-r -nostdlib -o $(B)/userlib.o $^
 	$(Q)$(OBJCOPY) --localize-hidden $(B)/userlib.o
 	$(Q)$(AR) rcs $@ $(B)/userlib.o
 

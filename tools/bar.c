@@ -14,6 +14,7 @@ static bool shown;
 static void log_line(const char *what, unsigned long long done,
 		     unsigned long long total)
 {
+	char of_done[SIZE_TEXT], of_total[SIZE_TEXT];
 	static time_t last;
 	struct timespec now;
 
@@ -23,7 +24,8 @@ static void log_line(const char *what, unsigned long long done,
 	if (now.tv_sec < last + LOG_EVERY_S)
 		return;
 	last = now.tv_sec;
-	fprintf(stderr, "%s: %llu of %llu bytes\n", what, done, total);
+	fprintf(stderr, "%s: %s of %s\n", what, size_text(done, of_done),
+		size_text(total, of_total));
 }
 
 void bar_show(const char *what, unsigned long long done, unsigned long long total,

@@ -141,7 +141,7 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 }
 
 /* The first access to each page that is on a private device brings it back. */
-static void undo(struct demo *demo, struct engine *engine, uint64_t offset, size_t length)
+static int undo(struct demo *demo, struct engine *engine, uint64_t offset, size_t length)
 {
 	struct tlb_counts before = tlb_read();
 	uint32_t *words = (uint32_t *)demo->memory;
@@ -150,14 +150,18 @@ static void undo(struct demo *demo, struct engine *engine, uint64_t offset, size
 
 	for (i = 0; i < length / sizeof(*words); i++) {
 		words[i] -= ADDEND;
-		if (i % (STEP_SIZE / demo->page_size * per_page) == 0)
-			bar_show("to system", offset + i * sizeof(*words), demo->size,
-				 engine->seconds_back + now() - start);
+		if (i % (STEP_SIZE / demo->page_size * per_page))
+			continue;
+		if (interrupted())
+			break;
+		bar_show("to system", offset + i * sizeof(*words), demo->size,
+			 engine->seconds_back + now() - start);
 	}
-	if (!engine->by_fault)
-		return;
-	engine->seconds_back += now() - start;
-	tlb_add(&engine->tlb_back, tlb_since(before));
+	if (engine->by_fault) {
+		engine->seconds_back += now() - start;
+		tlb_add(&engine->tlb_back, tlb_since(before));
+	}
+	return interrupted() ? FERRYCTL_INTERRUPTED : FERRYCTL_OK;
 }
 
 static int compare(struct demo *demo, uint64_t offset, size_t n)
@@ -194,10 +198,8 @@ static int one_piece(struct demo *demo, struct engine *engine, uint64_t offset, 
 		return ret;
 	if (!engine->by_fault)
 		ret = migrate(demo, engine, offset, length, false);
-	if (ret)
-		return ret;
-	undo(demo, engine, offset, length);
-	return compare(demo, offset, n);
+	ret = ret ?: undo(demo, engine, offset, length);
+	return ret ?: compare(demo, offset, n);
 }
 
 static int check_counters(struct demo *demo)

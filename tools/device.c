@@ -1,21 +1,43 @@
 // SPDX-License-Identifier: MIT
 /* Opening the device that --device names, the same way in every subcommand. */
 #include <errno.h>
+#include <grp.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ferry.h"
 #include "ferryctl.h"
 
-/* Opened by nobody, or by others: what the list knows of it. */
+static int explain_permission(const char *path)
+{
+	struct group *group;
+	struct stat stat_of;
+
+	if (stat(path, &stat_of) || (stat_of.st_mode & 060) != 060)
+		return failed("device %u (%s) cannot be opened: Permission denied; only its owner "
+			      "may", common.device, path);
+	group = getgrgid(stat_of.st_gid);
+	return failed("device %u (%s) cannot be opened: Permission denied; members of the group "
+		      "%s (%u) may", common.device, path, group ? group->gr_name : "without name",
+		      stat_of.st_gid);
+}
+
+static int explain_node(const char *path, int error)
+{
+	if (error == -EACCES)
+		return explain_permission(path);
+	return failed("device %u (%s) cannot be opened: %s", common.device, path,
+		      strerror(-error));
+}
+
+/* What the list of devices knows of one that was not opened. */
 static int explain_closed(const struct ferry_list *list, int error)
 {
 	size_t i, n = ferry_list_count(list);
 
 	for (i = 0; i < n; i++)
 		if (ferry_list_number(list, i) == common.device)
-			return failed("device %u (%s) cannot be opened: %s%s", common.device,
-				      ferry_list_path(list, i), strerror(-error),
-				      error == -EACCES ? "; the node's group, or root, may" : "");
+			return explain_node(ferry_list_path(list, i), error);
 	if (!n)
 		return explain_no_device();
 	return failed("there is no device %u: the devices are %u to %u (ferryctl info)",

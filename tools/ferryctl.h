@@ -57,7 +57,7 @@ int open_device(struct ferry **ferry);
 /* lacks.c: what keeps this machine from having Ferry devices, each thing in a line. */
 int explain_no_device(void);
 
-/* The same, as members of a JSON object; nothing where it was not asked for. */
+/* The kernel and, after explain_no_device(), the same, as members of a JSON object. */
 struct json;
 void explain_json(struct json *json);
 

@@ -147,9 +147,10 @@ void explain_json(struct json *json)
 {
 	size_t i;
 
+	uname(&found.kernel);
+	json_text(json, "kernel", found.kernel.release);
 	if (!found.explained)
 		return;
-	json_text(json, "kernel", found.kernel.release);
 	json_bool(json, "kernel-suits", found.series);
 	json_bool(json, "module-loaded", found.module);
 	json_number(json, "kernel-devices", found.devices);

@@ -151,6 +151,7 @@ TEST_F(library, options)
 	ASSERT_EQ(_test_with(self, with(.backend = 77)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.flush = 77)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.flags = 1u << 31)), -EINVAL);
+	ASSERT_EQ(_test_with(self, with(.pad = 1)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.target = 77)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.target_id = 1)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.flags = DRM_FERRY_MIGRATE_FAULT_IN)), -EOPNOTSUPP);

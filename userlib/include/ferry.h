@@ -220,7 +220,8 @@ struct ferry_migrate_options {
  * Goes on after signals, as ferry_migrate().
  *
  * Return: as ferry_migrate(); -E2BIG if @options has more than this library knows, and
- * it is not zero; -EINVAL if @options->size is less than any such struct.
+ * it is not zero; -EINVAL if @options->size is less than any such struct, or @options->pad
+ * is not zero.
  */
 int ferry_migrate_with(struct ferry *ferry, void *addr, size_t len,
 		       const struct ferry_migrate_options *options,

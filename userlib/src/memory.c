@@ -80,7 +80,7 @@ static int read_options(struct ferry_migrate_options *to,
 			return -E2BIG;
 	memset(to, 0, sizeof(*to));
 	memcpy(to, from, size < sizeof(*to) ? size : sizeof(*to));
-	return 0;
+	return to->pad ? -EINVAL : 0;
 }
 
 FERRY_EXPORT int ferry_migrate_with(struct ferry *ferry, void *addr, size_t len,
