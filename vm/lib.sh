@@ -75,7 +75,7 @@ valid() { # NAME...
 }
 
 # What a script's first comment says, up to its first line of code.
-help() { awk 'NR > 1 && !/^#/ { exit } NR > 1 && !/shellcheck/ { sub(/^# ?/, ""); print }' "$0"; }
+help() { awk 'NR > 1 && !/^#/ { exit } NR > 1 && !/^# shellcheck [a-z]*=/ { sub(/^# ?/, ""); print }' "$0"; }
 
 case ${1:-} in
 -h | --help) help; exit 0 ;;
