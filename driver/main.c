@@ -43,7 +43,7 @@ MODULE_PARM_DESC(backend, "engine that migrates, own or core (own, where the ker
 
 static char *flush;
 module_param(flush, charp, 0444);
-MODULE_PARM_DESC(flush, "TLB flushes of the own engine: per_page, per_table or per_call (per_call)");
+MODULE_PARM_DESC(flush, "TLB flushes of the own engine: per_page, per_table, per_call or auto (auto)");
 
 static char *dmirror_name = "hmm_dmirror";
 module_param(dmirror_name, charp, 0444);

@@ -36,6 +36,7 @@ static const char *const flush_names[] = {
 	[DRM_FERRY_FLUSH_PER_PAGE] = "per_page",
 	[DRM_FERRY_FLUSH_PER_TABLE] = "per_table",
 	[DRM_FERRY_FLUSH_PER_CALL] = "per_call",
+	[DRM_FERRY_FLUSH_AUTO] = "auto",
 };
 
 #define NFLUSHES (sizeof(flush_names) / sizeof(*flush_names))
@@ -281,7 +282,7 @@ static void parse_flush(struct bench *bench, const char *arg, struct argp_state 
 		if (!strcmp(arg, flush_names[i]))
 			bench->flush = i;
 	if (!bench->flush)
-		argp_error(state, "'%s' is none of per_page, per_table, per_call", arg);
+		argp_error(state, "'%s' is none of per_page, per_table, per_call, auto", arg);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -325,7 +326,7 @@ int cmd_bench(int argc, char **argv)
 	static const struct argp_option options[] = {
 		{ "backend", 'b', "own|core", 0, "one engine (both, where there are two)", 0 },
 		{ "flush", 'f', "WHEN", 0,
-		  "of own: per_page, per_table or per_call (the module's)", 0 },
+		  "of own: per_page, per_table, per_call or auto (the module's)", 0 },
 		{ "sizes", 's', "PAGES,...", 0, "pages in a call (1,64,512,4096)", 0 },
 		{ "rounds", 'r', "N", 0, "rounds (9)", 0 },
 		{ 0 },

@@ -28,6 +28,7 @@ static_assert((int)DRM_FERRY_FLUSH_DEFAULT == (int)FERRY_FLUSH_DEFAULT);
 static_assert((int)DRM_FERRY_FLUSH_PER_PAGE == (int)FERRY_FLUSH_PER_PAGE);
 static_assert((int)DRM_FERRY_FLUSH_PER_TABLE == (int)FERRY_FLUSH_PER_TABLE);
 static_assert((int)DRM_FERRY_FLUSH_PER_CALL == (int)FERRY_FLUSH_PER_CALL);
+static_assert((int)DRM_FERRY_FLUSH_AUTO == (int)FERRY_FLUSH_AUTO);
 static_assert((int)DRM_FERRY_MEMORY_PRIVATE == (int)FERRY_MEMORY_PRIVATE);
 static_assert((int)DRM_FERRY_MEMORY_COHERENT == (int)FERRY_MEMORY_COHERENT);
 
@@ -99,7 +100,8 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 	*query = (struct drm_ferry_query) {
 		.abi_version = DRM_FERRY_ABI_VERSION,
 		.memory_kind = device->config.kind,
-		.features = DRM_FERRY_FEATURE_FAULT_AROUND,
+		.features = DRM_FERRY_FEATURE_FAULT_AROUND |
+			    DRM_FERRY_FEATURE_FLUSH_AUTO,
 		.memory_size = device->config.memory_size,
 		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
 		.page_size = PAGE_SIZE,

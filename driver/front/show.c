@@ -38,6 +38,7 @@ void ferry_show_tally(struct drm_printer *p, struct ferry_tally *tally)
 		[FERRY_FLUSH_PER_PAGE] = "per-page",
 		[FERRY_FLUSH_PER_TABLE] = "per-table",
 		[FERRY_FLUSH_PER_CALL] = "per-call",
+		[FERRY_FLUSH_AUTO] = "auto",
 	};
 	unsigned int i;
 

@@ -137,6 +137,7 @@ static const char *const flush_names[] = {
 	[FERRY_FLUSH_PER_PAGE] = "per_page",
 	[FERRY_FLUSH_PER_TABLE] = "per_table",
 	[FERRY_FLUSH_PER_CALL] = "per_call",
+	[FERRY_FLUSH_AUTO] = "auto",
 };
 
 static_assert(ARRAY_SIZE(flush_names) == FERRY_NFLUSHES);
@@ -174,7 +175,7 @@ static int init_flush(const char *name)
 		return 0;
 	flush = match_string(flush_names + 1, ARRAY_SIZE(flush_names) - 1, name);
 	if (flush < 0) {
-		pr_err("flush=%s is none of per_page, per_table, per_call\n", name);
+		pr_err("flush=%s is none of per_page, per_table, per_call, auto\n", name);
 		return -EINVAL;
 	}
 	if (!backends[FERRY_BACKEND_OWN]) {
@@ -189,8 +190,8 @@ static int init_flush(const char *name)
 /**
  * ferry_backend_init() - choose what the defaults stand for
  * @name: "core", "own", or NULL: own where there is one
- * @flush: "per_page", "per_table", "per_call", for the own engine; NULL: as it does by
- *	itself
+ * @flush: "per_page", "per_table", "per_call", "auto", for the own engine; NULL: as it
+ *	does by itself
  *
  * Return: 0; -EINVAL for another name and -EOPNOTSUPP for an engine that this
  * kernel does not have, after a line in the kernel log.

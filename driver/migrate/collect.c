@@ -384,7 +384,7 @@ static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long star
 			collect_entry(job, &entry);
 	arch_leave_lazy_mmu_mode();
 	ferry_mapped_pay(&job->mapped);
-	ferry_tlb_end_table(&job->tlb, job->vma, start, end);
+	ferry_tlb_end_table(&job->tlb, job->vma);
 	/*
 	 * munlock, by the rmap, has put pages into this CPU's batch, with a reference
 	 * that would look like a pin (I22). Under the lock we are on this CPU still.

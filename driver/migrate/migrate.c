@@ -95,7 +95,7 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 		.pfn_mask = ~0UL,
 	};
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
-		       &counts->flushes);
+		       !((args->start ^ (args->end - 1)) & PMD_MASK), &counts->flushes);
 	if (migration_entry_supports_ad()) {
 		job->young = SWP_MIG_YOUNG;
 		job->dirty = SWP_MIG_DIRTY;
@@ -396,7 +396,8 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.mapped.place = FERRY_NO_PLACE,
 		.want_unmap = true,
 	};
-	ferry_tlb_init(&job->tlb, FERRY_FLUSH_DEFAULT, &counts->flushes);
+	/* Nothing but rmap walks: they share one deferred flush. */
+	ferry_tlb_init(&job->tlb, FERRY_FLUSH_PER_CALL, false, &counts->flushes);
 }
 
 static void unmap_device_pages(unsigned long *src, unsigned long npages)

@@ -25,12 +25,17 @@
 
 /**
  * enum ferry_flush - when the TLB is flushed for present entries that were cleared
- * @FERRY_FLUSH_DEFAULT: %FERRY_FLUSH_PER_CALL
+ * @FERRY_FLUSH_DEFAULT: %FERRY_FLUSH_AUTO
  * @FERRY_FLUSH_PER_PAGE: for each exclusive page and each page table, as the kernel's
  *	migrate_vma_collect_pmd() does
  * @FERRY_FLUSH_PER_TABLE: once for each page table, before its lock drops
  * @FERRY_FLUSH_PER_CALL: once for each call, as reclaim does; where the architecture
- *	cannot defer a flush it is %FERRY_FLUSH_PER_TABLE
+ *	cannot defer a flush it is %FERRY_FLUSH_PER_TABLE. x86 keeps no range with a
+ *	deferred flush: the whole TLB of each CPU of the process is flushed
+ * @FERRY_FLUSH_AUTO: as wide as what moved: the range, before the lock of a page table
+ *	drops, where the call lies in one table or few pages of a table move (their span
+ *	is not above the architecture's limit for single-page flushes, 33 on x86; at most
+ *	4 times a call); otherwise %FERRY_FLUSH_PER_CALL
  *
  * The values are those of enum drm_ferry_flush.
  */
@@ -39,6 +44,7 @@ enum ferry_flush {
 	FERRY_FLUSH_PER_PAGE,
 	FERRY_FLUSH_PER_TABLE,
 	FERRY_FLUSH_PER_CALL,
+	FERRY_FLUSH_AUTO,
 	FERRY_NFLUSHES,
 };
 

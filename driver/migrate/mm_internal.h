@@ -9,6 +9,8 @@
  *	vm_normal_page(), walk_page_range_vma(), lru_add_drain_all(), the rmap's
  *	add and remove						not exported
  *
+ *	tlb_single_page_flush_ceiling				arch/x86/mm/mm_internal.h
+ *
  * and one private layout, of mm->tlb_flush_batched, for which mm/rmap.c has a static
  * function only. tlb_batch_test.c shows that flush_tlb_batched_pending() reads what
  * set_pending() wrote.
@@ -17,6 +19,9 @@
 #define FERRY_MIGRATE_MM_INTERNAL_H
 
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+
+#include <asm/tlbflush.h>
 
 #include <../mm/internal.h>
 
@@ -37,6 +42,22 @@
 #define FERRY_TLB_PENDING_LARGE	(FERRY_TLB_PENDING_MASK / 2)
 
 static_assert(sizeof(((struct mm_struct *)0)->tlb_flush_batched) == sizeof(u32));
+
+/* Pages up to which x86 flushes a range page by page. */
+extern unsigned long tlb_single_page_flush_ceiling;
+
+/*
+ * As arch_tlbbatch_add_pending() of x86, which sends secondary MMUs the whole address
+ * space: they get the range.
+ */
+static inline void ferry_tlb_batch_add(struct arch_tlbflush_unmap_batch *batch,
+				       struct mm_struct *mm, unsigned long start,
+				       unsigned long end)
+{
+	inc_mm_tlb_gen(mm);
+	cpumask_or(&batch->cpumask, &batch->cpumask, mm_cpumask(mm));
+	mmu_notifier_arch_invalidate_secondary_tlbs(mm, start, end);
+}
 #endif
 
 #endif

@@ -38,7 +38,7 @@ void ferry_tally_add(struct ferry_tally *tally, const struct ferry_migrate *migr
 		     const struct ferry_outcomes *outcomes)
 {
 	const struct ferry_migrate_counts *counts = &migrate->counts;
-	enum ferry_flush flush = migrate->flush ?: FERRY_FLUSH_PER_CALL;
+	enum ferry_flush flush = migrate->flush ?: FERRY_FLUSH_AUTO;
 	unsigned int i;
 
 	for (i = 0; i < FERRY_NOUTCOMES; i++)

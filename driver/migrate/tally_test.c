@@ -104,7 +104,7 @@ static void calls_add_up(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_PINNED]), 4);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_NO_MEMORY]), 0);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_PER_PAGE]), 5);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_PER_CALL]), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_AUTO]), 1);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.passes), 2);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.drains), 4);
 	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.splits), 6);

@@ -12,12 +12,29 @@
  *		for the others under the same lock: what mm/migrate_device.c does, one
  *		interrupt to each other CPU for each page. The baseline.
  *   per_table	entries are cleared one by one under the lock of their table, and the
- *		range is flushed once before the lock drops. Nobody else can have seen
- *		a cleared entry without a flush.
+ *		range from the first to the last is flushed once before the lock drops.
+ *		Nobody else can have seen a cleared entry without a flush.
  *   per_call	entries are cleared under the lock, the flush is recorded in the mm and
  *		in current->tlb_ubc before the lock drops, and done once for all tables
  *		and all address spaces in ferry_tlb_end_call(): as reclaim does,
  *		try_to_unmap_one() with TTU_BATCH_FLUSH.
+ *   auto	the default: per_table or per_call, whichever costs the other CPUs less.
+ *
+ * How wide a flush is. The record of per_call stands for a whole address space: x86's
+ * struct arch_tlbflush_unmap_batch has a CPU mask and no range, so the flush empties the
+ * TLB of each CPU of the process, also for one page. A flush of a range leaves the rest
+ * of the TLB alone, but only up to tlb_single_page_flush_ceiling pages (33): beyond, x86
+ * empties the whole TLB for a range too. So auto asks for each table:
+ *   the call lies in one table		the range is flushed under the lock: one interrupt
+ *					either way, and the narrower flush
+ *   few pages were cleared: their span	the range is flushed under the lock, at most
+ *   is not above the ceiling		FERRY_TLB_NARROW_FLUSHES times a call
+ *   otherwise				the flush is deferred, with those of other tables
+ * The bound keeps a sparse range from one interrupt for each of its tables. Pages that
+ * other address spaces map share the deferred flush in any case.
+ *
+ * Secondary MMUs (IOMMUs with shared page tables) always get the range: what x86 records
+ * for the CPUs needs no range from them (ferry_tlb_batch_add()).
  *
  * With per_call a lock may drop over an entry that some CPU still has. In between
  * the page stays locked and referenced, and is not copied; so reclaim, should it
@@ -69,30 +86,40 @@
 #include "mm_internal.h"
 #include "tlb_batch.h"
 
+/* Auto: flushes of a range in one call: the tables of one batch of the driver. */
+#define FERRY_TLB_NARROW_FLUSHES	4
+
 /**
  * ferry_tlb_init() - begin to collect
  * @tlb: uninitialised
  * @flush: what the caller asked for
+ * @one_table: the range of the call lies in one page table
  * @flushes: counter, added to
  */
-void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush,
+void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush, bool one_table,
 		    unsigned long *flushes)
 {
 	if (flush == FERRY_FLUSH_DEFAULT)
-		flush = FERRY_FLUSH_PER_CALL;
-	if (flush == FERRY_FLUSH_PER_CALL && !FERRY_CAN_DEFER_FLUSH)
+		flush = FERRY_FLUSH_AUTO;
+	if (flush == FERRY_FLUSH_AUTO && one_table)
 		flush = FERRY_FLUSH_PER_TABLE;
-	*tlb = (struct ferry_tlb) { .strategy = flush, .flushes = flushes };
+	if (flush != FERRY_FLUSH_PER_PAGE && !FERRY_CAN_DEFER_FLUSH)
+		flush = FERRY_FLUSH_PER_TABLE;
+	*tlb = (struct ferry_tlb) {
+		.strategy = flush,
+		.narrow = FERRY_TLB_NARROW_FLUSHES,
+		.flushes = flushes,
+	};
 }
 
 #if FERRY_CAN_DEFER_FLUSH
 /* Follows set_tlb_ubc_flush_pending(). */
-static void set_pending(struct mm_struct *mm)
+static void set_pending(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	struct tlbflush_unmap_batch *ubc = &current->tlb_ubc;
 	int batch;
 
-	arch_tlbbatch_add_pending(&ubc->arch, mm, 0);
+	ferry_tlb_batch_add(&ubc->arch, mm, start, end);
 	ubc->flush_required = true;
 	ubc->writable = true;
 
@@ -107,31 +134,45 @@ static void set_pending(struct mm_struct *mm)
 		}
 	} while (!atomic_try_cmpxchg(&mm->tlb_flush_batched, &batch, 1));
 }
-#else
-static void set_pending(struct mm_struct *mm)
+
+static bool should_defer(struct ferry_tlb *tlb, unsigned long size)
 {
+	if (tlb->strategy != FERRY_FLUSH_AUTO)
+		return tlb->strategy == FERRY_FLUSH_PER_CALL;
+	if (size >> PAGE_SHIFT > tlb_single_page_flush_ceiling || !tlb->narrow)
+		return true;
+	tlb->narrow--;
+	return false;
+}
+#else
+static void set_pending(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+}
+
+static bool should_defer(struct ferry_tlb *tlb, unsigned long size)
+{
+	return false;
 }
 #endif
 
 /**
  * ferry_tlb_end_table() - the lock of a page table is about to drop
- * @tlb: the batch
+ * @tlb: the batch; entries of this table alone were cleared since the last call
  * @vma: mapping
- * @start: first address that was looked at
- * @end: exclusive; in the same page table
  */
-void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma,
-			 unsigned long start, unsigned long end)
+void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma)
 {
+	unsigned long end = tlb->last + PAGE_SIZE;
+
 	if (!tlb->cleared)
 		return;
 	tlb->cleared = false;
 	ferry_control_delay(FERRY_DELAY_CLEAR_TO_FLUSH);
-	if (tlb->strategy == FERRY_FLUSH_PER_CALL) {
-		set_pending(vma->vm_mm);
+	if (should_defer(tlb, end - tlb->first)) {
+		set_pending(vma->vm_mm, tlb->first, end);
 		return;
 	}
-	flush_tlb_range(vma, start, end);
+	flush_tlb_range(vma, tlb->first, end);
 	++*tlb->flushes;
 }
 

@@ -12,18 +12,23 @@
  * struct ferry_tlb - the flushes that a migration owes
  * @strategy: never FERRY_FLUSH_DEFAULT
  * @cleared: present entries were cleared in the page table that is locked now
+ * @first: address of the first of them
+ * @last: address of the last of them; entries are cleared in the order of addresses
+ * @narrow: auto: flushes of a range that may still be done instead of a deferred one
  * @flushes: counts those that were done or recorded
  */
 struct ferry_tlb {
 	enum ferry_flush strategy;
 	bool cleared;
+	unsigned long first;
+	unsigned long last;
+	unsigned int narrow;
 	unsigned long *flushes;
 };
 
-void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush,
+void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush, bool one_table,
 		    unsigned long *flushes);
-void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma,
-			 unsigned long start, unsigned long end);
+void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma);
 enum ttu_flags ferry_tlb_ttu_flags(const struct ferry_tlb *tlb);
 void ferry_tlb_end_call(struct ferry_tlb *tlb);
 
@@ -48,8 +53,12 @@ static inline pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct
 	} else {
 		pte = ptep_get_and_clear(vma->vm_mm, addr, ptep);
 	}
-	if (likely(pte_accessible(vma->vm_mm, pte)))
+	if (likely(pte_accessible(vma->vm_mm, pte))) {
+		if (!tlb->cleared)
+			tlb->first = addr;
 		tlb->cleared = true;
+		tlb->last = addr;
+	}
 	return pte;
 }
 

@@ -8,6 +8,7 @@
 #include "trial.h"
 
 #define NPAGES	16
+#define NCEILING 33	/* x86's, if nobody changed it */
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
 /* Flushes of an address space, by the architecture's own count. */
@@ -39,7 +40,7 @@ static void clear_table(struct ferry_trial *t, struct ferry_tlb *tlb, unsigned l
 		set_pte_at(t->mm, addr, ptep + slot, pte);
 	}
 	if (ptep) {
-		ferry_tlb_end_table(tlb, vma, t->start, addr);
+		ferry_tlb_end_table(tlb, vma);
 		pte_unmap_unlock(ptep, ptl);
 	}
 	mmap_read_unlock(t->mm);
@@ -48,18 +49,25 @@ static void clear_table(struct ferry_trial *t, struct ferry_tlb *tlb, unsigned l
 static const struct strategy_case {
 	const char *name;
 	enum ferry_flush asked, used;
-	bool exclusive;
+	bool exclusive, one_table;
 	unsigned long present;
 	unsigned long counted;	/* after one table and the end of the call */
 } strategy_cases[] = {
-	{ "default", FERRY_FLUSH_DEFAULT, FERRY_FLUSH_PER_CALL, true, NPAGES, 1 },
-	{ "per page", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, true, NPAGES, NPAGES + 1 },
-	{ "per page, shared", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, false, NPAGES, 1 },
-	{ "per table", FERRY_FLUSH_PER_TABLE, FERRY_FLUSH_PER_TABLE, true, NPAGES, 1 },
-	{ "per call", FERRY_FLUSH_PER_CALL, FERRY_FLUSH_PER_CALL, true, NPAGES, 1 },
+	{ "default", FERRY_FLUSH_DEFAULT, FERRY_FLUSH_AUTO, true, false, NPAGES, 1 },
+	{ "default, one table", FERRY_FLUSH_DEFAULT, FERRY_FLUSH_PER_TABLE, true, true,
+	  NPAGES, 1 },
+	{ "per page", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, true, true, NPAGES,
+	  NPAGES + 1 },
+	{ "per page, shared", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, false, false,
+	  NPAGES, 1 },
+	{ "per table", FERRY_FLUSH_PER_TABLE, FERRY_FLUSH_PER_TABLE, true, false, NPAGES, 1 },
+	{ "per call", FERRY_FLUSH_PER_CALL, FERRY_FLUSH_PER_CALL, true, true, NPAGES, 1 },
+	{ "auto", FERRY_FLUSH_AUTO, FERRY_FLUSH_AUTO, true, false, NPAGES, 1 },
+	{ "auto, one table", FERRY_FLUSH_AUTO, FERRY_FLUSH_PER_TABLE, true, true, NPAGES, 1 },
 	{ "per page, nothing there", FERRY_FLUSH_PER_PAGE, FERRY_FLUSH_PER_PAGE, true },
 	{ "per table, nothing there", FERRY_FLUSH_PER_TABLE, FERRY_FLUSH_PER_TABLE, true },
 	{ "per call, nothing there", FERRY_FLUSH_PER_CALL, FERRY_FLUSH_PER_CALL, true },
+	{ "auto, nothing there", FERRY_FLUSH_AUTO, FERRY_FLUSH_AUTO, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(strategy, strategy_cases, name);
@@ -73,8 +81,8 @@ static void strategy(struct kunit *test)
 	u64 before;
 
 	ferry_trial_write(t, 0, NPAGES);
-	ferry_tlb_init(&tlb, c->asked, &flushes);
-	if (FERRY_CAN_DEFER_FLUSH || c->used != FERRY_FLUSH_PER_CALL)
+	ferry_tlb_init(&tlb, c->asked, c->one_table, &flushes);
+	if (FERRY_CAN_DEFER_FLUSH || c->used == FERRY_FLUSH_PER_PAGE)
 		KUNIT_EXPECT_EQ(test, tlb.strategy, c->used);
 	else
 		KUNIT_EXPECT_EQ(test, tlb.strategy, FERRY_FLUSH_PER_TABLE);
@@ -95,6 +103,7 @@ static const struct setup_case {
 	{ "per page", FERRY_FLUSH_PER_PAGE, 2 * NPAGES + 2 },
 	{ "per table", FERRY_FLUSH_PER_TABLE, 2 },
 	{ "per call", FERRY_FLUSH_PER_CALL, FERRY_CAN_DEFER_FLUSH ? 1 : 2 },
+	{ "auto", FERRY_FLUSH_AUTO, 2 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(setup, setup_cases, name);
@@ -120,6 +129,78 @@ static void whole_setup(struct kunit *test)
 }
 
 #if FERRY_CAN_DEFER_FLUSH
+/*
+ * A flush is as wide as what moves: a range up to the ceiling, a bounded number of times;
+ * beyond, one deferred flush of the whole address space. One table stands for many.
+ */
+static const struct width_case {
+	const char *name;
+	unsigned long pages[8];	/* cleared in one table after another */
+	unsigned int tables, narrow;
+	bool deferred;
+} width_cases[] = {
+	{ "one page", { 1 }, 1, 1 },
+	{ "up to the ceiling", { NCEILING }, 1, 1 },
+	{ "above the ceiling", { NCEILING + 1 }, 1, 0, true },
+	{ "few, then many", { 1, NCEILING + 1 }, 2, 1, true },
+	{ "many, then few", { NCEILING + 1, 1 }, 2, 1, true },
+	{ "a page in each of some tables", { 1, 1, 1, 1 }, 4, 4 },
+	{ "a page in each of many tables", { 1, 1, 1, 1, 1, 1, 1, 1 }, 8,
+	  4, true },
+};
+
+KUNIT_ARRAY_PARAM_DESC(width, width_cases, name);
+
+static void as_wide_as_what_moves(struct kunit *test)
+{
+	const struct width_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, 0, NCEILING + 1);
+	unsigned long flushes = 0;
+	struct ferry_tlb tlb;
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, tlb_single_page_flush_ceiling, NCEILING);
+	ferry_trial_write(t, 0, NCEILING + 1);
+	ferry_tlb_init(&tlb, FERRY_FLUSH_AUTO, false, &flushes);
+	for (i = 0; i < c->tables; i++)
+		clear_table(t, &tlb, c->pages[i], true);
+	KUNIT_EXPECT_EQ(test, flushes, c->narrow);
+	KUNIT_EXPECT_EQ(test, current->tlb_ubc.flush_required, c->deferred);
+	ferry_tlb_end_call(&tlb);
+	KUNIT_EXPECT_EQ(test, flushes, c->narrow + c->deferred);
+	KUNIT_EXPECT_FALSE(test, current->tlb_ubc.flush_required);
+}
+
+/* Secondary MMUs are sent the range that was cleared, now or with the deferred flush. */
+static const struct secondary_case {
+	const char *name;
+	enum ferry_flush flush;
+} secondary_cases[] = {
+	{ "per table", FERRY_FLUSH_PER_TABLE },
+	{ "per call", FERRY_FLUSH_PER_CALL },
+	{ "auto", FERRY_FLUSH_AUTO },
+};
+
+KUNIT_ARRAY_PARAM_DESC(secondary, secondary_cases, name);
+
+static void secondary_gets_the_range(struct kunit *test)
+{
+	const struct secondary_case *c = test->param_value;
+	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	unsigned long flushes = 0;
+	struct ferry_tlb tlb;
+
+	ferry_trial_write(t, 0, NPAGES);
+	ferry_trial_watch_secondary(t);
+	ferry_tlb_init(&tlb, c->flush, false, &flushes);
+	clear_table(t, &tlb, NPAGES / 2, true);
+	KUNIT_EXPECT_EQ(test, t->secondary.calls, 1);
+	KUNIT_EXPECT_EQ(test, t->secondary.start, t->start);
+	KUNIT_EXPECT_EQ(test, t->secondary.end, ferry_trial_addr(t, NPAGES / 2));
+	ferry_tlb_end_call(&tlb);
+	KUNIT_EXPECT_EQ(test, t->secondary.calls, 1);
+}
+
 static int pending(struct mm_struct *mm)
 {
 	return atomic_read(&mm->tlb_flush_batched) & FERRY_TLB_PENDING_MASK;
@@ -156,7 +237,7 @@ static void read_by_mm(struct kunit *test)
 
 	ferry_trial_write(t, 0, NPAGES);
 	atomic_set(&t->mm->tlb_flush_batched, c->before);
-	ferry_tlb_init(&tlb, FERRY_FLUSH_PER_CALL, &flushes);
+	ferry_tlb_init(&tlb, FERRY_FLUSH_PER_CALL, false, &flushes);
 	clear_table(t, &tlb, NPAGES, true);
 	KUNIT_EXPECT_EQ(test, pending(t->mm), c->pending);
 	KUNIT_EXPECT_EQ(test, flushed(t->mm), c->flushed);
@@ -183,6 +264,8 @@ static struct kunit_case tlb_batch_cases[] = {
 	KUNIT_CASE_PARAM(strategy, strategy_gen_params),
 	KUNIT_CASE_PARAM(whole_setup, setup_gen_params),
 #if FERRY_CAN_DEFER_FLUSH
+	KUNIT_CASE_PARAM(as_wide_as_what_moves, width_gen_params),
+	KUNIT_CASE_PARAM(secondary_gets_the_range, secondary_gen_params),
 	KUNIT_CASE_PARAM(read_by_mm, pending_gen_params),
 #endif
 	{}

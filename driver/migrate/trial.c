@@ -253,9 +253,24 @@ static void note_end(struct mmu_notifier *notifier,
 		t->on_collected(t);
 }
 
+static void note_secondary(struct mmu_notifier *notifier, struct mm_struct *mm,
+			   unsigned long start, unsigned long end)
+{
+	struct ferry_trial *t = container_of(notifier, struct ferry_trial, notifier);
+
+	t->secondary.calls++;
+	t->secondary.start = start;
+	t->secondary.end = end;
+}
+
 static const struct mmu_notifier_ops notifier_ops = {
 	.invalidate_range_start = note_start,
 	.invalidate_range_end = note_end,
+};
+
+/* The kernel takes one or the other. */
+static const struct mmu_notifier_ops secondary_ops = {
+	.arch_invalidate_secondary_tlbs = note_secondary,
 };
 
 static void unwatch(void *data)
@@ -272,6 +287,17 @@ static void unwatch(void *data)
 void ferry_trial_watch(struct ferry_trial *t)
 {
 	t->notifier.ops = &notifier_ops;
+	KUNIT_ASSERT_EQ(t->test, mmu_notifier_register(&t->notifier, t->mm), 0);
+	KUNIT_ASSERT_EQ(t->test, kunit_add_action(t->test, unwatch, t), 0);
+}
+
+/**
+ * ferry_trial_watch_secondary() - note what secondary MMUs are sent, from now on
+ * @t: the trial; not watched
+ */
+void ferry_trial_watch_secondary(struct ferry_trial *t)
+{
+	t->notifier.ops = &secondary_ops;
 	KUNIT_ASSERT_EQ(t->test, mmu_notifier_register(&t->notifier, t->mm), 0);
 	KUNIT_ASSERT_EQ(t->test, kunit_add_action(t->test, unwatch, t), 0);
 }

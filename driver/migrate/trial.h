@@ -37,8 +37,9 @@ struct ferry_trial_device;
  * @fault_page: as of struct migrate_vma
  * @drop_in: the phases without _ext; destinations have one more reference, the trial's
  * @others_hold: others have references on destinations, or wait for their locks
- * @notifier: of ferry_trial_watch()
+ * @notifier: of ferry_trial_watch() or ferry_trial_watch_secondary()
  * @events: invalidations that began, by enum mmu_notifier_event
+ * @secondary: invalidations of secondary MMUs' TLBs: how many, and the last range
  * @on_collected: optional: called when a MIGRATE section ends
  */
 struct ferry_trial {
@@ -59,6 +60,11 @@ struct ferry_trial {
 	bool others_hold;
 	struct mmu_notifier notifier;
 	unsigned int events[MMU_NOTIFY_EXCLUSIVE + 1];
+	struct {
+		unsigned int calls;
+		unsigned long start;
+		unsigned long end;
+	} secondary;
 	void (*on_collected)(struct ferry_trial *t);
 };
 
@@ -121,6 +127,7 @@ void ferry_trial_set_pte(struct ferry_trial *t, unsigned long slot, pte_t pte);
 void ferry_trial_unshare(struct ferry_trial *t, unsigned long slot);
 void ferry_trial_memory(struct ferry_trial *t, struct ferry_trial_memory *memory);
 void ferry_trial_watch(struct ferry_trial *t);
+void ferry_trial_watch_secondary(struct ferry_trial *t);
 struct ferry_trial_child *ferry_trial_fork(struct ferry_trial *t);
 void ferry_trial_child_end(struct ferry_trial_child *child);
 

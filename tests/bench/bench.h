@@ -96,8 +96,8 @@ extern const char *const way_names[NWAYS];
 struct mover;
 
 /*
- * Find a mover by its name and open what it needs: own (with its default flush),
- * own_per_page, own_per_table, core, test_hmm, test_hmm_own (the same file, another
+ * Find a mover by its name and open what it needs: own (one flush for each call),
+ * own_auto (the default flush), own_per_page, own_per_table, core, test_hmm, test_hmm_own (the same file, another
  * module behind it), move_pages.
  */
 const struct mover *mover_open(const char *name);

@@ -204,6 +204,7 @@ static const struct kind of_nodes = { nodes_open, nodes_move, nodes_is_there };
 
 static const struct mover movers[] = {
 	{ "own", &of_ferry, OWN, DRM_FERRY_FLUSH_PER_CALL },
+	{ "own_auto", &of_ferry, OWN, DRM_FERRY_FLUSH_AUTO },
 	{ "own_per_table", &of_ferry, OWN, DRM_FERRY_FLUSH_PER_TABLE },
 	{ "own_per_page", &of_ferry, OWN, DRM_FERRY_FLUSH_PER_PAGE },
 	{ "core", &of_ferry, CORE, DRM_FERRY_FLUSH_DEFAULT },

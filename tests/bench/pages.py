@@ -197,6 +197,24 @@ def flushes_part(report, facts, figures):
             table(["CPUs", "siblings", "pages"] + [MOVER_WORDS[m] for m in movers], rows))
 
 
+KIND_WORDS = {"own_auto": "auto", "own": "per_call", "own_per_table": "per_table",
+              "core": "core"}
+
+
+def kinds_part(report, facts, figures):
+    rows = []
+    for cpus in facts.parts("kind", 1):
+        for n in facts.parts(f"kind.{cpus}", 2):
+            key = f"kind.{cpus}.{n}"
+            rows.append([cpus, n] + [", ".join(f"{facts.need(f'{key}.{mover}.{word}'):.1f}"
+                                               for word in ("all", "one", "received"))
+                                     for mover in KIND_WORDS])
+    return ("## Kinds of flush\n\nPer call, to the device: whole TLBs and single pages that are "
+            "flushed on this CPU, and interrupts on other CPUs. One thread spins on another CPU. "
+            "*auto* is the default: as wide as what moves.\n\n" +
+            table(["CPUs", "pages"] + list(KIND_WORDS.values()), rows))
+
+
 def span(facts, key):
     values = [facts.get(f"{key}.{part}") for part in ("median", "min", "max")]
     return "" if None in values else f"{show(values[0])} ({show(values[1])} to {show(values[2])})"
@@ -236,7 +254,7 @@ def scaling_part(report, facts, figures):
                                "races"], rows))
 
 
-PARTS = (figures_part, cost_part, growth_part, fault_part, breakdown_part, flushes_part,
+PARTS = (figures_part, cost_part, growth_part, fault_part, breakdown_part, flushes_part, kinds_part,
          wall_part, scaling_part, latency_part, sources_part, device_part)
 
 

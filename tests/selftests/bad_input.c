@@ -91,6 +91,8 @@ SPOIL(unknown_backend, backend = 99)
 SPOIL(unknown_flush, flush = 99)
 SPOIL(core_per_table, backend = CORE; request->flush = DRM_FERRY_FLUSH_PER_TABLE)
 SPOIL(core_per_call, backend = CORE; request->flush = DRM_FERRY_FLUSH_PER_CALL)
+SPOIL(core_auto, backend = CORE; request->flush = DRM_FERRY_FLUSH_AUTO)
+SPOIL(next_flush, flush = DRM_FERRY_FLUSH_AUTO + 1)
 SPOIL(unknown_flag, flags = 1u << 31)
 SPOIL(fault_in, flags = DRM_FERRY_MIGRATE_FAULT_IN)
 SPOIL(syncs, num_syncs = 1)
@@ -111,6 +113,7 @@ TEST_F(bad_input, migrate_fields)
 		{ reserved, -EINVAL }, { target_node, -EOPNOTSUPP },
 		{ target_other, -EOPNOTSUPP },
 		{ core_per_table, -EOPNOTSUPP }, { core_per_call, -EOPNOTSUPP },
+		{ core_auto, -EOPNOTSUPP }, { next_flush, -EINVAL },
 		{ fault_in, -EOPNOTSUPP }, { syncs, -EOPNOTSUPP },
 		{ kernel_outcomes, -EFAULT },
 	};

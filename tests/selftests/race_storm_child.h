@@ -19,7 +19,7 @@ static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 	int ret;
 
 	if (request.backend == DRM_FERRY_BACKEND_OWN)
-		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_PER_CALL + 1);
+		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_AUTO + 1);
 	/* A device whose memory is being taken away looks full. */
 	ret = ferry_migrate_raw(ferry, &request, sizeof(request));
 	if (ret && ret != -ENOSPC)

@@ -143,6 +143,8 @@ enum drm_ferry_backend {
 
 /** DRM_FERRY_FEATURE_FAULT_AROUND: STATS has cpu_faults_around */
 #define DRM_FERRY_FEATURE_FAULT_AROUND	(1ull << 0)
+/** DRM_FERRY_FEATURE_FLUSH_AUTO: MIGRATE knows DRM_FERRY_FLUSH_AUTO */
+#define DRM_FERRY_FEATURE_FLUSH_AUTO	(1ull << 1)
 
 /**
  * struct drm_ferry_query - what this device is and can do
@@ -196,6 +198,11 @@ enum drm_ferry_flush {
 	DRM_FERRY_FLUSH_PER_TABLE = 2,
 	/** @DRM_FERRY_FLUSH_PER_CALL: once for each call; own only */
 	DRM_FERRY_FLUSH_PER_CALL = 3,
+	/**
+	 * @DRM_FERRY_FLUSH_AUTO: the range where the pages lie in one page table or are
+	 * few, else once for each call; own only; see DRM_FERRY_FEATURE_FLUSH_AUTO
+	 */
+	DRM_FERRY_FLUSH_AUTO = 4,
 };
 
 /** DRM_FERRY_MIGRATE_FAULT_IN: swap in first what is swapped out; not built */

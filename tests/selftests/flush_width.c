@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How wide a flush of the TLB is, by the kernel's own counters (CONFIG_DEBUG_TLBFLUSH):
+ * nr_tlb_local_flush_all counts flushes that empty a whole TLB, nr_tlb_local_flush_one
+ * pages that were flushed one by one. A migration of few pages is not to cost the other
+ * entries of every CPU's TLB, however little is asked of the default strategy.
+ *
+ * The counters are those of the whole machine. So the sums are over many calls, and an
+ * equally long idle time is taken off.
+ */
+#include "safety.h"
+
+#define CALLS 100
+#define TABLE_SIZE (2 * MIB)
+#define FEW 16
+#define MANY 2048
+
+struct flushed {
+	long all;
+	long one;
+};
+
+FIXTURE(flush_width) {
+	struct ferry *ferry;
+	uint8_t *memory;	/* begins with a page table */
+	double took;
+};
+
+FIXTURE_SETUP(flush_width)
+{
+	size_t n = MANY * page_size() + 2 * TABLE_SIZE;
+	uint8_t *map = test_map(n);
+
+	ASSERT_EQ(pin_to_cpu(0), 0);
+	self->ferry = test_open(0);
+	ASSERT_EQ(madvise(map, n, MADV_NOHUGEPAGE), 0);
+	self->memory = (void *)(((uintptr_t)map + TABLE_SIZE - 1) & -TABLE_SIZE);
+}
+
+FIXTURE_TEARDOWN(flush_width)
+{
+	ferry_close(self->ferry);
+}
+
+static long read_counter(const char *name)
+{
+	char line[128];
+	size_t length = strlen(name);
+	FILE *file = fopen("/proc/vmstat", "re");
+	long value = -1;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, name, length) && line[length] == ' ')
+			value = atol(line + length);
+	if (file)
+		fclose(file);
+	return value;
+}
+
+static struct flushed read_flushed(void)
+{
+	return (struct flushed){
+		.all = read_counter("nr_tlb_local_flush_all"),
+		.one = read_counter("nr_tlb_local_flush_one"),
+	};
+}
+
+/* To the device and back, each of @pages, @calls times: what the ways to the device cost. */
+static struct flushed move(struct __test_metadata *_metadata,
+			   struct _test_data_flush_width *self, uint8_t *memory, size_t pages,
+			   uint32_t flush, int calls)
+{
+	size_t n = pages * page_size();
+	struct flushed before, after, sum = { 0 };
+	struct drm_ferry_migrate request;
+	double start;
+	int i;
+
+	self->took = 0;
+	for (i = 0; i < calls; i++) {
+		memset(memory, i + 1, n);
+		request = (struct drm_ferry_migrate){
+			.backend = DRM_FERRY_BACKEND_OWN, .flush = flush };
+		start = seconds();
+		before = read_flushed();
+		ASSERT_EQ(_test_engine(self->ferry, &request, memory, n, NULL), 0);
+		after = read_flushed();
+		self->took += seconds() - start;
+		ASSERT_EQ(request.moved, pages);
+		sum.all += after.all - before.all;
+		sum.one += after.one - before.one;
+		ASSERT_EQ(ferry_migrate(self->ferry, memory, n, DRM_FERRY_TARGET_SYSTEM, NULL,
+					NULL), 0);
+		ASSERT_EQ(memory[n - 1], (uint8_t)(i + 1));
+	}
+	before = read_flushed();
+	usleep(self->took * 1e6);
+	after = read_flushed();
+	sum.all -= after.all - before.all;
+	sum.one -= after.one - before.one;
+	printf("# %zu pages, strategy %u, %d calls: %ld whole TLBs, %ld pages\n", pages, flush,
+	       calls, sum.all, sum.one);
+	return sum;
+}
+
+#define test_move(self, memory, pages, flush, calls)			\
+	move(_metadata, self, memory, pages, flush, calls)
+
+/* What the baseline is: one whole TLB a call, also for one page. */
+TEST_F(flush_width, per_call_empties_the_tlb)
+{
+	struct flushed flushed = test_move(self, self->memory, 1, DRM_FERRY_FLUSH_PER_CALL,
+					   CALLS);
+
+	ASSERT_GE(flushed.all, CALLS * 9 / 10);
+}
+
+TEST_F(flush_width, one_page)
+{
+	struct flushed flushed = test_move(self, self->memory, 1, DRM_FERRY_FLUSH_DEFAULT,
+					   CALLS);
+
+	ASSERT_LE(flushed.all, CALLS / 10);
+	ASSERT_GE(flushed.one, CALLS * 9 / 10);
+	ASSERT_LE(flushed.one, 2 * CALLS);
+}
+
+TEST_F(flush_width, few_pages_of_a_table)
+{
+	struct flushed flushed = test_move(self, self->memory, FEW, DRM_FERRY_FLUSH_AUTO, CALLS);
+
+	ASSERT_LE(flushed.all, CALLS / 10);
+	ASSERT_GE(flushed.one, FEW * CALLS * 9 / 10);
+	ASSERT_LE(flushed.one, 2 * FEW * CALLS);
+}
+
+TEST_F(flush_width, few_pages_of_two_tables)
+{
+	uint8_t *memory = self->memory + TABLE_SIZE - FEW / 2 * page_size();
+	struct flushed flushed = test_move(self, memory, FEW, DRM_FERRY_FLUSH_AUTO, CALLS);
+
+	ASSERT_LE(flushed.all, CALLS / 10);
+	ASSERT_GE(flushed.one, FEW * CALLS * 9 / 10);
+}
+
+/* Four tables: one flush for all of them. */
+TEST_F(flush_width, many_pages)
+{
+	int calls = 10;
+	struct flushed flushed = test_move(self, self->memory, MANY, DRM_FERRY_FLUSH_AUTO, calls);
+
+	ASSERT_GE(flushed.all, calls * 9 / 10);
+	ASSERT_LE(flushed.all, 2 * calls);
+}
+
+TEST_HARNESS_MAIN
