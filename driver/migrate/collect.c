@@ -16,9 +16,9 @@
  *     so what is asked about it now (KSM, writeback, on an LRU list) stays so, but for
  *     isolation by others, which isolate.c checks again.
  *     A page that is on no list may be in some CPU's LRU batch and asks for a drain of
- *     those, once a call: see migrate.c. One in a batch for another list (activation,
- *     lazy freeing) has a reference too many, as if somebody used it, and is told
- *     PINNED: a drain for every such reference would cost more than it moves.
+ *     those, once a call: see migrate.c. So does a page with exactly one reference too
+ *     many, which is counted after step 7: a batch for another list (activation, lazy
+ *     freeing) may have it. Who still has a reference after the drain uses the page.
  *  3. The entry is read and cleared in one atomic step (I1). A CPU that wrote through
  *     a cached translation has set the dirty bit in what we read, or finds no entry
  *     and faults onto the lock. Reading first and clearing later would lose a bit that
@@ -165,6 +165,17 @@ static __always_inline bool is_writable(pte_t pte)
 	return ferry_coding_type(pte) == FERRY_DEVICE_WRITE;
 }
 
+/* The last entry of a page was taken, and ours is not the only reference. */
+static noinline void look_at_references(struct ferry_job *job, const struct folio *folio)
+{
+	bool cached = ferry_folio_in_swap_cache(folio);
+
+	if (ferry_job_references_right(job, folio, cached))
+		return;
+	job->want_unmap = true;
+	job->want_drain |= ferry_job_drain_may_help(job, folio, cached);
+}
+
 /* Steps 3 to 7 of the file header; the folio is locked. */
 static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 {
@@ -194,10 +205,10 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 	if (ferry_rmap_remove(&job->mapped, folio, vma))
 		src |= FERRY_PFN_KNOWN;
 	/* One alone is ours, or metadata.c finds out. */
-	if (unlikely(!(src & FERRY_PFN_KNOWN)) ||
-	    (folio_ref_count(folio) != 1 &&
-	     !ferry_job_references_right(job, folio, ferry_folio_in_swap_cache(folio))))
+	if (unlikely(!(src & FERRY_PFN_KNOWN)))
 		job->want_unmap = true;
+	else if (unlikely(folio_ref_count(folio) != 1))
+		look_at_references(job, folio);
 	if (!entry->device)
 		src |= FERRY_PFN_LISTED;
 	job->src[entry->slot] = src;
@@ -207,12 +218,19 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 
 /*
  * mlock and munlock put device pages into a CPU's batch too, with a reference, and a
- * CPU that touches the page would fault until that CPU has more to do.
+ * CPU that touches the page would fault until that CPU has more to do. Other threads
+ * that fault on the page have references as well, and each of their faults would drain
+ * all CPUs. So a fault drains for its own page alone, and not again so soon
+ * (ferry_drain_is_due()); until then it is tried again.
  */
-static __always_inline bool is_in_mlock_batch(struct folio *folio)
+static bool is_in_mlock_batch(const struct ferry_job *job, const struct folio *folio)
 {
-	return folio_test_mlocked(folio) &&
-	       folio_ref_count(folio) > folio_expected_ref_count(folio) + 1;
+	bool faulted = job->fault_page == &folio->page;
+
+	if (job->fault_page && !faulted)
+		return false;
+	return folio_ref_count(folio) == folio_expected_ref_count(folio) + faulted + 1 &&
+	       (!faulted || ferry_drain_is_due());
 }
 
 /* Anonymous, and not merged. */
@@ -247,7 +265,8 @@ static __always_inline u8 refuse_locked(struct ferry_job *job,
 	if (flags & BIT(PG_writeback))
 		return FERRY_WRITEBACK;
 	if (entry->device) {
-		if (job->drained || !job->fault_page || !is_in_mlock_batch(folio))
+		if (job->drained || likely(!(flags & __PG_MLOCKED)) ||
+		    !is_in_mlock_batch(job, folio))
 			return FERRY_NOT_ATTEMPTED;
 		job->want_drain = true;
 		return FERRY_NOT_LRU;

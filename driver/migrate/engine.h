@@ -66,7 +66,7 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back
  * @drained: the LRU batches of all CPUs were drained: what is not on a list now
  *	will not be
- * @want_drain: a page was met that a drain would put on its list
+ * @want_drain: a page was met that a drain may put on its list, or free of a reference
  * @want_split: a large folio was met
  * @raced: a page table went away between two looks
  */
@@ -174,6 +174,18 @@ static inline bool ferry_job_references_right(const struct ferry_job *job,
 	return count == 1 + cached + faulted;
 }
 
+/*
+ * A system page that is mapped nowhere has one reference too many: another CPU's batch for
+ * the LRU lists (activation, deactivation, lazy freeing) may have it, and a drain of the
+ * batches would help. A page that is pinned has more than one (GUP_PIN_COUNTING_BIAS).
+ */
+static inline bool ferry_job_drain_may_help(const struct ferry_job *job,
+					    const struct folio *folio, bool cached)
+{
+	return !job->drained && !folio_is_zone_device(folio) &&
+	       folio_ref_count(folio) == 2 + cached;
+}
+
 /* The same in few words, of a folio that is small: nobody maps it. */
 static inline bool ferry_folio_unmapped(const struct folio *folio)
 {
@@ -211,6 +223,7 @@ static inline void ferry_job_stamp(const struct ferry_job *job, enum ferry_stamp
 				ferry_stamp_way(job->select, job->fault_page), step, start);
 }
 
+bool ferry_drain_is_due(void);
 void ferry_collect(struct ferry_job *job);
 void ferry_isolate(struct ferry_job *job);
 bool ferry_isolate_put(struct ferry_job *job, unsigned long first, unsigned long end,

@@ -22,8 +22,11 @@
  * trylock only; then, with page locks held, anon_vma (rmap walks, splits), page-
  * table locks, lruvec lock. The engine waits for no page lock, for no writeback and
  * for no other CPU's LRU batch while it holds a page lock (I16): when a page is met
- * that a drain of those batches would help, everything collected so far is put back,
- * the batches are drained once, and the range is collected anew. (Filling holes
+ * that a drain of those batches may help, everything collected so far is put back,
+ * the batches are drained once, and the range is collected anew. A drain waits for work
+ * on each CPU, so a call makes one at the most, whatever it finds afterwards, and CPU
+ * faults make one in FERRY_DRAIN_PAUSE together: N threads that fault on one page would
+ * make N. (Filling holes
  * allocates and charges memory with page locks held, as a fault does for a page that
  * it has locked.) Splits of large folios are between passes as well, with page locks
  * of others held, as mm/huge_memory.c takes them.
@@ -39,6 +42,7 @@
 #include <linux/dax.h>
 #include <linux/export.h>
 #include <linux/hugetlb.h>
+#include <linux/jiffies.h>
 #include <linux/memremap.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
@@ -112,6 +116,25 @@ static void begin_anew(struct ferry_job *job)
 		memset(job->outcome, FERRY_NOT_ATTEMPTED, job->npages);
 }
 
+/* Between two drains that CPU faults ask for, in jiffies. */
+#define FERRY_DRAIN_PAUSE	DIV_ROUND_UP(HZ, 50)
+
+/* When the last drain began, whoever asked. Races are harmless: one drain more or less. */
+static unsigned long drained_at = INITIAL_JIFFIES;
+
+/**
+ * ferry_drain_is_due() - may a CPU fault drain the LRU batches of all CPUs
+ *
+ * The last drain has put on their lists all pages, whoever asked for it. A page that got
+ * into a batch since then waits for the next one, and its fault is tried again until then.
+ *
+ * Return: whether the last drain is FERRY_DRAIN_PAUSE ago.
+ */
+bool ferry_drain_is_due(void)
+{
+	return time_after_eq(jiffies, READ_ONCE(drained_at) + FERRY_DRAIN_PAUSE);
+}
+
 /* Everything back as it was, with no page lock left, to drain and begin anew. */
 static void drain(struct ferry_job *job)
 {
@@ -124,6 +147,8 @@ static void drain(struct ferry_job *job)
 	ferry_install_back(job);
 	job->refused = false;
 	job->want_unmap = false;
+	job->want_drain = false;
+	WRITE_ONCE(drained_at, jiffies);
 	lru_add_drain_all();
 	job->counts->drains++;
 	job->drained = true;
@@ -185,11 +210,23 @@ static void collect_in_passes(struct ferry_job *job)
 	give_up(job);
 }
 
+static void collect_and_unmap(struct ferry_job *job)
+{
+	cycles_t start;
+
+	collect_in_passes(job);
+	start = ferry_stamp_begin();
+	ferry_isolate(job);
+	ferry_job_stamp(job, FERRY_STAMP_ISOLATE, start);
+	start = ferry_stamp_begin();
+	ferry_unmap(job);
+	ferry_job_stamp(job, FERRY_STAMP_UNMAP, start);
+}
+
 static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		 struct ferry_migrate *ext)
 {
 	struct ferry_job job;
-	cycles_t start;
 	int ret;
 
 	/* Counted before they are rounded, as the caller counted its arrays. */
@@ -204,13 +241,12 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	init_job(&job, args, counts, ext);
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);
-	collect_in_passes(&job);
-	start = ferry_stamp_begin();
-	ferry_isolate(&job);
-	ferry_job_stamp(&job, FERRY_STAMP_ISOLATE, start);
-	start = ferry_stamp_begin();
-	ferry_unmap(&job);
-	ferry_job_stamp(&job, FERRY_STAMP_UNMAP, start);
+	collect_and_unmap(&job);
+	/* Only before a drain, so this is the last time. */
+	if (job.want_drain) {
+		drain(&job);
+		collect_and_unmap(&job);
+	}
 	VM_WARN_ON_ONCE(job.moving != ferry_job_count_moving(&job));
 	args->cpages = job.moving;
 	args->npages = job.npages;
@@ -394,6 +430,7 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.npages = npages,
 		.counts = counts,
 		.mapped.place = FERRY_NO_PLACE,
+		.drained = true,
 		.want_unmap = true,
 	};
 	/* Nothing but rmap walks: they share one deferred flush. */

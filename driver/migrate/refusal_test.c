@@ -8,6 +8,7 @@
 #include "trial.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
+#define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
 static void hold(struct ferry_trial *t, struct page *page)
 {
@@ -16,6 +17,18 @@ static void hold(struct ferry_trial *t, struct page *page)
 
 static void let_go(struct page *page)
 {
+	put_page(page);
+}
+
+static void hold_twice(struct ferry_trial *t, struct page *page)
+{
+	get_page(page);
+	get_page(page);
+}
+
+static void let_go_twice(struct page *page)
+{
+	put_page(page);
 	put_page(page);
 }
 
@@ -83,7 +96,9 @@ static const struct state_case {
 	u8 outcome;
 	unsigned int passes, drains;
 } state_cases[] = {
-	{ "referenced", hold, let_go, FERRY_PINNED, 1 },
+	/* One reference too many may be a batch's. */
+	{ "referenced", hold, let_go, FERRY_PINNED, 2, 1 },
+	{ "referenced twice", hold_twice, let_go_twice, FERRY_PINNED, 1 },
 	{ "pinned", pin, unpin_user_page, FERRY_PINNED, 1 },
 	{ "locked", lock, unlock_page, FERRY_LOCKED, 1 },
 	{ "under writeback", begin_writeback, end_writeback, FERRY_WRITEBACK, 1 },
@@ -122,8 +137,67 @@ static void state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
 }
 
+/* A page that a child maps too, so that the rmap finds the reference after isolation. */
+static void shared_and_referenced(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_trial_child *child;
+	struct page *page;
+
+	ferry_trial_write(t, 0, 3);
+	child = ferry_trial_fork(t);
+	lru_add_drain_all();
+	page = ferry_trial_page(t, 1);
+	get_page(page);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, 1);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, 2);
+	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	put_page(page);
+	ferry_trial_child_end(child);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+}
+
+#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+/* Faults that meet the same locked page drain all CPUs once, and not once each. */
+static void faults_share_a_drain(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 1);
+	struct ferry_trial_device *device = ferry_trial_device_create(test);
+	struct page *page;
+	unsigned int drains = 0, i;
+
+	t->device = device;
+	ferry_trial_write(t, 0, 1);
+	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	page = ferry_trial_page(t, 0);
+	set_bit(PG_mlocked, &page->flags);
+	/* The fault's, and as if a batch had one. */
+	get_page(page);
+	get_page(page);
+	t->fault_page = page;
+	while (!ferry_drain_is_due())
+		schedule_timeout_uninterruptible(1);
+	for (i = 0; i < 3; i++) {
+		KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, PRIVATE), 0);
+		KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_PINNED);
+		drains += t->migrate.counts.drains;
+	}
+	KUNIT_EXPECT_EQ(test, drains, 1);
+	t->fault_page = NULL;
+	clear_bit(PG_mlocked, &page->flags);
+	put_page(page);
+	put_page(page);
+}
+#endif
+
 static struct kunit_case refusal_cases[] = {
 	KUNIT_CASE_PARAM(state, state_gen_params),
+	KUNIT_CASE(shared_and_referenced),
+#if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
+	KUNIT_CASE(faults_share_a_drain),
+#endif
 	{}
 };
 

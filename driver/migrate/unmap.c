@@ -16,7 +16,9 @@
  *
  * collect.c has seen already which pages are neither mapped nor referenced any more;
  * where that is so for all of them there is nothing to look at. A reference that comes
- * later than that look is found by metadata.c.
+ * later than that look is found by metadata.c. A page that was mapped elsewhere too is
+ * looked at here; where a drain of the LRU batches may take its reference away, the
+ * rest is left undone: everything is put back, and setup begins anew (migrate.c).
  *
  * References: with the page locked, unmapped and off its LRU list, all that may be left
  * are ours, the swap cache's, and the caller's on a page that faulted. Any other
@@ -35,6 +37,7 @@
 static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flags)
 {
 	struct folio *folio = ferry_job_source(job, slot);
+	bool cached;
 
 	if (!ferry_folio_unmapped(folio)) {
 		try_to_migrate(folio, flags);
@@ -44,7 +47,12 @@ static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flag
 			return;
 		}
 	}
-	if (!ferry_job_references_right(job, folio, ferry_folio_in_swap_cache(folio)))
+	cached = ferry_folio_in_swap_cache(folio);
+	if (ferry_job_references_right(job, folio, cached))
+		return;
+	if (ferry_job_drain_may_help(job, folio, cached))
+		job->want_drain = true;
+	else
 		ferry_job_refuse(job, slot, FERRY_PINNED);
 }
 
@@ -53,7 +61,7 @@ static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flag
  * @job: what does not work out is put back where it was mapped, and told
  *
  * Afterwards each page in src[] is locked, isolated, mapped nowhere, in no TLB, and
- * has MIGRATE_PFN_MIGRATE.
+ * has MIGRATE_PFN_MIGRATE; or @job->want_drain is set, and the job is to be put back.
  *
  * Context: sleeps.
  */
@@ -63,12 +71,12 @@ void ferry_unmap(struct ferry_job *job)
 	unsigned long slot, wanted = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
 	cycles_t start;
 
-	for (slot = 0; slot < job->npages && job->want_unmap; slot++)
+	for (slot = 0; slot < job->npages && job->want_unmap && !job->want_drain; slot++)
 		if ((job->src[slot] & wanted) == wanted)
 			unmap(job, slot, flags);
 	start = ferry_stamp_begin();
 	ferry_tlb_end_call(&job->tlb);
 	ferry_job_stamp(job, FERRY_STAMP_FLUSH, start);
-	if (job->refused)
+	if (job->refused && !job->want_drain)
 		ferry_install_back(job);
 }

@@ -79,4 +79,37 @@ TEST_F_TIMEOUT(mlock_batch, touched_on_another_cpu, 60)
 	test_wait_unused(self->ferry, 2);
 }
 
+static void move_from_there(struct _test_data_mlock_batch *self, uint32_t engine)
+{
+	struct drm_ferry_migrate request = {
+		.addr = ptr(self->memory), .len = self->n, .target = TO_SYSTEM, .backend = engine,
+	};
+	struct ferry *ferry;
+
+	child_check(!run_on(cpus_online() - 1));
+	child_check(!ferry_open_index(0, &ferry));
+	child_check(!wait_told(self->go[0]));
+	child_check(!ferry_migrate_raw(ferry, &request, sizeof(request)));
+	/* Core does not drain for a device page: docs/findings.md. */
+	child_check(engine == CORE || request.moved == PAGES);
+	child_check(find_difference(self->memory, self->n, 1) == self->n);
+	_exit(0);
+}
+
+/* By ioctl, from another process that maps the pages, on another CPU. */
+TEST_F_TIMEOUT(mlock_batch, moved_by_another_process, 60)
+{
+	pid_t pid;
+
+	/* The other reader of the pipe. */
+	kill(self->pid, SIGKILL);
+	ASSERT_EQ(waitpid(self->pid, NULL, 0), self->pid);
+	pid = test_fork();
+	if (!pid)
+		move_from_there(self, variant->engine);
+	ASSERT_EQ(munmap(self->memory, self->n), 0);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_TRUE(ends_well(pid));
+}
+
 TEST_HARNESS_MAIN
