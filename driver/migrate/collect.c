@@ -336,21 +336,16 @@ static __always_inline void collect_page(struct ferry_job *job, struct entry *en
 		ferry_job_skip(job, entry->slot, why);
 }
 
+/* On the way to system memory, what is there already stays, and a marker has no page. */
 static u8 nonpresent_outcome(const struct ferry_job *job, pte_t pte)
 {
-	swp_entry_t entry = pte_to_swp_entry(pte);
+	u8 outcome = ferry_entry_outcome(pte_to_swp_entry(pte));
 
-	if (!non_swap_entry(entry))
-		return FERRY_SWAPPED;
-	if (is_migration_entry(entry))
-		return FERRY_MIGRATING;
-	if (is_device_exclusive_entry(entry))
-		return wants_system(job) ? FERRY_EXCLUSIVE : FERRY_ALREADY_THERE;
-	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
-		return FERRY_HWPOISON;
-	if (is_pte_marker_entry(entry))
-		return wants_system(job) ? FERRY_UFFD : FERRY_HOLE;
-	return FERRY_SPECIAL;
+	if (wants_system(job))
+		return outcome;
+	if (outcome == FERRY_EXCLUSIVE)
+		return FERRY_ALREADY_THERE;
+	return outcome == FERRY_UFFD ? FERRY_HOLE : outcome;
 }
 
 static __always_inline void collect_entry(struct ferry_job *job, struct entry *entry)

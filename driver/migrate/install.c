@@ -258,9 +258,12 @@ static void install_span(struct ferry_job *job, const struct span *span)
 	bool in_batch, left = true;
 	unsigned long slot;
 
+	/* The batch that is drained is the one that was filled. */
+	migrate_disable();
 	in_batch = ferry_isolate_put(job, span->first, span->end, span->back);
 	if (in_batch || (job->vma && job->vma->vm_flags & VM_LOCKED))
 		lru_add_drain();
+	migrate_enable();
 	/* By pfn nothing is known. */
 	if (job->vma)
 		left = install_known(job, span);

@@ -114,6 +114,8 @@ static u8 judge_to_device(struct batch *batch, const struct ferry_page_state *st
 	if (where == DRM_FERRY_PAGE_NONE || state->flags & DRM_FERRY_PAGE_ZERO) {
 		if (!vma_is_anonymous(vma))
 			return DRM_FERRY_FILE;
+		if (state->outcome == DRM_FERRY_UFFD)
+			return DRM_FERRY_UFFD;
 		return userfaultfd_missing(vma) ? DRM_FERRY_UFFD : DRM_FERRY_NOT_MOVED;
 	}
 	return state->outcome;

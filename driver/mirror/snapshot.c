@@ -22,6 +22,7 @@
 #include <drm/ferry_drm.h>
 
 #include "device/device.h"
+#include "migrate/entry.h"
 #include "mirror.h"
 
 /* Looked at under one hold of mmap_lock, and what SNAPSHOT has on its stack. */
@@ -75,30 +76,34 @@ static void see_present(struct ferry_page_state *state, struct ferry_device *dev
 	}
 }
 
+/* Where the page is that an entry stands for, by what keeps it from moving. */
+static u32 entry_place(u8 outcome)
+{
+	switch (outcome) {
+	case DRM_FERRY_SWAPPED:
+		return DRM_FERRY_PAGE_SWAPPED;
+	case DRM_FERRY_MIGRATING:
+		return DRM_FERRY_PAGE_MIGRATING;
+	case DRM_FERRY_EXCLUSIVE:
+		return DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_EXCLUSIVE;
+	case DRM_FERRY_UFFD:
+		return DRM_FERRY_PAGE_NONE;
+	default:
+		return DRM_FERRY_PAGE_SPECIAL;
+	}
+}
+
 static void see_entry(struct ferry_page_state *state, struct ferry_device *device,
 		      swp_entry_t entry)
 {
-	if (!non_swap_entry(entry)) {
-		state->flags |= DRM_FERRY_PAGE_SWAPPED;
-		state->outcome = DRM_FERRY_SWAPPED;
-	} else if (is_device_private_entry(entry)) {
+	if (is_device_private_entry(entry)) {
 		state->flags |= page_place(device, pfn_swap_entry_to_page(entry));
 		if (is_writable_device_private_entry(entry))
 			state->flags |= DRM_FERRY_PAGE_WRITABLE;
 		state->outcome = DRM_FERRY_NOT_MOVED;
-	} else if (is_device_exclusive_entry(entry)) {
-		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_EXCLUSIVE;
-		state->outcome = DRM_FERRY_EXCLUSIVE;
-	} else if (is_migration_entry(entry)) {
-		state->flags |= DRM_FERRY_PAGE_MIGRATING;
-		state->outcome = DRM_FERRY_MIGRATING;
-	} else if (is_hwpoison_entry(entry)) {
-		state->flags |= DRM_FERRY_PAGE_SPECIAL;
-		state->outcome = DRM_FERRY_HWPOISON;
 	} else {
-		/* A marker: poisoned, a guard, or write-protected while empty. */
-		state->flags |= DRM_FERRY_PAGE_NONE;
-		state->outcome = DRM_FERRY_UFFD;
+		state->outcome = ferry_entry_outcome(entry);
+		state->flags |= entry_place(state->outcome);
 	}
 }
 

@@ -13,6 +13,17 @@
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
 
+#ifndef UFFDIO_POISON
+#define UFFD_FEATURE_POISON (1 << 14)
+#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
+
+struct uffdio_poison {
+	struct uffdio_range range;
+	uint64_t mode;
+	int64_t updated;
+};
+#endif
+
 static inline int uffd_open(uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -77,6 +88,13 @@ static inline int uffd_continue(int fd, const void *at)
 	struct uffdio_continue range = { .range = { ptr(at), page_size() } };
 
 	return ioctl(fd, UFFDIO_CONTINUE, &range) ? -errno : 0;
+}
+
+static inline int uffd_poison(int fd, const void *at, size_t n)
+{
+	struct uffdio_poison range = { .range = { ptr(at), n } };
+
+	return ioctl(fd, UFFDIO_POISON, &range) ? -errno : 0;
 }
 
 /* A thread that touches one byte, and so may have to wait for the monitor. */

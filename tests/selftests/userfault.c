@@ -35,7 +35,7 @@ FIXTURE_SETUP(userfault)
 	self->memory = test_map(self->n);
 	self->data = test_map(self->n);
 	fill_pattern(self->data, self->n, 2);
-	self->fd = uffd_open(0);
+	self->fd = uffd_open(UFFD_FEATURE_POISON);
 	ASSERT_GE(self->fd, 0);
 }
 
@@ -147,6 +147,25 @@ TEST_F(userfault, minor_faults_are_the_files)
 	test_engine_moves(self->ferry, variant->engine, memory, page_size(), TO_DEVICE);
 	ASSERT_EQ(memory[0], pattern(0, 2) ^ 1);
 	close(file);
+}
+
+/* To a CPU a poisoned page is broken memory, and it is no hole: either way, both engines. */
+TEST_F(userfault, poisoned_pages_are_broken)
+{
+	struct drm_ferry_migrate counts;
+
+	ASSERT_EQ(uffd_register(self->fd, self->memory, self->n,
+				UFFDIO_REGISTER_MODE_MISSING), 0);
+	ASSERT_EQ(uffd_poison(self->fd, self->memory, self->n), 0);
+	counts = test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
+			     self->outcomes);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_HWPOISON), PAGES);
+	ASSERT_EQ(counts.failed, PAGES);
+	counts = test_engine(self->ferry, variant->engine, self->memory, self->n, TO_SYSTEM,
+			     self->outcomes);
+	ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_HWPOISON), PAGES);
+	ASSERT_EQ(counts.failed, PAGES);
+	test_used(self->ferry, 0);
 }
 
 TEST_HARNESS_MAIN
