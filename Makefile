@@ -54,7 +54,8 @@ test:	## all tests
 
 test-one:	## SELFTEST=thp ARGS='-r thp.once', KUNIT=ferry_tally or HMM=migrate; KERNEL= CPUS= PARAMS=
 	@KERNEL='$(KERNEL)' CPUS='$(CPUS)' THP='$(THP)' BACKEND='$(BACKEND)' MODULE='$(MODULE)' \
-		PARAMS='$(PARAMS)' tests/one $(if $(SELFTEST),selftest '$(SELFTEST)' $(ARGS)) \
+		PARAMS='$(PARAMS)' tests/one $(if $(filter-out 1,$(words $(SELFTEST) $(KUNIT) $(HMM))),which) \
+		$(if $(SELFTEST),selftest '$(SELFTEST)' $(ARGS)) \
 		$(if $(KUNIT),kunit '$(KUNIT)') $(if $(HMM),hmm '$(HMM)')
 
 test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always
