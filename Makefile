@@ -223,7 +223,9 @@ install: userlib	## libferry and ferryctl; DESTDIR= PREFIX= LIBDIR=
 		-e 's|@LIBDRM@|$(call deps_of,libs,libdrm)|' userlib/libferry.pc.in \
 		>$(DESTDIR)$(LIBDIR)/pkgconfig/libferry.pc
 
-check:	## sparse, W=1, checkpatch --strict, shellcheck
+check:	## sparse, checkpatch --strict, shellcheck, W=1 also for arm64, ppc64le, small kernels
+	@$(STEP) 1/2 'tools' -- vm/deps check
+	@$(STEP) 2/2 'kernel lean' -- vm/kernel lean
 	@tests/check
 
 clean:	## remove build/ (the cache stays: vm/lib.sh says where it is)

@@ -7,6 +7,7 @@
 #   checkout/HASH/tree/    a hard-linked copy of it with drivers/ferry in it,
 #                          a link to the checkout whose path has that hash
 #   checkout/HASH/NAME/    the build of kernel NAME (O=)
+#   checkout/HASH/cross-*/ what vm/cross compiles
 #                          (vm/prune removes it all when the checkout is gone)
 #   kvm-BOOTID             what the KVM probe of this boot found
 # so two checkouts share nothing that either writes. Every writer holds a lock
