@@ -17,6 +17,9 @@
  *     is left to the next pass. Where that helper is not built in, mmap_lock of our
  *     own mm stands in for it, as far as it goes, and without an mm the pages stay
  *     with the device.
+ * Where they go: to the node that a mapping of the page asks for (mbind()), which the
+ * rmap finds (placement.c); the caller's own mmap_lock is held meanwhile, so that its
+ * own mappings can always be asked. Without such a policy the task's holds.
  * The lock order stays that of a migration by address: mmap_lock, page locks by
  * trylock, and no lock of ours. How long a run takes is up to those who share its pages
  * (rmap walks), to memory (allocation) and to the scheduling class of the caller; so
@@ -47,6 +50,7 @@
 #include <linux/jiffies.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
@@ -84,7 +88,9 @@ enum eviction_scope {
  * @memory: of which device
  * @scope: whose
  * @owner: FERRY_EVICT_OWNED: whose
- * @mm: whose mmap_lock stands in for the anon_vmas, or NULL where they are held
+ * @mm: whose mmap_lock is held over a run, or NULL: where anon_vmas can be held the
+ *	caller's own, so that its mappings say where their pages belong; else what stands
+ *	in for the anon_vmas
  * @killable: give up for a process that is being killed
  * @deadline: jiffies after which no run begins
  * @cursor: where the next run is looked for
@@ -127,6 +133,8 @@ static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned lo
 		.src = eviction->src,
 		.dst = eviction->dst,
 		.npages = n,
+		.mm = eviction->mm,
+		.by_rmap = ferry_anon_vma_can_hold(),
 		.gfp = FERRY_EVICT_GFP,
 	};
 
@@ -270,6 +278,8 @@ static const struct ferry_backend *choose_backend(const struct ferry_device *dev
 static void evict(struct ferry_mirror *mirror, struct eviction *eviction, int passes)
 {
 	if (ferry_anon_vma_can_hold()) {
+		/* It keeps its users as long as we run. */
+		eviction->mm = num_online_nodes() > 1 ? current->mm : NULL;
 		evict_passes(eviction, passes);
 	} else if (mmget_not_zero(mirror->mm)) {
 		eviction->scope = FERRY_EVICT_OWNED;

@@ -15,7 +15,8 @@
  * System pages come in bulk where no NUMA policy says where they should be: the bulk
  * allocator has no notion of a mapping's policy, and what it falls back to is what
  * the default policy does, the node of the CPU first. With a policy, of the mapping or
- * of the task, they come one by one by that policy.
+ * of the task, they come one by one by that policy. Where the mappings are not known, on
+ * a machine with more than one node, the rmap is asked for each page (placement.c).
  */
 #include <linux/gfp.h>
 #include <linux/mempolicy.h>
@@ -29,6 +30,7 @@
 #include "device/copy.h"
 #include "device/memory.h"
 #include "migrate/backend.h"
+#include "migrate/placement.h"
 #include "mirror.h"
 
 /* One piece: three lists of this many entries on the stack. */
@@ -145,10 +147,12 @@ static void list_for_home(const struct ferry_fill *fill, unsigned long *next,
 	*next = slot;
 }
 
-static bool has_policy(const struct vm_area_struct *vma)
+static bool has_policy(const struct ferry_fill *fill)
 {
 #ifdef CONFIG_NUMA
-	if (current->mempolicy)
+	const struct vm_area_struct *vma = fill->vma;
+
+	if (current->mempolicy || (fill->by_rmap && num_online_nodes() > 1))
 		return true;
 	return vma && (vma->vm_policy || (vma->vm_ops && vma->vm_ops->get_policy));
 #else
@@ -166,6 +170,9 @@ static unsigned long alloc_by_policy(const struct ferry_fill *fill, struct piece
 		if (fill->vma)
 			folio = vma_alloc_folio(fill->gfp, 0, fill->vma, fill->start +
 						piece->slot[i] * PAGE_SIZE, false);
+		else if (fill->by_rmap)
+			folio = ferry_placement_alloc((struct folio *)piece->from[i], fill->mm,
+						      fill->gfp);
 		else
 			folio = folio_alloc(fill->gfp, 0);
 		if (!folio)
@@ -198,7 +205,7 @@ static unsigned long alloc_in_bulk(const struct ferry_fill *fill, struct piece *
  */
 int ferry_fill_home(const struct ferry_fill *fill)
 {
-	bool by_policy = has_policy(fill->vma);
+	bool by_policy = has_policy(fill);
 	unsigned long next = 0, got, i;
 	struct piece piece __uninitialized;
 	cycles_t start;

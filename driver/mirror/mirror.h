@@ -125,7 +125,10 @@ struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
  * @npages: slots
  * @memory: to the device: which
  * @owner: to the device: to whom the pages are handed out
- * @vma: home: whose NUMA policy holds; NULL: the task's
+ * @vma: home: whose NUMA policy holds; NULL: the task's, or with @by_rmap that of a
+ *	mapping which the rmap finds
+ * @mm: home, with @by_rmap: whose mmap_lock is held, or NULL
+ * @by_rmap: home: the pages' anon_vmas are held
  * @start: home: address of slot 0
  * @gfp: home: how to allocate
  * @backend: whose time it takes, for the stamps; NULL: it is not counted
@@ -140,6 +143,8 @@ struct ferry_fill {
 	struct ferry_owner *owner;
 	struct vm_area_struct *vma;
 	unsigned long start;
+	struct mm_struct *mm;
+	bool by_rmap;
 	gfp_t gfp;
 	const struct ferry_backend *backend;
 	enum ferry_stamp_way way;

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages that come home by pfn go to the node that their mapping is bound to (mbind()),
+ * whoever brings them: close(), the work item for what a closed file left behind, or
+ * RELEASE. It wants two nodes: vm/guest --numa 2.
+ */
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include "dmirror.h"
+
+#define PAGES 128
+#define NODES 2
+#define BIND 2	/* MPOL_BIND of linux/mempolicy.h */
+
+static int bind_to(void *memory, size_t n, unsigned int node)
+{
+	unsigned long nodes = 1ul << node;
+
+	return syscall(SYS_mbind, memory, n, BIND, &nodes, 8 * sizeof(nodes), 0) ? -errno : 0;
+}
+
+static int bind_task_to(unsigned int node)
+{
+	unsigned long nodes = 1ul << node;
+
+	return syscall(SYS_set_mempolicy, BIND, &nodes, 8 * sizeof(nodes)) ? -errno : 0;
+}
+
+static int node_of(void *addr)
+{
+	int status = -1;
+
+	if (syscall(SYS_move_pages, 0, 1ul, &addr, NULL, &status, 0))
+		return -errno;
+	return status;
+}
+
+static size_t count_on(uint8_t *memory, size_t n, int node)
+{
+	size_t page = page_size(), i, count = 0;
+
+	for (i = 0; i < n; i += page)
+		count += node_of(memory + i) == node;
+	return count;
+}
+
+static int run_on_cpu(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+}
+
+FIXTURE(home_node) {
+	struct ferry *ferry;
+	struct ferry *other;
+	uint8_t *memory;
+	size_t n;
+	int dmirror;
+};
+
+FIXTURE_VARIANT(home_node) {
+	unsigned int device;
+	unsigned int node;
+};
+
+FIXTURE_VARIANT_ADD(home_node, private_0) { .device = 0, .node = 0 };
+FIXTURE_VARIANT_ADD(home_node, private_1) { .device = 0, .node = 1 };
+FIXTURE_VARIANT_ADD(home_node, coherent_0) { .device = 2, .node = 0 };
+FIXTURE_VARIANT_ADD(home_node, coherent_1) { .device = 2, .node = 1 };
+
+FIXTURE_SETUP(home_node)
+{
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "one node");
+	self->n = PAGES * page_size();
+	self->ferry = test_open(variant->device);
+	self->other = test_open(variant->device);
+	self->dmirror = test_dmirror_open(variant->device);
+	self->memory = test_map(self->n);
+	/* Without a policy they would come to this one's node, 0. */
+	ASSERT_EQ(run_on_cpu(0), 0);
+}
+
+FIXTURE_TEARDOWN(home_node)
+{
+	ferry_close(self->ferry);
+	ferry_close(self->other);
+	close(self->dmirror);
+}
+
+#define test_bound_to_device(self, node_)				\
+	do {								\
+		ASSERT_EQ(bind_to((self)->memory, (self)->n, node_), 0); \
+		fill_pattern((self)->memory, (self)->n, 1);		\
+		ASSERT_EQ(count_on((self)->memory, (self)->n, node_), PAGES); \
+		test_to_device((self)->ferry, (self)->memory, (self)->n); \
+	} while (0)
+
+#define test_is_home(self, node_)					\
+	do {								\
+		test_used((self)->other, 0);				\
+		ASSERT_EQ(count_on((self)->memory, (self)->n, node_), PAGES); \
+		test_pattern((self)->memory, (self)->n, 1);		\
+	} while (0)
+
+TEST_F(home_node, by_close)
+{
+	test_bound_to_device(self, variant->node);
+	ferry_close(self->ferry);
+	self->ferry = NULL;
+	test_is_home(self, variant->node);
+}
+
+/* The task's own policy, where the mapping has none. */
+TEST_F(home_node, by_close_with_the_tasks_policy)
+{
+	ASSERT_EQ(bind_task_to(variant->node), 0);
+	fill_pattern(self->memory, self->n, 1);
+	test_to_device(self->ferry, self->memory, self->n);
+	ferry_close(self->ferry);
+	self->ferry = NULL;
+	test_is_home(self, variant->node);
+}
+
+/* Somebody else is the last to have the file open. */
+TEST_F(home_node, by_another_process)
+{
+	pid_t pid;
+
+	test_bound_to_device(self, variant->node);
+	pid = test_fork();
+	if (!pid) {
+		/* Its own memory is where it likes; these pages are bound in both. */
+		ferry_close(self->ferry);
+		_exit(0);
+	}
+	ferry_close(self->ferry);
+	self->ferry = NULL;
+	test_wait(pid);
+	test_wait_unused(self->other, 5);
+	test_is_home(self, variant->node);
+}
+
+TEST_F(home_node, by_release)
+{
+	uint8_t *page = test_map(page_size());
+	struct hmm_dmirror_cmd cmd;
+
+	test_bound_to_device(self, variant->node);
+	ASSERT_EQ(_test_cmd(self->dmirror, HMM_DMIRROR_RELEASE, page, NULL, 1, &cmd), 0);
+	test_is_home(self, variant->node);
+}
+
+/* A process that is killed leaves it to the work item, which has no process. */
+TEST_F(home_node, by_the_work_item)
+{
+	struct iovec iov = { self->memory, self->n };
+	int in_pipe[2];
+
+	if (variant->device < 2)
+		SKIP(return, "a private page comes home when it is pinned");
+	test_bound_to_device(self, variant->node);
+	ASSERT_EQ(pipe(in_pipe), 0);
+	ASSERT_GE(fcntl(in_pipe[1], F_SETPIPE_SZ, self->n), (int)self->n);
+	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)self->n);
+	ferry_close(self->ferry);
+	self->ferry = NULL;
+	test_used(self->other, PAGES);
+	close(in_pipe[0]);
+	close(in_pipe[1]);
+	test_wait_unused(self->other, 10);
+	test_is_home(self, variant->node);
+}
+
+TEST_HARNESS_MAIN
