@@ -18,6 +18,7 @@
 #include <linux/bitmap.h>
 #include <linux/err.h>
 #include <linux/ioport.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/numa.h>
 #include <linux/slab.h>
@@ -101,6 +102,33 @@ static int page_node(const struct ferry_chunk *chunk)
 	return node == NUMA_NO_NODE ? numa_mem_id() : node;
 }
 
+/* Page tables and the like, beside the struct pages. */
+#define FERRY_MEMMAP_SLACK	16
+
+/*
+ * Is there memory for the struct pages? x86's add_pages(), below memremap_pages(), warns
+ * where there is none, as if the kernel had a fault. Others may take it between here and
+ * there, but then the machine is in worse trouble.
+ */
+static int find_memmap(unsigned long npages, int node)
+{
+	unsigned long n = DIV_ROUND_UP(npages * sizeof(struct page), PAGE_SIZE);
+	struct page *page, *next;
+	LIST_HEAD(pages);
+	int ret = 0;
+
+	for (n += FERRY_MEMMAP_SLACK; n && !ret; n--) {
+		page = alloc_pages_node(node, GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL, 0);
+		if (page)
+			list_add(&page->lru, &pages);
+		else
+			ret = -ENOMEM;
+	}
+	list_for_each_entry_safe(page, next, &pages, lru)
+		__free_page(page);
+	return ret;
+}
+
 static int map_chunk(struct ferry_chunk *chunk, unsigned int index)
 {
 	u64 size = (u64)chunk->npages << PAGE_SHIFT;
@@ -119,6 +147,11 @@ static int map_chunk(struct ferry_chunk *chunk, unsigned int index)
 	chunk->pagemap.nr_range = 1;
 	chunk->pagemap.ops = &chunk->memory->ops;
 	chunk->pagemap.owner = chunk->memory->pgmap_owner;
+	ret = find_memmap(chunk->npages, page_node(chunk));
+	if (ret) {
+		unplace(chunk);
+		return ret;
+	}
 	address = memremap_pages(&chunk->pagemap, page_node(chunk));
 	if (IS_ERR(address)) {
 		unplace(chunk);
