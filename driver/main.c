@@ -37,6 +37,10 @@ static int fault_around = FERRY_FAULT_AROUND_UNSET;
 module_param(fault_around, int, 0444);
 MODULE_PARM_DESC(fault_around, "pages that a CPU's touch brings home at once, a power of two, 1 to 512 (16)");
 
+static char *quota;
+module_param(quota, charp, 0444);
+MODULE_PARM_DESC(quota, "USER[,FILE]: percent of a device's memory that one user's files, and one file, may hold (100)");
+
 static char *backend;
 module_param(backend, charp, 0444);
 MODULE_PARM_DESC(backend, "engine that migrates, own or core (own, where the kernel has it)");
@@ -134,6 +138,7 @@ static int __init ferry_init(void)
 		.node = node,
 		.coherent = coherent,
 		.fault_around = fault_around,
+		.quota = quota,
 	};
 	int ret;
 

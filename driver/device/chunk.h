@@ -104,6 +104,8 @@ void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner
 /* One page less; an owner that was disowned goes with the last. */
 static inline void ferry_owner_drop(struct ferry_memory *memory, struct ferry_owner *owner)
 {
+	if (unlikely(owner->user))
+		atomic_long_dec(&owner->user->held);
 	if (atomic_long_dec_and_test(&owner->held))
 		ferry_owner_has_none(memory, owner);
 }

@@ -66,6 +66,28 @@ static int parse_fault_around(int pages, unsigned int *fault_around)
 	return 0;
 }
 
+/* The same for all devices. Without FILE a file may hold what its user may. */
+static int parse_quota(const char *text, struct ferry_config *config)
+{
+	unsigned int user = FERRY_WHOLE_QUOTA, file = FERRY_WHOLE_QUOTA, i;
+	int n = 2, end = 0;
+
+	if (text)
+		n = sscanf(text, "%u%n,%u%n", &user, &end, &file, &end);
+	if (n == 1)
+		file = user;
+	if (n < 1 || (text && text[end]) || !file || file > user || user > FERRY_WHOLE_QUOTA) {
+		pr_err("quota=%s is not USER[,FILE], percent from 1 to %d, FILE no more than USER\n",
+		       text, FERRY_WHOLE_QUOTA);
+		return -EINVAL;
+	}
+	for (i = 0; i < config->ndevices; i++) {
+		config->devices[i].user_quota = user;
+		config->devices[i].file_quota = file;
+	}
+	return 0;
+}
+
 static int check_devices(int n, bool any_coherent)
 {
 	if (n < !any_coherent || n > FERRY_MAX_DEVICES) {
@@ -226,5 +248,6 @@ int ferry_config_parse(const struct ferry_params *params,
 		if (ret)
 			return ret;
 	}
-	return any_coherent ? add_coherent(params->coherent, config) : 0;
+	ret = any_coherent ? add_coherent(params->coherent, config) : 0;
+	return ret ?: parse_quota(params->quota, config);
 }

@@ -21,6 +21,9 @@
 #define FERRY_DEFAULT_FAULT_AROUND	16
 #define FERRY_MAX_FAULT_AROUND		(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
 
+/* Of a device's memory, in percent; 0 stands for it where no parameter was parsed. */
+#define FERRY_WHOLE_QUOTA	100
+
 /* The parameters devices= and fault_around= were not given. */
 #define FERRY_DEVICES_UNSET		(-1)
 #define FERRY_FAULT_AROUND_UNSET	(-1)
@@ -41,6 +44,8 @@ enum ferry_memory_kind {
  * @fault_around: private: pages, a power of two, in whose aligned window around a
  *	CPU's touch what is on the device comes home; 1: the touched one alone;
  *	coherent: 0
+ * @user_quota: percent of the memory that all files of one user may hold
+ * @file_quota: percent of it that one file may hold
  */
 struct ferry_device_config {
 	enum ferry_memory_kind kind;
@@ -48,6 +53,8 @@ struct ferry_device_config {
 	u64 start;
 	int node;
 	unsigned int fault_around;
+	unsigned int user_quota;
+	unsigned int file_quota;
 };
 
 /**
@@ -69,6 +76,7 @@ struct ferry_config {
  * @node: NUMA node of their backing store, NUMA_NO_NODE: any
  * @coherent: ADDR,SIZE[;...], one coherent device each, or NULL: none
  * @fault_around: see struct ferry_device_config, or FERRY_FAULT_AROUND_UNSET
+ * @quota: USER[,FILE], percent each, or NULL: FERRY_WHOLE_QUOTA
  */
 struct ferry_params {
 	int devices;
@@ -76,6 +84,7 @@ struct ferry_params {
 	int node;
 	const char *coherent;
 	int fault_around;
+	const char *quota;
 };
 
 int ferry_config_parse(const struct ferry_params *params,

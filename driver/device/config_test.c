@@ -41,6 +41,17 @@ static const struct config_case cases[] = {
 	{ "coherent other separator", { 1, NULL, NUMA_NO_NODE, "4G,2M,5G,2M" }, -EINVAL },
 	{ "coherent overlap", { 1, NULL, NUMA_NO_NODE, "4G,4M;4098M,2M" }, -EINVAL },
 	{ "coherent too many", { 16, NULL, NUMA_NO_NODE, "4G,2M" }, -EINVAL },
+	{ "quota", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50" }, 0, FERRY_DEFAULT_MEMORY },
+	{ "two quotas", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50,1" }, 0,
+	  FERRY_DEFAULT_MEMORY },
+	{ "no quota", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "0" }, -EINVAL },
+	{ "quota too much", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "101" }, -EINVAL },
+	{ "quota negative", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "-1" }, -EINVAL },
+	{ "quota trailing", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50%" }, -EINVAL },
+	{ "quota trailing comma", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50," }, -EINVAL },
+	{ "quota empty", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "" }, -EINVAL },
+	{ "file more than user", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50,51" }, -EINVAL },
+	{ "three quotas", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50,20,1" }, -EINVAL },
 };
 
 static void case_to_desc(const struct config_case *test_case, char *desc)

@@ -111,7 +111,8 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
  * back with ferry_memory_free().
  *
  * Context: process.
- * Return: how many there were, 0 to @n.
+ * Return: how many there were, 0 to @n; less where the device is full or @owner may hold
+ * no more (ferry_owner_quota_left()).
  */
 unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 				 struct ferry_owner *owner, unsigned long n,
@@ -121,6 +122,7 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 	unsigned int c, i;
 
 	spin_lock(&memory->lock);
+	n = min(n, ferry_owner_quota_left(memory, owner));
 	c = memory->next;
 	for (i = 0; i < memory->nchunks && !memory->unplugging && got < n; i++) {
 		do {
@@ -133,6 +135,8 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 	}
 	memory->next = c;
 	atomic_long_add(got, &owner->held);
+	if (owner->user)
+		atomic_long_add(got, &owner->user->held);
 	spin_unlock(&memory->lock);
 	return got;
 }

@@ -3,10 +3,13 @@
 #define FERRY_DEVICE_MEMORY_H
 
 #include <linux/atomic.h>
+#include <linux/hashtable.h>
 #include <linux/memremap.h>
 #include <linux/mm_types.h>
+#include <linux/refcount.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -14,10 +17,28 @@
 
 struct ferry_chunk;
 
+/* Users of a device with quotas, by hash of their uid. */
+#define FERRY_USER_HASH_BITS	6
+
+/**
+ * struct ferry_user - who has owners on a device with a quota for users
+ * @uid: the user
+ * @node: in ferry_memory.users
+ * @owners: how many there are, orphaned ones included
+ * @held: pages of them all
+ */
+struct ferry_user {
+	kuid_t uid;
+	struct hlist_node node;
+	refcount_t owners;
+	atomic_long_t held;
+};
+
 /**
  * struct ferry_owner - who device pages are handed out to
  * @held: pages handed out and not back yet, and one more from ferry_owner_create() to
  *	ferry_memory_disown()
+ * @user: whose it is; NULL where users have no quota
  * @orphaned: disowned with pages left: the module stays, and the last page frees it
  * @rcu: the memory is read until the grace period after that, see evict_begin
  * @cpu_faults: pages of this owner that a CPU's touch brought home; under
@@ -31,6 +52,7 @@ struct ferry_chunk;
  */
 struct ferry_owner {
 	atomic_long_t held;
+	struct ferry_user *user;
 	bool orphaned;
 	struct rcu_head rcu;
 	u64 cpu_faults;
@@ -47,6 +69,10 @@ struct ferry_owner {
  * @ops: what the kernel calls for the pages of all chunks
  * @pgmap_owner: what migrate_vma and HMM know the device by
  * @claim: coherent: the whole range
+ * @user_quota: pages that one user's owners may hold together
+ * @file_quota: pages that one owner may hold
+ * @users_lock: guards @users; taken in any context, innermost
+ * @users: those that have owners, if @user_quota is less than @npages
  * @norphaned: owners that went away before all their pages could come home
  * @plug_work: brings back chunks that were unplugged
  * @plug_wait: for who waits for that
@@ -69,6 +95,11 @@ struct ferry_memory {
 	struct dev_pagemap_ops ops;
 	void *pgmap_owner;
 	struct resource *claim;
+
+	unsigned long user_quota;
+	unsigned long file_quota;
+	spinlock_t users_lock;		/* see above */
+	DECLARE_HASHTABLE(users, FERRY_USER_HASH_BITS);
 
 	atomic_long_t norphaned;
 	struct work_struct plug_work;
@@ -98,8 +129,16 @@ unsigned long ferry_memory_span(const struct page *page, void **address);
 
 void ferry_memory_page_free(struct page *page);
 
+/* quota.c */
+void ferry_quota_init(struct ferry_memory *memory);
+int ferry_quota_join(struct ferry_memory *memory, struct ferry_owner *owner, kuid_t uid);
+void ferry_quota_leave(struct ferry_memory *memory, struct ferry_owner *owner);
+unsigned long ferry_owner_quota(const struct ferry_memory *memory);
+unsigned long ferry_owner_quota_left(const struct ferry_memory *memory,
+				     const struct ferry_owner *owner);
+
 /* owner.c */
-struct ferry_owner *ferry_owner_create(void);
+struct ferry_owner *ferry_owner_create(struct ferry_memory *memory, kuid_t uid);
 unsigned long ferry_owner_held(const struct ferry_owner *owner);
 void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner);
 

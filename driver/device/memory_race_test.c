@@ -195,7 +195,7 @@ static void freed_while_disowned(struct kunit *test)
 
 	start(race);
 	for (round = 0; round < ROUNDS / 10; round++) {
-		owner = ferry_owner_create();
+		owner = ferry_owner_create(race->memory, GLOBAL_ROOT_UID);
 		KUNIT_ASSERT_NOT_NULL(test, owner);
 		take_and_free(race, owner, true);
 	}

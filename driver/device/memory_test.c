@@ -194,8 +194,8 @@ static void evictions_share_no_page(struct kunit *test)
 /* Pages of files that are closed, and of no others. */
 static void orphans_are_found(struct kunit *test)
 {
-	struct ferry_owner *owner = ferry_owner_create();
 	struct memory_test *t = test->priv;
+	struct ferry_owner *owner = ferry_owner_create(t->memory, GLOBAL_ROOT_UID);
 	unsigned long cursor = 0, pfn;
 
 	KUNIT_ASSERT_NOT_NULL(test, owner);
@@ -217,8 +217,8 @@ static void orphans_are_found(struct kunit *test)
 
 static void orphans_keep_the_module(struct kunit *test)
 {
-	struct ferry_owner *owner = ferry_owner_create();
 	struct memory_test *t = test->priv;
+	struct ferry_owner *owner = ferry_owner_create(t->memory, GLOBAL_ROOT_UID);
 	int refs = module_refcount(THIS_MODULE);
 
 	KUNIT_ASSERT_NOT_NULL(test, owner);
@@ -255,8 +255,8 @@ static void one_winner(struct kunit *test)
 /* It is the owner's, for as long as the page is handed out, orphans included. */
 static void alone_is_kept(struct kunit *test)
 {
-	struct ferry_owner *alone = ferry_owner_create();
 	struct memory_test *t = test->priv;
+	struct ferry_owner *alone = ferry_owner_create(t->memory, GLOBAL_ROOT_UID);
 
 	KUNIT_ASSERT_NOT_NULL(test, alone);
 	alone->alone = true;

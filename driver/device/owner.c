@@ -19,16 +19,28 @@ static struct ferry_owner *page_owner(const struct ferry_page *meta)
 
 /**
  * ferry_owner_create() - make an owner
+ * @memory: of which device
+ * @uid: whose it is, for the quota of users
  *
  * Return: the owner, which ends with ferry_memory_disown(), or NULL without memory.
  */
-struct ferry_owner *ferry_owner_create(void)
+struct ferry_owner *ferry_owner_create(struct ferry_memory *memory, kuid_t uid)
 {
 	struct ferry_owner *owner = kzalloc(sizeof(*owner), GFP_KERNEL_ACCOUNT);
 
+	if (owner && ferry_quota_join(memory, owner, uid)) {
+		kfree(owner);
+		return NULL;
+	}
 	if (owner)
 		atomic_long_set(&owner->held, 1);
 	return owner;
+}
+
+static void free_owner(struct ferry_memory *memory, struct ferry_owner *owner)
+{
+	ferry_quota_leave(memory, owner);
+	kfree_rcu(owner, rcu);
 }
 
 /**
@@ -52,7 +64,7 @@ void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner
 	if (!owner->orphaned)
 		return;
 	atomic_long_dec(&memory->norphaned);
-	kfree_rcu(owner, rcu);
+	free_owner(memory, owner);
 	/* Taken by ferry_memory_disown(). */
 	module_put(THIS_MODULE);
 }
@@ -72,14 +84,15 @@ void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner)
 {
 	if (!ferry_owner_held(owner)) {
 		/* Nothing is handed out any more, so none will come. */
-		kfree_rcu(owner, rcu);
+		free_owner(memory, owner);
 		return;
 	}
 	__module_get(THIS_MODULE);
 	atomic_long_inc(&memory->norphaned);
 	WRITE_ONCE(owner->orphaned, true);
 	/* The last page may have gone just now. */
-	ferry_owner_drop(memory, owner);
+	if (atomic_long_dec_and_test(&owner->held))
+		ferry_owner_has_none(memory, owner);
 }
 
 /* Eviction ------------------------------------------------------------------ */

@@ -107,6 +107,8 @@ static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	drm_printf(p, "drm-resident-vram:\t%llu KiB\n", now.pages_held * (PAGE_SIZE / SZ_1K));
 	drm_printf(p, "ferry-device:\t%u\n", mirror->device->index);
 	drm_printf(p, "ferry-pages-held:\t%llu\n", now.pages_held);
+	drm_printf(p, "ferry-quota-pages:\t%llu\n", now.quota);
+	drm_printf(p, "ferry-quota-left:\t%llu\n", now.quota_left);
 	drm_printf(p, "ferry-to-device:\t%llu\n", now.to_device);
 	drm_printf(p, "ferry-zero-filled:\t%llu\n", now.zero_filled);
 	drm_printf(p, "ferry-to-system:\t%llu\n", now.to_system);

@@ -58,6 +58,7 @@ static_assert((int)DRM_FERRY_HWPOISON == (int)FERRY_HWPOISON);
 static_assert((int)DRM_FERRY_LARGE_SPLIT_FAILED == (int)FERRY_LARGE_SPLIT_FAILED);
 static_assert((int)DRM_FERRY_RACED == (int)FERRY_RACED);
 static_assert((int)DRM_FERRY_COPY_FAILED == (int)FERRY_COPY_FAILED);
+static_assert((int)DRM_FERRY_QUOTA == (int)FERRY_QUOTA);
 
 /* The same for 32- and 64-bit callers: no hole, and whole words of 64 bits. */
 static_assert(sizeof(struct drm_ferry_query) == 80);
@@ -101,7 +102,8 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 		.abi_version = DRM_FERRY_ABI_VERSION,
 		.memory_kind = device->config.kind,
 		.features = DRM_FERRY_FEATURE_FAULT_AROUND |
-			    DRM_FERRY_FEATURE_FLUSH_AUTO,
+			    DRM_FERRY_FEATURE_FLUSH_AUTO |
+			    DRM_FERRY_FEATURE_QUOTA,
 		.memory_size = device->config.memory_size,
 		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
 		.page_size = PAGE_SIZE,
@@ -372,6 +374,7 @@ int ferry_request_exec(struct ferry_mirror *mirror, void *data)
  */
 void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to)
 {
+	struct ferry_memory *memory = mirror->device->memory;
 	struct ferry_mirror_stats *from = &mirror->stats;
 
 	*to = (struct drm_ferry_stats) {
@@ -390,6 +393,9 @@ void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stat
 		.cpu_faults_around = READ_ONCE(mirror->owner->cpu_faults_around),
 		.pages_held = ferry_owner_held(mirror->owner),
 		.windows = READ_ONCE(mirror->nwindows),
+		.quota = ferry_owner_quota(memory),
+		.quota_left = min(ferry_owner_quota_left(memory, mirror->owner),
+				  memory->npages),
 	};
 }
 

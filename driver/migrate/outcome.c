@@ -35,6 +35,7 @@ static const char *const names[] = {
 	[FERRY_LARGE_SPLIT_FAILED] = "part of a large folio",
 	[FERRY_RACED] = "raced",
 	[FERRY_COPY_FAILED] = "copy failed",
+	[FERRY_QUOTA] = "over quota",
 };
 
 static_assert(ARRAY_SIZE(names) == FERRY_NOUTCOMES);

@@ -15,6 +15,7 @@
  * allocated, faulted or locked under it), ferry_memory.lock and the xarray's lock
  * (innermost). The mirror has no lock of its own.
  */
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -59,7 +60,7 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
 	mirror = kzalloc(sizeof(*mirror), GFP_KERNEL_ACCOUNT);
 	if (!mirror)
 		return ERR_PTR(-ENOMEM);
-	mirror->owner = ferry_owner_create();
+	mirror->owner = ferry_owner_create(device->memory, current_uid());
 	if (!mirror->owner) {
 		kfree(mirror);
 		return ERR_PTR(-ENOMEM);

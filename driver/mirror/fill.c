@@ -52,10 +52,13 @@ struct piece {
 	struct page *to[FERRY_FILL_PAGES];
 };
 
-static void refuse(const struct ferry_fill *fill, struct piece *piece, unsigned long i)
+static void refuse(const struct ferry_fill *fill, struct piece *piece, unsigned long first,
+		   u8 outcome)
 {
-	if (fill->outcome)
-		fill->outcome[piece->slot[i]] = DRM_FERRY_NO_MEMORY;
+	unsigned long i;
+
+	for (i = first; i < piece->n && fill->outcome; i++)
+		fill->outcome[piece->slot[i]] = outcome;
 }
 
 static void stamp(const struct ferry_fill *fill, enum ferry_stamp_step step, cycles_t start)
@@ -97,11 +100,18 @@ static void list_for_device(const struct ferry_fill *fill, unsigned long *next,
 	*next = slot;
 }
 
+static u8 why_none(const struct ferry_fill *fill)
+{
+	return ferry_owner_quota_left(fill->memory, fill->owner) ? DRM_FERRY_NO_MEMORY :
+								    DRM_FERRY_QUOTA;
+}
+
 /**
  * ferry_fill_device() - device pages for system pages, holes and zero pages
  * @fill: with @memory and @owner
  *
- * Return: 0, or -ENOSPC if there was none for at least one; those that there were
+ * Return: 0, or -ENOSPC if there was none for at least one, because the device is full or
+ * the owner may have no more; those that there were
  * are in place all the same.
  */
 int ferry_fill_device(const struct ferry_fill *fill)
@@ -123,8 +133,10 @@ int ferry_fill_device(const struct ferry_fill *fill)
 		start = ferry_stamp_begin();
 		ferry_copy_to_device(piece.to, piece.from, got);
 		stamp(fill, FERRY_STAMP_COPY, start);
-		for (; i < piece.n; i++, ret = -ENOSPC)
-			refuse(fill, &piece, i);
+		if (got == piece.n)
+			continue;
+		refuse(fill, &piece, got, why_none(fill));
+		ret = -ENOSPC;
 	}
 	return ret;
 }
@@ -225,8 +237,10 @@ int ferry_fill_home(const struct ferry_fill *fill)
 			__folio_set_locked((struct folio *)piece.to[i]);
 			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
 		}
-		for (; i < piece.n; i++, ret = -ENOMEM)
-			refuse(fill, &piece, i);
+		if (got == piece.n)
+			continue;
+		refuse(fill, &piece, got, DRM_FERRY_NO_MEMORY);
+		ret = -ENOMEM;
 	}
 	return ret;
 }

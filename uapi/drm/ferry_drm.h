@@ -32,7 +32,9 @@
  *			secret memory (memfd_secret); a bad pointer
  *	EPERM		a device write to a mapping that may be read but not written (one
  *			that may not be read either is EFAULT, as hmm_range_fault() has it)
- *	ENOSPC		the device is full and nothing could be moved
+ *	ENOSPC		nothing could be moved: the device is full (the outcome of a page is
+ *			DRM_FERRY_NO_MEMORY), or this file or its user may have no more of it
+ *			(DRM_FERRY_QUOTA; STATS tells how much)
  *	ENOMEM		the system is out of memory
  *	EBUSY		the address space changed under the device at each of a
  *			bounded number of tries; try again
@@ -94,6 +96,8 @@ extern "C" {
  * @DRM_FERRY_LARGE_SPLIT_FAILED: part of a large folio that did not split
  * @DRM_FERRY_RACED: the page table changed meanwhile
  * @DRM_FERRY_COPY_FAILED: its data could not be copied
+ * @DRM_FERRY_QUOTA: this file, or all files of its user, may have no more of the
+ *	device's memory (the module's parameter quota=); DRM_FERRY_FEATURE_QUOTA
  */
 enum drm_ferry_outcome {
 	DRM_FERRY_NOT_ATTEMPTED = 0,
@@ -121,6 +125,7 @@ enum drm_ferry_outcome {
 	DRM_FERRY_LARGE_SPLIT_FAILED = 22,
 	DRM_FERRY_RACED = 23,
 	DRM_FERRY_COPY_FAILED = 24,
+	DRM_FERRY_QUOTA = 25,
 };
 
 /** enum drm_ferry_memory_kind - how the CPU sees a device's memory */
@@ -145,6 +150,8 @@ enum drm_ferry_backend {
 #define DRM_FERRY_FEATURE_FAULT_AROUND	(1ull << 0)
 /** DRM_FERRY_FEATURE_FLUSH_AUTO: MIGRATE knows DRM_FERRY_FLUSH_AUTO */
 #define DRM_FERRY_FEATURE_FLUSH_AUTO	(1ull << 1)
+/** DRM_FERRY_FEATURE_QUOTA: STATS has quota and quota_left; DRM_FERRY_QUOTA is reported */
+#define DRM_FERRY_FEATURE_QUOTA		(1ull << 3)
 
 /**
  * struct drm_ferry_query - what this device is and can do
@@ -438,6 +445,9 @@ struct drm_ferry_exec {
  * @cpu_faults_around: out: pages that came home with one that a CPU touched (the
  *	module's parameter fault_around=), in the file whose page that one was;
  *	DRM_FERRY_FEATURE_FAULT_AROUND
+ * @quota: out: pages that this file may hold at the most; DRM_FERRY_FEATURE_QUOTA
+ * @quota_left: out: pages that it may get now, by its own quota and its user's, whether
+ *	or not the device has them; DRM_FERRY_FEATURE_QUOTA
  * @rsvd: zero
  */
 struct drm_ferry_stats {
@@ -456,7 +466,9 @@ struct drm_ferry_stats {
 	__u64 pages_held;
 	__u64 windows;
 	__u64 cpu_faults_around;
-	__u64 rsvd[3];
+	__u64 quota;
+	__u64 quota_left;
+	__u64 rsvd[1];
 };
 
 #define DRM_FERRY_QUERY		0x00

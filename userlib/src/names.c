@@ -32,6 +32,7 @@ static const char *const outcomes[] = {
 	[DRM_FERRY_LARGE_SPLIT_FAILED] = "part of a large folio",
 	[DRM_FERRY_RACED] = "raced",
 	[DRM_FERRY_COPY_FAILED] = "copy failed",
+	[DRM_FERRY_QUOTA] = "over quota",
 };
 
 static const char *const places[] = {
