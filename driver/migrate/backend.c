@@ -13,6 +13,7 @@
 #include <linux/string.h>
 
 #include "backend.h"
+#include "writes.h"
 
 static void stamp(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate,
 		  enum ferry_stamp_step step, cycles_t start)
@@ -30,9 +31,15 @@ static void stamp_pages(enum ferry_stamp_engine engine, const struct ferry_migra
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
 static int core_setup(struct ferry_migrate *migrate)
 {
+	struct migrate_vma *args = &migrate->vma;
 	cycles_t start = ferry_stamp_begin();
-	int ret = migrate_vma_setup(&migrate->vma);
+	int ret;
 
+	/* core makes writable what was, whatever of the mapping is tracked (writes.c). */
+	ferry_writes_grant(args->vma, args->start, args->end);
+	ret = migrate_vma_setup(args);
+	if (ret)
+		ferry_writes_protect(args->vma, args->start, args->end);
 	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_SETUP, start);
 	stamp_pages(FERRY_STAMP_CORE, migrate);
 	return ret;
@@ -48,9 +55,11 @@ static void core_pages(struct ferry_migrate *migrate)
 
 static void core_finalize(struct ferry_migrate *migrate)
 {
+	struct migrate_vma *args = &migrate->vma;
 	cycles_t start = ferry_stamp_begin();
 
-	migrate_vma_finalize(&migrate->vma);
+	migrate_vma_finalize(args);
+	ferry_writes_protect(args->vma, args->start, args->end);
 	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_FINALIZE, start);
 }
 

@@ -135,7 +135,8 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	bool present = pte_present(entry->pte);
 	pte_t new;
 
-	if (write)
+	/* install.c gives the right to write back, unless it was taken meanwhile. */
+	if (write && !job->readable)
 		type = SWP_MIGRATION_WRITE;
 	else
 		type = exclusive ? SWP_MIGRATION_READ_EXCLUSIVE : SWP_MIGRATION_READ;

@@ -11,6 +11,7 @@
 #include "rmap.h"
 #include "stamp.h"
 #include "tlb_batch.h"
+#include "writes.h"
 
 /*
  * Notes in src[], in bits that the kernel's encoding leaves free.
@@ -61,6 +62,9 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  * @dirty: the same, that it was dirty
  * @pfn_mask: what of the offset is the pfn
  * @moving: in setup, and not kept up later: slots with MIGRATE_PFN_MIGRATE
+ * @tracked: by address: writes to the mapping are tracked, see writes.c
+ * @readable: entries that are not present are readable, whatever may be written: @tracked,
+ *	and the caller knows of it
  * @want_unmap: a page was collected that is mapped elsewhere too, or referenced
  * @holes: destinations were offered for slots without a page
  * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back
@@ -88,6 +92,8 @@ struct ferry_job {
 	unsigned long dirty;
 	unsigned long pfn_mask;
 	unsigned long moving;
+	bool tracked;
+	bool readable;
 	bool want_unmap;
 	bool holes;
 	bool refused;

@@ -53,13 +53,14 @@ static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
 	return pmdp && !pte_alloc(mm, pmdp) ? pmdp : NULL;
 }
 
-static pte_t make_pte(struct vm_area_struct *vma, struct folio *folio)
+static pte_t make_pte(const struct ferry_job *job, struct folio *folio)
 {
+	struct vm_area_struct *vma = job->vma;
 	unsigned long pfn = folio_pfn(folio);
 	pte_t pte;
 
 	if (folio_is_device_private(folio)) {
-		pte = swp_entry_to_pte(vma->vm_flags & VM_WRITE ?
+		pte = swp_entry_to_pte(vma->vm_flags & VM_WRITE && !job->readable ?
 				       make_writable_device_private_entry(pfn) :
 				       make_readable_device_private_entry(pfn));
 		return pte_swp_mksoft_dirty(pte);
@@ -85,9 +86,10 @@ static u8 refuse(struct vm_area_struct *vma, pte_t old)
 	return FERRY_NOT_ATTEMPTED;
 }
 
-static u8 fill_locked(struct vm_area_struct *vma, unsigned long addr, pte_t *ptep,
+static u8 fill_locked(struct ferry_job *job, unsigned long addr, pte_t *ptep,
 		      struct folio *folio)
 {
+	struct vm_area_struct *vma = job->vma;
 	pte_t old = ptep_get(ptep);
 	u8 why = refuse(vma, old);
 
@@ -103,13 +105,14 @@ static u8 fill_locked(struct vm_area_struct *vma, unsigned long addr, pte_t *pte
 	if (!folio_is_zone_device(folio))
 		folio_add_lru_vma(folio, vma);
 	folio_get(folio);
-	set_pte_at(vma->vm_mm, addr, ptep, make_pte(vma, folio));
+	set_pte_at(vma->vm_mm, addr, ptep, make_pte(job, folio));
 	update_mmu_cache(vma, addr, ptep);
 	return FERRY_NOT_ATTEMPTED;
 }
 
-static u8 fill(struct vm_area_struct *vma, unsigned long addr, struct folio *folio)
+static u8 fill(struct ferry_job *job, unsigned long addr, struct folio *folio)
 {
+	struct vm_area_struct *vma = job->vma;
 	spinlock_t *ptl;
 	pmd_t *pmdp;
 	pte_t *ptep;
@@ -124,21 +127,21 @@ static u8 fill(struct vm_area_struct *vma, unsigned long addr, struct folio *fol
 	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
 	if (!ptep)
 		return FERRY_RACED;
-	why = fill_locked(vma, addr, ptep, folio);
+	why = fill_locked(job, addr, ptep, folio);
 	pte_unmap_unlock(ptep, ptl);
 	return why;
 }
 
-static u8 charge_and_fill(struct vm_area_struct *vma, unsigned long addr,
-			  struct folio *folio)
+static u8 charge_and_fill(struct ferry_job *job, unsigned long addr, struct folio *folio)
 {
+	struct vm_area_struct *vma = job->vma;
 	u8 why;
 
 	if (!vma_is_anonymous(vma))
 		return FERRY_FILE;
 	if (anon_vma_prepare(vma) || mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
 		return FERRY_NO_MEMORY;
-	why = fill(vma, addr, folio);
+	why = fill(job, addr, folio);
 	if (why) {
 		folio_clear_uptodate(folio);
 		mem_cgroup_uncharge(folio);
@@ -180,7 +183,7 @@ void ferry_hole_fill(struct ferry_job *job)
 		if (!is_hole_with_page(job, slot))
 			continue;
 		if (why != FERRY_NO_MEMORY)
-			why = charge_and_fill(job->vma, ferry_job_addr(job, slot),
+			why = charge_and_fill(job, ferry_job_addr(job, slot),
 					      ferry_slot_folio(job->dst[slot]));
 		if (why)
 			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;

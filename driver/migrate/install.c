@@ -14,6 +14,9 @@
  *     found: mprotect, uffd write-protect and PAGEMAP_SCAN may have changed it since
  *     (I8); the last leaves a protected entry writable, so protection decides. If it
  *     is not there any more (DONTNEED, munmap of another mm) nothing is mapped.
+ *       Where writes are tracked a page that is not soft-dirty comes back read-only, so
+ *     that the CPU's next write faults, and an exclusive one that is comes back
+ *     writable, though its entry was readable, as device entries are there (writes.c).
  *       Young and dirty come back from the entry, dirty only if the folio is dirty
  *     still. Device entries have no room for them: there the folio's flag stands for
  *     dirty, from collect on.
@@ -33,7 +36,8 @@
  * destination is unlocked at once, still under the lock of its table. When that drops,
  * MADV_DONTNEED may free the page: from then on it is not looked at (GIVEN).
  *
- * The others: remove_migration_ptes(). It needs the anon_vma to live: mmap_lock keeps
+ * The others: a walk of the rmap, as remove_migration_ptes() does it, but that the same
+ * function decides what is installed. It needs the anon_vma to live: mmap_lock keeps
  * that of our own mapping; for the forms by pfn, which hold none, a reference was
  * taken while the page was still mapped (I18) and is put here, last.
  */
@@ -49,10 +53,10 @@
 
 /* @holder: slot of what holds the data */
 static __always_inline pte_t make_present_pte(const struct ferry_job *job,
+					      struct vm_area_struct *vma,
 					      unsigned long holder, pte_t old, bool write)
 {
 	unsigned long offset = ferry_coding_offset(old);
-	struct vm_area_struct *vma = job->vma;
 	pte_t pte = pfn_pte(holder >> MIGRATE_PFN_SHIFT, READ_ONCE(vma->vm_page_prot));
 
 	if (!(offset & job->young))
@@ -69,15 +73,29 @@ static __always_inline pte_t make_present_pte(const struct ferry_job *job,
 }
 
 /*
- * @src, @holder: slots, of the page and of what holds its data. Returns whether the entry
- * was ours; it has the caller's reference on @holder then.
+ * In a mapping whose writes are tracked, as can_change_pte_writable(): a first write is
+ * to fault. A device's entry gets no right that the migration entry does not have.
  */
-static __always_inline bool install_entry(struct ferry_job *job, unsigned long addr,
-					  pte_t *ptep, unsigned long src,
-					  unsigned long holder)
+static noinline bool may_write_tracked(const struct vm_area_struct *vma, unsigned long type,
+				       pte_t old, const struct folio *folio)
+{
+	if (type == SWP_MIGRATION_READ || pte_swp_uffd_wp(old))
+		return false;
+	if (type != SWP_MIGRATION_WRITE && folio_is_device_private(folio))
+		return false;
+	return !ferry_writes_soft_dirty(vma) || pte_swp_soft_dirty(old);
+}
+
+/*
+ * @vma, @tracked: the mapping, and whether its writes are tracked; @src, @holder: slots, of
+ * the page and of what holds its data. Returns whether the entry was ours; it has the
+ * caller's reference on @holder then.
+ */
+static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_struct *vma,
+					  bool tracked, unsigned long addr, pte_t *ptep,
+					  unsigned long src, unsigned long holder)
 {
 	struct folio *folio = ferry_slot_folio(holder);
-	struct vm_area_struct *vma = job->vma;
 	pte_t old = ptep_get(ptep), new;
 	unsigned long type;
 	bool write;
@@ -91,11 +109,13 @@ static __always_inline bool install_entry(struct ferry_job *job, unsigned long a
 
 	/* PAGEMAP_SCAN protects an entry and leaves it a writable one. */
 	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd_wp(old);
+	if (unlikely(tracked))
+		write = may_write_tracked(vma, type, old, folio);
 	if (folio_is_device_private(folio))
 		new = ferry_coding_replace(old, write ? FERRY_DEVICE_WRITE :
 					   FERRY_DEVICE_READ, holder >> MIGRATE_PFN_SHIFT);
 	else
-		new = make_present_pte(job, holder, old, write);
+		new = make_present_pte(job, vma, holder, old, write);
 	ferry_rmap_add(&job->mapped, folio, vma, addr, type != SWP_MIGRATION_READ);
 	set_pte_at(vma->vm_mm, addr, ptep, new);
 	update_mmu_cache(vma, addr, ptep);
@@ -110,7 +130,8 @@ static __always_inline bool install_slot(struct ferry_job *job, unsigned long sl
 	bool used = dst & FERRY_PFN_USED;
 	unsigned long holder = used ? dst : src;
 
-	if (!install_entry(job, ferry_job_addr(job, slot), ptep, src, holder))
+	if (!install_entry(job, job->vma, job->tracked, ferry_job_addr(job, slot), ptep, src,
+			   holder))
 		return false;
 	if (likely(used)) {
 		job->dst[slot] = dst | FERRY_PFN_GIVEN;
@@ -184,9 +205,46 @@ static bool install_known(struct ferry_job *job, const struct span *span)
 	return left;
 }
 
+/**
+ * struct walk - a page that is looked for by the rmap
+ * @job: the migration
+ * @slot: of the page
+ */
+struct walk {
+	struct ferry_job *job;
+	unsigned long slot;
+};
+
+/* In one mapping, which may be another process's. */
+static bool install_walked(struct folio *holder, struct vm_area_struct *vma,
+			   unsigned long addr, void *arg)
+{
+	const struct walk *walk = arg;
+	struct ferry_job *job = walk->job;
+	unsigned long src = job->src[walk->slot];
+	DEFINE_FOLIO_VMA_WALK(pvmw, ferry_slot_folio(src), vma, addr,
+			      PVMW_SYNC | PVMW_MIGRATION);
+
+	while (page_vma_mapped_walk(&pvmw)) {
+		/* An entry for exclusive access is not ours. */
+		if (!pvmw.pte ||
+		    !install_entry(job, vma, ferry_writes_tracked(vma), pvmw.address, pvmw.pte,
+				   src, migrate_pfn(folio_pfn(holder))))
+			continue;
+		folio_get(holder);
+		ferry_mapped_pay(&job->mapped);
+		if (vma->vm_flags & VM_LOCKED)
+			mlock_drain_local();
+	}
+	return true;
+}
+
 static void install_by_rmap(struct ferry_job *job, unsigned long slot)
 {
-	remove_migration_ptes(ferry_job_source(job, slot), ferry_job_holder(job, slot), 0);
+	struct walk walk = { .job = job, .slot = slot };
+	struct rmap_walk_control control = { .rmap_one = install_walked, .arg = &walk };
+
+	rmap_walk(ferry_job_holder(job, slot), &control);
 	job->counts->walked++;
 }
 

@@ -80,6 +80,17 @@ static int check_args(const struct migrate_vma *args)
 	return 0;
 }
 
+/* What the offset of a migration entry holds. */
+static void init_offset(struct ferry_job *job)
+{
+	job->pfn_mask = ~0UL;
+	if (migration_entry_supports_ad()) {
+		job->young = SWP_MIG_YOUNG;
+		job->dirty = SWP_MIG_DIRTY;
+		job->pfn_mask = ~(SWP_MIG_YOUNG | SWP_MIG_DIRTY);
+	}
+}
+
 static void init_job(struct ferry_job *job, struct migrate_vma *args,
 		     struct ferry_migrate_counts *counts, struct ferry_migrate *ext)
 {
@@ -96,15 +107,12 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 		.counts = counts,
 		.ext = ext,
 		.mapped.place = FERRY_NO_PLACE,
-		.pfn_mask = ~0UL,
 	};
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
 		       !((args->start ^ (args->end - 1)) & PMD_MASK), &counts->flushes);
-	if (migration_entry_supports_ad()) {
-		job->young = SWP_MIG_YOUNG;
-		job->dirty = SWP_MIG_DIRTY;
-		job->pfn_mask = ~(SWP_MIG_YOUNG | SWP_MIG_DIRTY);
-	}
+	init_offset(job);
+	job->tracked = ferry_writes_tracked(args->vma);
+	job->readable = job->tracked && ext;
 }
 
 /* Nothing is collected, nothing told. */
@@ -435,6 +443,7 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 	};
 	/* Nothing but rmap walks: they share one deferred flush. */
 	ferry_tlb_init(&job->tlb, FERRY_FLUSH_PER_CALL, false, &counts->flushes);
+	init_offset(job);
 }
 
 static void unmap_device_pages(unsigned long *src, unsigned long npages)

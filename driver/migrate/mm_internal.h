@@ -5,9 +5,10 @@
  *
  *	try_to_unmap_flush(), flush_tlb_batched_pending()	mm/internal.h
  *	mm_find_pmd(), mlock_drain_local()			mm/internal.h
- *	try_to_migrate(), remove_migration_ptes(), folio_get_anon_vma(),
- *	vm_normal_page(), walk_page_range_vma(), lru_add_drain_all(), the rmap's
- *	add and remove						not exported
+ *	try_to_migrate(), rmap_walk(), page_vma_mapped_walk(),
+ *	folio_get_anon_vma(), vm_normal_page(), walk_page_range_vma(),
+ *	pte_offset_map_lock(), lru_add_drain_all(), the rmap's add
+ *	and remove						not exported
  *
  *	tlb_single_page_flush_ceiling				arch/x86/mm/mm_internal.h
  *

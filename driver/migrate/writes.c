@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Built into the kernel: a device write is noted in the CPU's page table before the
+ * device does it, as a CPU's write fault notes the CPU's.
+ *
+ * A mapping is tracked after clear_refs (soft-dirty), and while userfaultfd's write
+ * protection is registered. mm treats a writable device-private entry of a tracked
+ * mapping in three ways that lose writes: clear_refs leaves the entry writable
+ * (clear_soft_dirty()); fork, mprotect and NUMA balancing drop the soft-dirty bit
+ * together with the right to write (copy_nonpresent_pte(), change_pte_range());
+ * PAGEMAP_SCAN protects the entry and leaves it writable (make_uffd_wp_pte(), and
+ * PAGE_TABLE_CHECK warns). A readable entry keeps its bits in all of them. Hence:
+ *
+ *   in a tracked mapping a device-private entry is readable. What the device may write
+ *   is not in the entry's type, but follows from what else is known under the lock of
+ *   the page table: the mapping is writable, the page is exclusive to the process
+ *   (AnonExclusive), the entry is not write-protected, and, where soft-dirty is
+ *   tracked, the entry is soft-dirty. can_change_pte_writable() has the same list for
+ *   present entries;
+ *   elsewhere the type says so, as mm has it.
+ *
+ * Who keeps that: install.c and hole.c for what the engine puts in; a writable entry
+ * from before the tracking began stays writable until ferry_writes_note(), and the
+ * driver does not trust the type of an entry in a tracked mapping (mirror/fault.c).
+ * core puts in writable ones, and asks the type when it takes them out: backend.c calls
+ * ferry_writes_grant() before and ferry_writes_protect() after it. In between, for the
+ * time of one call, the entries are mm's prey again; of those named above fork and mprotect
+ * wait for mmap_lock.
+ *
+ * Order. The driver reads the sequence number of its interval notifier; notes the
+ * write with mmap_lock held for reading, under the lock of the page table; fills its own
+ * entry if the sequence number has not moved; and the device writes as long as that
+ * entry is there. clear_refs, fork and mprotect hold mmap_lock for writing and call the
+ * notifier before they look at the first entry. So either the note comes first, and
+ * their notifier takes the device's entry away before the bit is cleared; or the note
+ * comes after them. PAGEMAP_SCAN, UFFDIO_WRITEPROTECT and NUMA balancing hold mmap_lock
+ * for reading; they call the notifier before they take the lock of the page table:
+ * either the protection is seen here, or the sequence number has moved.
+ *
+ * No TLB flush and no notifier section: the entry is not present, and what changes gives
+ * a right and takes none.
+ *
+ * Who is noted and did not write: pages of a device access that ended early (at most
+ * one step of 64 KiB), and what is made exclusive to the device.
+ */
+#include <linux/export.h>
+#include <linux/memremap.h>
+#include <linux/mm.h>
+#include <linux/swap.h>
+#include <linux/swapops.h>
+
+#include "entry.h"
+#include "mm_internal.h"
+#include "rmap.h"
+#include "writes.h"
+
+static pte_t *lock_table(struct vm_area_struct *vma, unsigned long addr, spinlock_t **ptl)
+{
+	pmd_t *pmdp = mm_find_pmd(vma->vm_mm, addr);
+
+	return pmdp ? pte_offset_map_lock(vma->vm_mm, pmdp, addr, ptl) : NULL;
+}
+
+static bool is_device(pte_t pte)
+{
+	return ferry_coding_is_swap(pte) && ferry_type_is_device(ferry_coding_type(pte));
+}
+
+/* Under the lock of the page table, in a writable mapping. */
+static bool may_write(pte_t pte, const void *owner)
+{
+	struct page *page;
+
+	if (!is_device(pte) || pte_swp_uffd_wp(pte))
+		return false;
+	page = pfn_to_page(ferry_coding_offset(pte));
+	if (page->pgmap->owner != owner)
+		return false;
+	return ferry_coding_type(pte) == FERRY_DEVICE_WRITE ||
+	       ferry_folio_exclusive((struct folio *)page);
+}
+
+/**
+ * ferry_writes_note() - a device is going to write one of its pages
+ * @vma: the mapping; its mm's mmap_lock is held for reading at least
+ * @addr: in it, page-aligned
+ * @owner: pgmap owner of the device
+ *
+ * If the device may write the page that it has at @addr, the entry is soft-dirty
+ * afterwards. The page stays where it is.
+ *
+ * Context: takes the lock of a page table; no sleep. The caller has read the sequence
+ * number of its notifier before, and checks it afterwards.
+ * Return: whether the device may write. If not (no such page, shared, write-protected,
+ * on its way), a CPU's write fault has to decide.
+ */
+bool ferry_writes_note(struct vm_area_struct *vma, unsigned long addr, const void *owner)
+{
+	spinlock_t *ptl;
+	pte_t *ptep, old, new;
+	bool may;
+
+	mmap_assert_locked(vma->vm_mm);
+
+	if (!(vma->vm_flags & VM_WRITE))
+		return false;
+	ptep = lock_table(vma, addr, &ptl);
+	if (!ptep)
+		return false;
+	old = ptep_get(ptep);
+	may = may_write(old, owner);
+	if (may) {
+		new = ferry_coding_make(ferry_writes_tracked(vma) ? FERRY_DEVICE_READ :
+					FERRY_DEVICE_WRITE, ferry_coding_offset(old));
+		new = pte_swp_mksoft_dirty(new);
+		if (!pte_same(old, new))
+			set_pte_at(vma->vm_mm, addr, ptep, new);
+	}
+	pte_unmap_unlock(ptep, ptl);
+	return may;
+}
+EXPORT_SYMBOL_GPL(ferry_writes_note);
+
+/* What an engine that asks the type alone may make of the page. */
+static bool is_granted(const struct vm_area_struct *vma, pte_t pte)
+{
+	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
+		return false;
+	if (ferry_writes_soft_dirty(vma) && !pte_swp_soft_dirty(pte))
+		return false;
+	return ferry_folio_exclusive((struct folio *)pfn_to_page(ferry_coding_offset(pte)));
+}
+
+static void change_table(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			 bool grant)
+{
+	unsigned long addr = start, type;
+	pte_t *table, *ptep, old;
+	spinlock_t *ptl;
+
+	table = lock_table(vma, start, &ptl);
+	if (!table)
+		return;
+	for (ptep = table; addr < end; addr += PAGE_SIZE, ptep++) {
+		old = ptep_get(ptep);
+		if (!is_device(old))
+			continue;
+		type = grant && is_granted(vma, old) ? FERRY_DEVICE_WRITE : FERRY_DEVICE_READ;
+		if (type != ferry_coding_type(old))
+			set_pte_at(vma->vm_mm, addr, ptep,
+				   ferry_coding_replace(old, type, ferry_coding_offset(old)));
+	}
+	pte_unmap_unlock(table, ptl);
+}
+
+static void change_range(struct vm_area_struct *vma, unsigned long start, unsigned long end,
+			 bool grant)
+{
+	unsigned long next;
+
+	mmap_assert_locked(vma->vm_mm);
+
+	if (!ferry_writes_tracked(vma))
+		return;
+	for (; start < end; start = next) {
+		next = min(end, ALIGN_DOWN(start, PMD_SIZE) + PMD_SIZE);
+		change_table(vma, start, next, grant);
+		cond_resched();
+	}
+}
+
+/**
+ * ferry_writes_grant() - device entries of a tracked mapping as core needs them
+ * @vma: the mapping; its mm's mmap_lock is held for reading at least
+ * @start: first byte, page-aligned
+ * @end: exclusive, in @vma
+ *
+ * core makes a page writable whose entry was, whatever is tracked. So before core takes
+ * entries out, those are writable whose pages may be written without another fault, and
+ * no others. ferry_writes_protect() follows. A mapping that is not tracked is left alone.
+ *
+ * Context: takes locks of page tables, one after the other; sleeps between them.
+ */
+void ferry_writes_grant(struct vm_area_struct *vma, unsigned long start, unsigned long end)
+{
+	change_range(vma, start, end, true);
+}
+EXPORT_SYMBOL_GPL(ferry_writes_grant);
+
+/**
+ * ferry_writes_protect() - device entries of a tracked mapping become readable
+ * @vma: the mapping; its mm's mmap_lock is held for reading at least
+ * @start: first byte, page-aligned
+ * @end: exclusive, in @vma
+ *
+ * For what core has put in. A mapping that is not tracked is left alone.
+ *
+ * Context: as ferry_writes_grant().
+ */
+void ferry_writes_protect(struct vm_area_struct *vma, unsigned long start,
+			  unsigned long end)
+{
+	change_range(vma, start, end, false);
+}
+EXPORT_SYMBOL_GPL(ferry_writes_protect);
