@@ -86,7 +86,8 @@ static int own_pages(struct exclusive *batch)
 {
 	int ret;
 
-	ret = ferry_window_fault(batch->window, batch->addr, batch->end, FERRY_OWNS);
+	ret = ferry_window_fault(batch->window, batch->addr, batch->end, FERRY_OWNS,
+				 FERRY_KILLABLE);
 	if (!ret)
 		mutex_unlock(&batch->window->lock);
 	return ret;

@@ -10,12 +10,11 @@
  * window->lock read_retry and fill in.
  *
  * One thing hmm_range_fault() does not do: it returns an own device page as it
- * finds it, even if a write was asked for and the CPU's entry is not writable. It
- * is so after fork(), after mprotect() in either direction and after write
- * protection by userfaultfd; the kernel's test_hmm asserts that it never is, and
- * oopses. Such a page must become writable the way the CPU would do it: it comes
- * home by a write fault in which we pretend not to know the device (no
- * dev_private_owner), which unshares it if need be.
+ * finds it, even if a write was asked for and the CPU's entry is not writable, or does
+ * not tell that the page was written (rights.c). Before a write that is put right where
+ * the page is, if the page is the process's alone. Else it must become writable the way
+ * the CPU would do it: it comes to system memory by a write fault in which we pretend
+ * not to know the device (no dev_private_owner), which unshares it if need be.
  *
  * Pages of another device come home first: this device has no path to its memory.
  * For private ones hmm_range_fault() sees to that, as for a CPU. Coherent ones it
@@ -24,26 +23,26 @@
  * is, as the CPU would: late, but not wrong, and no reason for an error.
  *
  * An entry is writable if the CPU's is, even if only a read was asked for: each way
- * in which the CPU's loses the right is told to the notifier. (Own private pages
- * that the CPU may not write are found by find_unwritable().)
+ * in which the CPU's loses the right is reported to the notifier, clear_refs included.
+ * Own private pages of a mapping whose writes are tracked are the exception: each first
+ * write is a fault of its own, and is noted.
  *
- * Not kept: the soft-dirty bit of a device page. clear_refs clears it and leaves
- * the entry writable, so that not even a CPU's write, which brings the page home
- * to a writable PTE, sets it again; what the device does cannot be better.
+ * Memory that userfaultfd watches is looked at by hmm_range_fault() and faulted in with
+ * no lock held (armed.c).
  *
  * Everything is bounded: FERRY_FAULT_TRIES times, then -EBUSY. Each try makes
  * progress unless the CPU changed its page table in the window meanwhile.
  */
-#include <linux/fs.h>
 #include <linux/hmm.h>
 #include <linux/memremap.h>
-#include <linux/magic.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "armed.h"
 #include "device/device.h"
 #include "mirror.h"
 #include "page_table.h"
+#include "rights.h"
 
 /*
  * More than the pages of one access (each may need a try of its own to come
@@ -57,6 +56,7 @@
  * @addr: first byte, page-aligned
  * @end: exclusive, page-aligned, in the same window
  * @access: what it is to end in
+ * @wait: what ends a wait for a monitor
  * @foreign: first byte of coherent pages of another device
  * @foreign_end: exclusive
  * @foreign_owner: pgmap owner of that device
@@ -69,6 +69,7 @@ struct fault {
 	unsigned long addr;
 	unsigned long end;
 	enum ferry_access access;
+	enum ferry_wait wait;
 	unsigned long foreign;
 	unsigned long foreign_end;
 	void *foreign_owner;
@@ -85,8 +86,14 @@ static bool writes(const struct fault *fault)
 	return fault->access == FERRY_WRITES || fault->access == FERRY_OWNS;
 }
 
+static void *own_device(const struct fault *fault)
+{
+	return fault->access == FERRY_OWNS ? NULL : fault->window->mirror->device;
+}
+
+/* @fault_in: what is not there, or not with the right, is faulted in. */
 static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
-		    void *owner)
+		    void *owner, bool fault_in)
 {
 	struct hmm_range *range = &fault->range;
 
@@ -96,82 +103,87 @@ static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
 	range->end = end;
 	range->hmm_pfns = &fault->pfns[(addr - fault->addr) / PAGE_SIZE];
 	range->default_flags = 0;
-	if (fault->access != FERRY_LOOKS)
+	if (fault_in)
 		range->default_flags |= HMM_PFN_REQ_FAULT;
-	if (writes(fault))
+	if (fault_in && writes(fault))
 		range->default_flags |= HMM_PFN_REQ_WRITE;
 	range->pfn_flags_mask = 0;
 	range->dev_private_owner = owner;
 	return hmm_range_fault(range);
 }
 
-/* The first page that a device write must not touch as it is, or fault->end. */
-static unsigned long find_unwritable(const struct fault *fault)
+/* The first page from @addr on that the device cannot access as wanted, or fault->end. */
+static unsigned long find_wanted(struct fault *fault, unsigned long addr)
 {
-	unsigned long addr = fault->addr;
-	unsigned long i;
+	unsigned long *pfns = &fault->pfns[(addr - fault->addr) / PAGE_SIZE];
 
-	for (i = 0; addr < fault->end; addr += PAGE_SIZE, i++)
-		if (!(fault->pfns[i] & HMM_PFN_WRITE))
-			break;
+	if (writes(fault))
+		return ferry_rights_note(fault->window->mirror, addr, fault->end, pfns);
+	while (addr < fault->end && *pfns++ & HMM_PFN_VALID)
+		addr += PAGE_SIZE;
 	return addr;
 }
 
-/*
- * Memory of memfd_secret() is out of the kernel's own reach. GUP refuses it, HMM
- * does not, and vma_is_secretmem() is not exported.
- */
-static bool is_secret(const struct vm_area_struct *vma)
+/* What hmm_range_fault() can do: it faults everything in, with mmap_lock held. */
+static int fault_held(struct fault *fault)
 {
-	return vma->vm_file && file_inode(vma->vm_file)->i_sb->s_magic == SECRETMEM_MAGIC;
+	struct ferry_mirror *mirror = fault->window->mirror;
+	unsigned long addr;
+	int ret;
+
+	ret = call_hmm(fault, fault->addr, fault->end, own_device(fault),
+		       fault->access != FERRY_LOOKS);
+	if (ret)
+		return ret;
+	ferry_rights_forget(mirror, fault->addr, fault->end, fault->pfns);
+	if (!writes(fault))
+		return 0;
+	addr = find_wanted(fault, fault->addr);
+	if (addr == fault->end)
+		return 0;
+	return call_hmm(fault, addr, addr + PAGE_SIZE, NULL, true) ?: -EBUSY;
 }
 
-/*
- * A failed fault in a write may mean a mapping that is not writable; hmm says
- * -EPERM only when it gets as far as faulting.
- */
-static int check_rights(struct fault *fault)
+/* In memory that userfaultfd watches: it only looks, and page by page is faulted in. */
+static int fault_armed(struct fault *fault, bool *locked)
 {
-	struct mm_struct *mm = fault->window->mirror->mm;
-	struct vm_area_struct *vma;
+	struct ferry_mirror *mirror = fault->window->mirror;
 	unsigned long addr;
+	int ret;
 
-	if (fault->access == FERRY_LOOKS)
+	ret = call_hmm(fault, fault->addr, fault->end, own_device(fault), false);
+	if (ret)
+		return ret;
+	ferry_rights_forget(mirror, fault->addr, fault->end, fault->pfns);
+	addr = find_wanted(fault, fault->addr);
+	if (addr == fault->end)
 		return 0;
-	for (addr = fault->addr; addr < fault->end; addr = vma->vm_end) {
-		vma = vma_lookup(mm, addr);
-		if (!vma)
-			return -EFAULT;
-		if (!(vma->vm_flags & VM_READ) || vma->vm_flags & (VM_IO | VM_PFNMAP) ||
-		    is_secret(vma))
-			return -EFAULT;
-		if (writes(fault) && !(vma->vm_flags & VM_WRITE))
-			return -EPERM;
+	while (addr < fault->end && !ret && *locked) {
+		ret = ferry_armed_fault(mirror->mm, addr, writes(fault), fault->wait, locked);
+		if (*locked)
+			addr = find_wanted(fault, addr + PAGE_SIZE);
 	}
-	return 0;
+	return ret ?: -EBUSY;
 }
 
 /* Returns -EBUSY for another try. */
 static int fault_pages(struct fault *fault)
 {
 	struct ferry_mirror *mirror = fault->window->mirror;
-	unsigned long addr;
-	int ret;
+	bool locked = true;
+	int ret = 0;
 
 	if (mmap_read_lock_killable(mirror->mm))
 		return -EINTR;
-	ret = check_rights(fault);
-	if (!ret)
-		ret = call_hmm(fault, fault->addr, fault->end,
-			       fault->access == FERRY_OWNS ? NULL : mirror->device);
-	if (!ret && writes(fault)) {
-		addr = find_unwritable(fault);
-		if (addr < fault->end) {
-			ret = call_hmm(fault, addr, addr + PAGE_SIZE, NULL);
-			ret = ret ?: -EBUSY;
-		}
-	}
-	mmap_read_unlock(mirror->mm);
+	if (fault->access != FERRY_LOOKS)
+		ret = ferry_rights_check(mirror, fault->addr, fault->end, writes(fault));
+	if (!ret && fault->access != FERRY_LOOKS &&
+	    ferry_armed(mirror->mm, fault->addr, fault->end))
+		ret = fault_armed(fault, &locked);
+	else if (!ret)
+		ret = fault_held(fault);
+	if (locked)
+		mmap_read_unlock(mirror->mm);
 	return ret;
 }
 
@@ -335,8 +347,8 @@ static int fault_once(struct fault *fault)
 	return ret == FOREIGN_PAGE ? bring_foreign_home(fault) : ret;
 }
 
-static int fault_slow(struct ferry_window *window, unsigned long addr,
-		      unsigned long end, enum ferry_access access)
+static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned long end,
+		      enum ferry_access access, enum ferry_wait wait)
 {
 	struct ferry_mirror_stats *stats = &window->mirror->stats;
 	struct fault *fault;
@@ -349,6 +361,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr,
 	fault->addr = addr;
 	fault->end = end;
 	fault->access = access;
+	fault->wait = wait;
 	fault->in_place = false;
 
 	if (access != FERRY_LOOKS)
@@ -374,6 +387,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr,
  * @addr: first byte, page-aligned
  * @end: exclusive, page-aligned, in the same window
  * @access: what the device wants
+ * @wait: what ends a wait for userfaultfd's monitor
  *
  * Follows the driver's part of hmm_range_fault(), Documentation/mm/hmm.rst.
  *
@@ -383,8 +397,8 @@ static int fault_slow(struct ferry_window *window, unsigned long addr,
  * FERRY_FAULT_TRIES tries; FERRY_LOOKS: -ENOENT for a page that is not on this
  * device, with the entries of those that are.
  */
-int ferry_window_fault(struct ferry_window *window, unsigned long addr,
-		       unsigned long end, enum ferry_access access)
+int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned long end,
+		       enum ferry_access access, enum ferry_wait wait)
 {
 	unsigned long first = (addr - window->start) / PAGE_SIZE;
 	unsigned long n = (end - addr) / PAGE_SIZE;
@@ -395,7 +409,7 @@ int ferry_window_fault(struct ferry_window *window, unsigned long addr,
 			return 0;
 		mutex_unlock(&window->lock);
 	}
-	return fault_slow(window, addr, end, access);
+	return fault_slow(window, addr, end, access, wait);
 }
 
 /**
@@ -423,7 +437,7 @@ int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		window = ferry_window_get(mirror, addr);
 		if (IS_ERR(window))
 			return PTR_ERR(window);
-		ret = ferry_window_fault(window, addr, next, access);
+		ret = ferry_window_fault(window, addr, next, access, FERRY_KILLABLE);
 		if (!ret)
 			mutex_unlock(&window->lock);
 		ferry_window_put(window);

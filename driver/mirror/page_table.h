@@ -94,7 +94,14 @@ void ferry_window_clear(struct ferry_window *window, unsigned long start,
 extern const struct mmu_interval_notifier_ops ferry_window_notifier_ops;
 
 /* fault.c */
-int ferry_window_fault(struct ferry_window *window, unsigned long addr,
-		       unsigned long end, enum ferry_access access);
+
+/* What ends a wait for userfaultfd's monitor. */
+enum ferry_wait {
+	FERRY_INTERRUPTIBLE,	/* any signal: the access has touched nothing yet */
+	FERRY_KILLABLE,		/* SIGKILL */
+};
+
+int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned long end,
+		       enum ferry_access access, enum ferry_wait wait);
 
 #endif

@@ -23,6 +23,7 @@
 
 #include "device/device.h"
 #include "migrate/entry.h"
+#include "migrate/writes.h"
 #include "mirror.h"
 
 /* Looked at under one hold of mmap_lock, and what SNAPSHOT has on its stack. */
@@ -93,12 +94,32 @@ static u32 entry_place(u8 outcome)
 	}
 }
 
-static void see_entry(struct ferry_page_state *state, struct ferry_device *device,
-		      swp_entry_t entry)
+/*
+ * Whether the device can write the page without another fault: see migrate/writes.c. The
+ * page is not asked by PageAnonExclusive(), which wants it to be mapped still.
+ */
+static bool is_writable(struct vm_area_struct *vma, pte_t pte)
 {
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
+	if (!ferry_writes_can() || !ferry_writes_tracked(vma))
+		return is_writable_device_private_entry(entry);
+	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
+		return false;
+	if (ferry_writes_soft_dirty(vma) && !pte_swp_soft_dirty(pte))
+		return false;
+	return is_writable_device_private_entry(entry) ||
+	       test_bit(PG_anon_exclusive, &pfn_swap_entry_to_page(entry)->flags);
+}
+
+static void see_entry(struct ferry_page_state *state, struct ferry_device *device,
+		      struct vm_area_struct *vma, pte_t pte)
+{
+	swp_entry_t entry = pte_to_swp_entry(pte);
+
 	if (is_device_private_entry(entry)) {
 		state->flags |= page_place(device, pfn_swap_entry_to_page(entry));
-		if (is_writable_device_private_entry(entry))
+		if (is_writable(vma, pte))
 			state->flags |= DRM_FERRY_PAGE_WRITABLE;
 		state->outcome = DRM_FERRY_NOT_MOVED;
 	} else {
@@ -135,7 +156,7 @@ static void see_pud(struct ferry_page_state *state, struct ferry_device *device,
 }
 
 static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
-		    pte_t pte)
+		    struct vm_area_struct *vma, pte_t pte)
 {
 	if (pte_none(pte)) {
 		state->flags |= DRM_FERRY_PAGE_NONE;
@@ -144,7 +165,7 @@ static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
 		see_present(state, device, pte_pfn(pte), pte_special(pte),
 			    pte_write(pte));
 	} else {
-		see_entry(state, device, pte_to_swp_entry(pte));
+		see_entry(state, device, vma, pte);
 	}
 }
 
@@ -205,7 +226,7 @@ struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 	else if (!pmd_present(pmd) || pmd_leaf(pmd))
 		see_pmd(&state, device, pmd, addr, vma_is_anonymous(vma));
 	else if (!pmd_bad(pmd))
-		see_pte(&state, device, ptep_get(pte_offset_kernel(&pmd, addr)));
+		see_pte(&state, device, vma, ptep_get(pte_offset_kernel(&pmd, addr)));
 	return state;
 }
 

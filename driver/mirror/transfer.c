@@ -71,7 +71,7 @@ static size_t step_size(unsigned long addr, u64 len)
 }
 
 static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
-		      bool write, ferry_access_fn fn, void *arg)
+		      bool write, enum ferry_wait wait, ferry_access_fn fn, void *arg)
 {
 	struct ferry_window *window;
 	int ret;
@@ -80,7 +80,7 @@ static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
 	if (IS_ERR(window))
 		return PTR_ERR(window);
 	ret = ferry_window_fault(window, addr & PAGE_MASK, PAGE_ALIGN(addr + n),
-				 write ? FERRY_WRITES : FERRY_READS);
+				 write ? FERRY_WRITES : FERRY_READS, wait);
 	if (!ret) {
 		access_window(window, addr, n, write, fn, arg);
 		mutex_unlock(&window->lock);
@@ -94,16 +94,16 @@ static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
  * do. Returns 0 with *n what was accessed.
  */
 static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *n,
-		       bool write, ferry_access_fn fn, void *arg)
+		       bool write, enum ferry_wait wait, ferry_access_fn fn, void *arg)
 {
 	size_t first = min(*n, PAGE_SIZE - offset_in_page(addr));
 	int ret;
 
-	ret = access_all(mirror, addr, *n, write, fn, arg);
+	ret = access_all(mirror, addr, *n, write, wait, fn, arg);
 	if ((ret != -EFAULT && ret != -EPERM) || first == *n)
 		return ret;
 	*n = first;
-	return access_all(mirror, addr, first, write, fn, arg);
+	return access_all(mirror, addr, first, write, wait, fn, arg);
 }
 
 /**
@@ -122,14 +122,15 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *
 int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 			enum ferry_access_flags flags, ferry_access_fn fn, void *arg)
 {
+	enum ferry_wait wait = FERRY_INTERRUPTIBLE;
 	size_t n;
 	int ret;
 
-	for (; len; len -= n, addr += n) {
+	for (; len; len -= n, addr += n, wait = FERRY_KILLABLE) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		n = step_size(addr, len);
-		ret = access_step(mirror, addr, &n, flags & FERRY_ACCESS_WRITE, fn, arg);
+		ret = access_step(mirror, addr, &n, flags & FERRY_ACCESS_WRITE, wait, fn, arg);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -227,7 +228,8 @@ static int read_step(struct ferry_mirror *mirror, void *bounce, unsigned long ad
 	void *to = bounce;
 	int ret;
 
-	ret = access_step(mirror, addr, n, false, ferry_access_copy_out, &to);
+	ret = access_step(mirror, addr, n, false, FERRY_INTERRUPTIBLE,
+			  ferry_access_copy_out, &to);
 	if (!ret)
 		atomic64_add(*n, &mirror->stats.bytes_read);
 	return ret;
@@ -239,7 +241,8 @@ static int write_step(struct ferry_mirror *mirror, const void *bounce,
 	const void *from = bounce;
 	int ret;
 
-	ret = access_step(mirror, addr, n, true, ferry_access_copy_in, &from);
+	ret = access_step(mirror, addr, n, true, FERRY_INTERRUPTIBLE, ferry_access_copy_in,
+			  &from);
 	if (!ret)
 		atomic64_add(*n, &mirror->stats.bytes_written);
 	return ret;

@@ -67,6 +67,8 @@ TEST_F(own_pages, mprotect_and_back)
 	test_device_reads(self->ferry, self->memory, self->n, 1);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
+	/* The right was lost, as to NUMA balancing's scan; the page need not move for it. */
+	test_used(self->ferry, PAGES);
 	test_pattern(self->memory, self->n, 2);
 }
 
@@ -89,7 +91,7 @@ TEST_F(own_pages, clear_refs)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* The data only: core loses the bit itself, see driver/mirror/fault.c. */
+/* The data only; the bit: soft_dirty.c. */
 TEST_F(own_pages, clear_soft_dirty)
 {
 	ASSERT_EQ(clear_refs("4"), 0);
