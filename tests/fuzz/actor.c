@@ -4,7 +4,7 @@
  * and says what came of it. What a step does is in ops_*.h; this file has the table.
  */
 #include "fuzz.h"
-#include "ops_process.h"
+#include "ops_storm.h"
 
 #define COMMON 24
 #define USUAL 8
@@ -32,6 +32,17 @@ static uint32_t any_migration(void)
 	if (!random_below(4))
 		how |= WITH_SKIP_HOLES;
 	return how | random_below(5) << FLUSH_SHIFT;
+}
+
+static uint32_t any_load(void)
+{
+	uint32_t how = any_migration();
+
+	if (random_below(2))
+		how |= SHARED_BY_FORK;
+	if (random_below(2))
+		how |= MAPPED_BY_PTES;
+	return how | random_below(HUGE_PAGES) << FIRST_SHIFT;
 }
 
 static uint32_t any_refs(void)
@@ -129,7 +140,8 @@ const struct op ops[] = {
 	{ "uffd_protect", op_uffd_protect, any, USUAL, 0 },
 	{ "limited_holes", op_limited_holes, any_migration, RARE,
 	  OP_SWAPS | OP_RECLAIMS | OP_ALONE | OP_WHOLE },
-	{ "storm", op_storm, any_migration, USUAL, 0 },
+	{ "storm", op_storm, any_load, USUAL, 0 },
+	{ "huge", op_huge, any_load, RARE, 0 },
 };
 
 const int op_count = sizeof(ops) / sizeof(*ops);

@@ -14,7 +14,8 @@
  *			cannot be kept exactly. It is never lost.
  * mapcount		"mapped once" is of pages that are present in both runs, and was not
  *			swapped out in either: who maps a page again is up to the order in
- *			which its processes touch it.
+ *			which its processes touch it. Nor after an access that faulted midway:
+ *			how much of it was done, and unshared, is not laid down.
  * freed		after MADV_FREE the old data or zero is read, and the page may be gone;
  *			so after an access that faulted midway.
  * dirty		more is dirty with a device than without: a page that MADV_FREE passes
@@ -64,14 +65,16 @@ struct past {
 	bool swapped;
 	bool reclaimed;
 	bool merged;
+	bool midway;	/* an access ended in a fault, and may have done a part */
 };
 
-static struct past past_of(const struct program *program, int last)
+static struct past past_of(const struct program *program, const struct run *plain, int last)
 {
 	struct past past = { 0 };
 	int i;
 
 	for (i = 0; i <= last; i++) {
+		past.midway |= plain->steps[i].done && plain->steps[i].result == FAULT;
 		past.swapped |= !!(ops[program->steps[i].op].flags & OP_SWAPS);
 		past.reclaimed |= !!(ops[program->steps[i].op].flags & OP_RECLAIMS);
 		past.merged |= !!(ops[program->steps[i].op].flags & OP_MERGES);
@@ -109,7 +112,7 @@ static enum difference compare_page(uint8_t plain, uint8_t device, enum backend 
 	    (which == OWN || plain & PAGE_REAL))
 		return UFFD_WP_CHANGED;
 	if (changed & PAGE_EXCLUSIVE && plain & device & PAGE_PRESENT &&
-	    plain & device & PAGE_REAL && !past.swapped)
+	    plain & device & PAGE_REAL && !past.swapped && !past.midway)
 		return EXCLUSIVE_CHANGED;
 	return SAME;
 }
@@ -263,7 +266,7 @@ void compare(const struct program *program, const struct run *plain,
 	finding->what = SAME;
 	for (i = 0; i <= last && !finding->what; i++) {
 		finding->step = i;
-		compare_step(&plain->steps[i], &device->steps[i], past_of(program, i),
+		compare_step(&plain->steps[i], &device->steps[i], past_of(program, plain, i),
 			     finding);
 	}
 	if (finding->what)
@@ -275,5 +278,5 @@ void compare(const struct program *program, const struct run *plain,
 		return;
 	compare_contents(plain, device, &plain->steps[last], &device->steps[last], finding);
 	if (!finding->what)
-		compare_accounts(plain, device, past_of(program, last), finding);
+		compare_accounts(plain, device, past_of(program, plain, last), finding);
 }

@@ -26,6 +26,7 @@ enum backend { NO_DEVICE, OWN, CORE, COHERENT, BACKENDS };
 struct shared {
 	struct {
 		_Atomic int pid;	/* 0: not there */
+		_Atomic int reader_lost;	/* of op_storm() */
 		uint8_t undefined[PAGES];	/* the process's shadow, after a step */
 	} processes[PROCESSES];
 	char group[64];			/* directory of the run's memory cgroup */

@@ -27,6 +27,7 @@
 #define TYPE_MASK 31u
 #define TYPE_MIGRATION 24u
 #define TYPE_DEVICE 27u
+#define TYPE_EXCLUSIVE 29u
 #define TYPE_MARKER 31u
 
 #define LINE 256
@@ -210,10 +211,13 @@ static int by_pfn(const void *one, const void *other)
 	return a < b ? -1 : a > b;
 }
 
+/* Mapped, as the statistics have it: device-exclusive entries are not, on 6.12. */
 static bool is_anonymous(uint64_t entry)
 {
 	uint8_t state = state_of(entry);
 
+	if (!(entry & ENTRY_PRESENT) && (entry & TYPE_MASK) >= TYPE_EXCLUSIVE)
+		return false;
 	return state & PAGE_REAL && !(state & PAGE_SWAPPED) && !(entry & ENTRY_FILE);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Processes that come and go, references that hold pages, write protection by
- * userfaultfd, limits of the memory cgroup, and threads that write while pages move.
+ * userfaultfd, and limits of the memory cgroup.
  */
 #ifndef FERRY_FUZZ_OPS_PROCESS_H
 #define FERRY_FUZZ_OPS_PROCESS_H
@@ -233,95 +233,6 @@ static long op_limited_holes(uint8_t *at, int n, uint32_t how)
 	ret = set_limit(limit) ?: op_migrate(holes, HOLES, how & ~TO_SYSTEM);
 	munmap(holes, HOLES * PAGE);
 	return set_limit("max") ?: ret;
-}
-
-/* Threads that write while pages move ----------------------------------------- */
-
-#define WRITERS 2
-#define STORM_TRIPS 24
-#define STORM_WORD 0x01010101u
-#define STORM_START ((uint64_t)STORM_WORD << 32 | STORM_WORD)
-
-struct writer {
-	_Atomic bool stop;
-	pthread_t thread;
-	uint8_t *at;
-	int n, number;
-	uint64_t truth[AREA_PAGES];
-	long lost;
-};
-
-/* Its own word of each page counts up; what is read back is what was written. */
-static void *count_up(void *arg)
-{
-	struct writer *writer = arg;
-	volatile uint64_t *word;
-	uint64_t seen;
-	int i;
-
-	while (!writer->stop) {
-		for (i = 0; i < writer->n; i++) {
-			word = (uint64_t *)(writer->at + i * PAGE) + writer->number;
-			seen = *word;
-			writer->lost += seen != writer->truth[i];
-			*word = writer->truth[i] = seen + 1;
-		}
-	}
-	return NULL;
-}
-
-static void start_writer(struct writer *writer, uint8_t *at, int n, int number)
-{
-	int i;
-
-	*writer = (struct writer){ .at = at, .n = n, .number = number };
-	for (i = 0; i < n; i++)
-		writer->truth[i] = STORM_START;
-	if (pthread_create(&writer->thread, NULL, count_up, writer))
-		_exit(3);
-}
-
-/* Counts end at the same numbers with every backend, and so does the page. */
-static long finish_writer(struct writer *writer)
-{
-	uint64_t *word;
-	int i;
-
-	writer->stop = true;
-	pthread_join(writer->thread, NULL);
-	for (i = 0; i < writer->n; i++) {
-		word = (uint64_t *)(writer->at + i * PAGE) + writer->number;
-		writer->lost += *(volatile uint64_t *)word != writer->truth[i];
-		*word = STORM_START;
-	}
-	return writer->lost;
-}
-
-static long storm_trips(uint8_t *at, int n, uint32_t how)
-{
-	long i, ret = 0;
-
-	for (i = 0; i < STORM_TRIPS && !ret; i++)
-		ret = op_migrate(at, n, i & 1 ? how | TO_SYSTEM : how & ~TO_SYSTEM);
-	return ret;
-}
-
-/* Result: how many writes were lost. Threads are the process's own, and end here. */
-static long op_storm(uint8_t *at, int n, uint32_t how)
-{
-	struct writer writers[WRITERS];
-	long ret, lost = 0;
-	int i;
-
-	ret = op_fill(at, n, STORM_WORD);
-	if (ret)
-		return ret;
-	for (i = 0; i < WRITERS; i++)
-		start_writer(&writers[i], at, n, i);
-	ret = storm_trips(at, n, how);
-	for (i = 0; i < WRITERS; i++)
-		lost += finish_writer(&writers[i]);
-	return lost ?: ret;
 }
 
 #endif

@@ -21,6 +21,7 @@ EMBED(text_prelude, "prelude.h");
 EMBED(text_cpu, "ops_cpu.h");
 EMBED(text_device, "ops_device.h");
 EMBED(text_process, "ops_process.h");
+EMBED(text_storm, "ops_storm.h");
 EMBED(text_main, "printed_main.h");
 
 static const char *const backend_words[BACKENDS] = { "none", "own", "core", "coherent" };
@@ -75,6 +76,7 @@ void print_program(const struct program *program, const struct finding *finding)
 	print_file(text_cpu);
 	print_file(text_device);
 	print_file(text_process);
+	print_file(text_storm);
 	print_file(text_main);
 	printf("\nstatic void run_steps(void)\n{\n");
 	for (i = 0; i < program->count; i++) {

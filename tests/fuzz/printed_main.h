@@ -4,7 +4,7 @@
  * runs its own, when it is that step's turn; what a step returns is printed. The last
  * thing is what pagemap and the CPU see of each page of each process.
  */
-#include "ops_process.h"
+#include "ops_storm.h"
 
 static _Atomic int *turn;
 static __thread int born;	/* the step in which this thread's process was made */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads and a child that use pages while they move, and huge pages, in one step. */
+#ifndef FERRY_FUZZ_OPS_STORM_H
+#define FERRY_FUZZ_OPS_STORM_H
+
+#include "ops_process.h"
+
+/* Threads that write while pages move ----------------------------------------- */
+
+#define WRITERS 2
+#define STORM_TRIPS 24
+#define STORM_WORD 0x01010101u
+#define STORM_START ((uint64_t)STORM_WORD << 32 | STORM_WORD)
+
+struct writer {
+	_Atomic bool stop;
+	pthread_t thread;
+	uint8_t *at;
+	int n, number;
+	uint64_t truth[AREA_PAGES];
+	long lost;
+};
+
+/* Its own word of each page counts up; what is read back is what was written. */
+static void *count_up(void *arg)
+{
+	struct writer *writer = arg;
+	volatile uint64_t *word;
+	uint64_t seen;
+	int i;
+
+	while (!writer->stop) {
+		for (i = 0; i < writer->n; i++) {
+			word = (uint64_t *)(writer->at + i * PAGE) + writer->number;
+			seen = *word;
+			writer->lost += seen != writer->truth[i];
+			*word = writer->truth[i] = seen + 1;
+		}
+	}
+	return NULL;
+}
+
+static void start_writer(struct writer *writer, uint8_t *at, int n, int number)
+{
+	int i;
+
+	*writer = (struct writer){ .at = at, .n = n, .number = number };
+	for (i = 0; i < n; i++)
+		writer->truth[i] = STORM_START;
+	if (pthread_create(&writer->thread, NULL, count_up, writer))
+		_exit(3);
+}
+
+/* Counts end at the same numbers with every backend, and so does the page. */
+static long finish_writer(struct writer *writer)
+{
+	uint64_t *word;
+	int i;
+
+	writer->stop = true;
+	pthread_join(writer->thread, NULL);
+	for (i = 0; i < writer->n; i++) {
+		word = (uint64_t *)(writer->at + i * PAGE) + writer->number;
+		writer->lost += *(volatile uint64_t *)word != writer->truth[i];
+		*word = STORM_START;
+	}
+	return writer->lost;
+}
+
+/* Bits of @how, of op_storm() and op_huge(), above those of op_migrate(). */
+#define SHARED_BY_FORK (1u << 12)
+#define MAPPED_BY_PTES (1u << 13)
+#define FIRST_SHIFT 16
+
+/*
+ * A child reads what was there when it began, in pages that it shares at first: the
+ * filling, or zeroes where the mapping is wiped on fork.
+ */
+static void read_on(const uint8_t *at, int n)
+{
+	const volatile uint64_t *words;
+	uint64_t start[AREA_PAGES];
+	pid_t parent = getppid();
+	int i;
+
+	for (i = 0; i < n; i++) {
+		words = (const uint64_t *)(at + i * PAGE);
+		start[i] = words[PAGE_WORDS - 1] ? STORM_START : 0;
+	}
+	while (getppid() == parent) {
+		for (i = 0; i < n; i++) {
+			words = (const uint64_t *)(at + i * PAGE);
+			if (words[0] != start[i] || words[PAGE_WORDS - 1] != start[i])
+				shared->processes[my_process].reader_lost++;
+		}
+	}
+}
+
+static pid_t start_reader(const uint8_t *at, int n)
+{
+	pid_t pid;
+
+	shared->processes[my_process].reader_lost = 0;
+	pid = fork();
+	if (pid)
+		return pid;
+	close_devices();
+	read_on(at, n);
+	_exit(0);
+}
+
+static long finish_reader(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	while (!kill(pid, 0))
+		usleep(200);
+	return shared->processes[my_process].reader_lost;
+}
+
+static long storm_trips(uint8_t *at, int n, uint32_t how)
+{
+	long i, ret = 0;
+
+	for (i = 0; i < STORM_TRIPS && !ret; i++)
+		ret = op_migrate(at, n, i & 1 ? how | TO_SYSTEM : how & ~TO_SYSTEM);
+	return ret;
+}
+
+/* Result: how many writes were lost, or seen by whom they do not concern. */
+static long op_storm(uint8_t *at, int n, uint32_t how)
+{
+	struct writer writers[WRITERS];
+	pid_t reader = 0;
+	long ret, lost = 0;
+	int i;
+
+	ret = op_fill(at, n, STORM_WORD);
+	if (ret)
+		return ret;
+	if (how & SHARED_BY_FORK)
+		reader = start_reader(at, n);
+	for (i = 0; i < WRITERS; i++)
+		start_writer(&writers[i], at, n, i);
+	ret = storm_trips(at, n, how);
+	for (i = 0; i < WRITERS; i++)
+		lost += finish_writer(&writers[i]);
+	if (reader > 0)
+		lost += finish_reader(reader);
+	return lost ?: ret;
+}
+
+/* A huge page -------------------------------------------------------------------- */
+
+#define HUGE_PAGES 512
+#define HUGE_AT ((uint8_t *)(AREA_BASE - 32 * AREA_STRIDE))
+
+static long write_huge(uint32_t value)
+{
+	uint8_t *at;
+	long ret = 0;
+
+	for (at = HUGE_AT; at < HUGE_AT + HUGE_PAGES * PAGE && !ret; at += AREA_PAGES * PAGE) {
+		make_data(at, AREA_PAGES, value);
+		ret = copy_guarded(at, buffer, AREA_PAGES * PAGE);
+	}
+	return ret;
+}
+
+static long hash_huge(void)
+{
+	uint64_t hash = 0;
+	uint8_t *at;
+	int i;
+
+	for (at = HUGE_AT; at < HUGE_AT + HUGE_PAGES * PAGE; at += AREA_PAGES * PAGE) {
+		if (copy_guarded(buffer, at, AREA_PAGES * PAGE))
+			return FAULT;
+		for (i = 0; i < AREA_PAGES; i++)
+			hash = mix(hash + hash_page(buffer + i * PAGE_WORDS));
+	}
+	return hash >> 2;
+}
+
+static long map_huge(uint32_t how)
+{
+	void *map = mmap(HUGE_AT, HUGE_PAGES * PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	madvise(HUGE_AT, HUGE_PAGES * PAGE, MADV_HUGEPAGE);
+	if (write_huge(how))
+		return FAULT;
+	if (how & MAPPED_BY_PTES) {
+		mprotect(HUGE_AT, PAGE, PROT_READ);
+		mprotect(HUGE_AT, PAGE, PROT_READ | PROT_WRITE);
+	}
+	return 0;
+}
+
+/*
+ * Part of a huge page goes to the device, which writes some of it; perhaps it comes back.
+ * The page is there for the one step only. Result: what all of it holds at the end.
+ */
+static long op_huge(uint8_t *unused, int n, uint32_t how)
+{
+	int first = (how >> FIRST_SHIFT) % (HUGE_PAGES - n);
+	uint8_t *at = HUGE_AT + first * PAGE;
+	int npages = n == AREA_PAGES ? HUGE_PAGES - first : n;
+	long ret;
+
+	(void)unused;
+	ret = map_huge(how) ?: op_migrate(at, npages, how & ~TO_SYSTEM);
+	make_data(at, n, how + 1);
+	ret = ret ?: device_write(at, buffer, n * PAGE);
+	if (how & TO_SYSTEM)
+		ret = ret ?: op_migrate(at, npages, how);
+	ret = ret ?: hash_huge();
+	munmap(HUGE_AT, HUGE_PAGES * PAGE);
+	return ret;
+}
+
+#endif
