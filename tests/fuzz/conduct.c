@@ -3,8 +3,8 @@
  * One run of a program with one backend. The conductor is a process of its own outside
  * the run's cgroup; it hands the steps round, one after the other, and looks at the
  * processes between two steps, when nothing moves. A step that may have others beside it
- * is not waited for: the look comes when all of them have ended. What runs beside is in
- * different processes, whose contents and page-table bits do not depend on each other.
+ * is not waited for: the look comes when all of them have ended. What runs beside does not
+ * depend on each other (independent() in generate.c). Whoever is killed may be busy.
  */
 #include <fcntl.h>
 #include <linux/futex.h>

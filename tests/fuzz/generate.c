@@ -9,7 +9,7 @@
  *   programs of its own, for when it merges is up to its thread.
  * - A program pins or splices, never both: a long-term pin of a coherent device's page
  *   brings the page back first, and is -EBUSY while a pipe holds it.
- * - Steps that run beside each other are of different processes.
+ * - Steps that run beside each other are of different processes or areas.
  * - Ranges overlap often, or nothing would happen to a page twice.
  */
 #include <string.h>
@@ -119,7 +119,19 @@ static void note_process(const struct step *step, bool *alive)
 		alive[step->arg] = false;
 }
 
-/* This step may run beside the one before it. */
+/*
+ * Contents and page-table bits of two processes do not depend on each other, nor do those
+ * of two areas of one process, for what is done to a range and nothing else.
+ */
+static bool independent(const struct step *one, const struct step *other)
+{
+	if (one->process != other->process)
+		return true;
+	return one->thread != other->thread && !ops[one->op].flags && !ops[other->op].flags &&
+	       one->page / AREA_PAGES != other->page / AREA_PAGES;
+}
+
+/* This step may run beside the one before it, and what that runs beside. */
 static bool may_be_beside(const struct program *program, int i)
 {
 	const struct step *step = &program->steps[i], *before = step;
@@ -129,7 +141,7 @@ static bool may_be_beside(const struct program *program, int i)
 	do {
 		before--;
 		i--;
-		if (ops[before->op].flags & OP_ALONE || before->process == step->process)
+		if (ops[before->op].flags & OP_ALONE || !independent(before, step))
 			return false;
 	} while (i > 0 && before[-1].beside);
 	return true;
