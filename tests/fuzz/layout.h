@@ -32,9 +32,16 @@ struct shared {
 	char group[64];			/* directory of the run's memory cgroup */
 };
 
+/* A constant would be folded into offsets of thread-local data, too far for them. */
+static inline uint8_t *fixed_at(uintptr_t at)
+{
+	__asm__("" : "+r"(at));
+	return (uint8_t *)at;
+}
+
 static inline uint8_t *area_at(int area)
 {
-	return (uint8_t *)(AREA_BASE + area * AREA_STRIDE - (area & 1) * ODD_SHIFT);
+	return fixed_at(AREA_BASE + area * AREA_STRIDE - (area & 1) * ODD_SHIFT);
 }
 
 /* The address of page @page of all pages of the program. */

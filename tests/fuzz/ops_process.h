@@ -200,7 +200,7 @@ static long op_uffd_protect(uint8_t *at, int n, uint32_t protect)
 
 #define HOLES 2048ul
 #define SLACK 128ul
-#define HOLES_AT ((uint8_t *)(AREA_BASE - 64 * AREA_STRIDE))
+#define HOLES_AT fixed_at(AREA_BASE - 64 * AREA_STRIDE)
 
 static long set_limit(const char *limit)
 {

@@ -152,7 +152,7 @@ static long op_storm(uint8_t *at, int n, uint32_t how)
 /* A huge page -------------------------------------------------------------------- */
 
 #define HUGE_PAGES 512
-#define HUGE_AT ((uint8_t *)(AREA_BASE - 32 * AREA_STRIDE))
+#define HUGE_AT fixed_at(AREA_BASE - 32 * AREA_STRIDE)
 
 static long write_huge(uint32_t value)
 {
