@@ -91,6 +91,8 @@ static inline int _test_hold(struct held *held, const struct race *race,
 			.target = race->how == TO_DEVICE ? DRM_FERRY_TARGET_DEVICE :
 							   DRM_FERRY_TARGET_SYSTEM,
 			.backend = DRM_FERRY_BACKEND_OWN,
+			/* Of few pages nothing would be left to flush at BEFORE_FLUSH. */
+			.flush = DRM_FERRY_FLUSH_PER_CALL,
 			.outcomes = ptr(held->outcomes),
 		},
 	};

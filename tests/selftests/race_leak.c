@@ -44,6 +44,7 @@ FIXTURE_SETUP(leak)
 			.target = variant->race.how == TO_DEVICE ?
 				  DRM_FERRY_TARGET_DEVICE : DRM_FERRY_TARGET_SYSTEM,
 			.backend = DRM_FERRY_BACKEND_OWN,
+			.flush = DRM_FERRY_FLUSH_PER_CALL,
 		},
 	};
 }
