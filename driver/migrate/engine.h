@@ -39,6 +39,9 @@ static_assert(!(FERRY_PFN_NOTES & (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE |
 				   MIGRATE_PFN_WRITE)));
 static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
 
+/* Slots between two looks whether another task wants the CPU. */
+#define FERRY_SLOTS_AT_ONCE	512
+
 /* Passes over a range whose page table changes under us, at the most. */
 #define FERRY_MIGRATE_PASSES	10
 
@@ -208,6 +211,13 @@ static inline bool ferry_job_is_due(const struct ferry_job *job, unsigned long s
 	unsigned long src = job->src[slot];
 
 	return src & MIGRATE_PFN_VALID && !(back && src & MIGRATE_PFN_MIGRATE);
+}
+
+/* Once every FERRY_SLOTS_AT_ONCE slots; @next: the slot that comes next. */
+static inline void ferry_job_resched(const struct ferry_job *job, unsigned long next)
+{
+	if (next < job->npages)
+		cond_resched();
 }
 
 /* Where the data of a slot's page is: the destination, once it took its place. */

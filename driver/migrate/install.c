@@ -363,6 +363,7 @@ void ferry_install(struct ferry_job *job)
 			if (src & MIGRATE_PFN_VALID)
 				release_source(src, dst & FERRY_PFN_USED, &freed);
 		}
+		ferry_job_resched(job, span.end);
 	}
 	free_batch(&freed);
 }
@@ -389,6 +390,7 @@ void ferry_install_back(struct ferry_job *job)
 			release_source(job->src[slot], false, &freed);
 			job->src[slot] = 0;
 		}
+		ferry_job_resched(job, span.end);
 	}
 	free_batch(&freed);
 }

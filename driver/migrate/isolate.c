@@ -11,8 +11,8 @@
  * somebody else has isolated is put back where it was mapped.
  *
  * The lruvec's lock is taken once for a run of pages of the same lruvec, with
- * interrupts off; RUN_PAGES bounds how long. Nothing in here can sleep, flush or walk
- * an rmap. It is done before the memcg of any page changes: the lruvec is found through
+ * interrupts off; RUN_PAGES bounds how long. Nothing sleeps, flushes or walks an rmap
+ * with it held. It is done before the memcg of any page changes: the lruvec is found through
  * it. A list's size changes once for pages in a row that are on the same list and of the
  * same zone, before the lock drops: nobody reads the one and the other without it.
  *
@@ -118,22 +118,12 @@ static __always_inline void take_off(struct run *run, struct folio *folio)
 	run->nr--;
 }
 
-/**
- * ferry_isolate() - take collected pages off their LRU lists
- * @job: what could not be isolated loses MIGRATE_PFN_MIGRATE
- *
- * Context: interrupts on.
- */
-void ferry_isolate(struct ferry_job *job)
+static void isolate_slots(struct ferry_job *job, unsigned long slot, unsigned long end_slot)
 {
 	struct run run = {};
 	struct folio *folio;
-	unsigned long slot;
 
-	/* What a device has is on no list. */
-	if (!(job->select & MIGRATE_VMA_SELECT_SYSTEM))
-		return;
-	for (slot = 0; slot < job->npages; slot++) {
+	for (; slot < end_slot; slot++) {
 		if (!(job->src[slot] & MIGRATE_PFN_VALID) ||
 		    !(job->src[slot] & FERRY_PFN_LISTED)) {
 			end(&run);
@@ -149,6 +139,26 @@ void ferry_isolate(struct ferry_job *job)
 		take_off(&run, folio);
 	}
 	end(&run);
+}
+
+/**
+ * ferry_isolate() - take collected pages off their LRU lists
+ * @job: what could not be isolated loses MIGRATE_PFN_MIGRATE
+ *
+ * Context: interrupts on; sleeps.
+ */
+void ferry_isolate(struct ferry_job *job)
+{
+	unsigned long slot, next;
+
+	/* What a device has is on no list. */
+	if (!(job->select & MIGRATE_VMA_SELECT_SYSTEM))
+		return;
+	for (slot = 0; slot < job->npages; slot = next) {
+		next = min(job->npages, slot + FERRY_SLOTS_AT_ONCE);
+		isolate_slots(job, slot, next);
+		ferry_job_resched(job, next);
+	}
 }
 
 static __always_inline void put_on(struct run *run, struct folio *folio)

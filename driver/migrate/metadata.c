@@ -191,12 +191,16 @@ static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
  */
 void ferry_metadata_move(struct ferry_job *job)
 {
-	unsigned long slot;
+	unsigned long slot = 0, end;
 
-	for (slot = 0; slot < job->npages; slot++) {
-		if (job->dst[slot] & MIGRATE_PFN_VALID)
-			move_slot(job, slot, offered(job->dst[slot]));
-		else if (job->src[slot] & MIGRATE_PFN_MIGRATE)
-			refuse_without(job, slot);
+	while (slot < job->npages) {
+		end = min(job->npages, slot + FERRY_SLOTS_AT_ONCE);
+		for (; slot < end; slot++) {
+			if (job->dst[slot] & MIGRATE_PFN_VALID)
+				move_slot(job, slot, offered(job->dst[slot]));
+			else if (job->src[slot] & MIGRATE_PFN_MIGRATE)
+				refuse_without(job, slot);
+		}
+		ferry_job_resched(job, slot);
 	}
 }

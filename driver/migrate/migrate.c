@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ferry's migration engine: the phases, as a table of contents. Each file argues its
- * own order of steps; docs/engine.md lists the invariants I1 to I23, which test shows
+ * own order of steps; docs/engine.md lists the invariants I1 to I24, which test shows
  * each, and which mutant breaks it.
  *
  *	setup		ferry_collect()		collect.c	page table, locks
@@ -30,6 +30,9 @@
  * allocates and charges memory with page locks held, as a fault does for a page that
  * it has locked.) Splits of large folios are between passes as well, with page locks
  * of others held, as mm/huge_memory.c takes them.
+ *
+ * Callers choose how many pages there are, so each loop over slots looks once a page table
+ * whether another task wants the CPU (ferry_job_resched()), with no spinlock held.
  *
  * A state of its own between the calls there is none: what is noted of a page is in
  * spare bits of its slot (engine.h), so the drop-in calls need nothing but the
@@ -474,8 +477,11 @@ int ferry_migrate_device_range(unsigned long *src_pfns, unsigned long start,
 {
 	unsigned long i;
 
-	for (i = 0; i < npages; i++)
+	for (i = 0; i < npages; i++) {
 		src_pfns[i] = lock_device_page(pfn_to_page(start + i));
+		if (!((i + 1) % FERRY_SLOTS_AT_ONCE))
+			cond_resched();
+	}
 	unmap_device_pages(src_pfns, npages);
 	return 0;
 }
@@ -495,8 +501,11 @@ int ferry_migrate_device_pfns(unsigned long *src_pfns, unsigned long npages)
 {
 	unsigned long i;
 
-	for (i = 0; i < npages; i++)
+	for (i = 0; i < npages; i++) {
 		src_pfns[i] = lock_device_page(pfn_to_page(src_pfns[i]));
+		if (!((i + 1) % FERRY_SLOTS_AT_ONCE))
+			cond_resched();
+	}
 	unmap_device_pages(src_pfns, npages);
 	return 0;
 }

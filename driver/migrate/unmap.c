@@ -71,9 +71,12 @@ void ferry_unmap(struct ferry_job *job)
 	unsigned long slot, wanted = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
 	cycles_t start;
 
-	for (slot = 0; slot < job->npages && job->want_unmap && !job->want_drain; slot++)
+	for (slot = 0; slot < job->npages && job->want_unmap && !job->want_drain; slot++) {
 		if ((job->src[slot] & wanted) == wanted)
 			unmap(job, slot, flags);
+		if (!((slot + 1) % FERRY_SLOTS_AT_ONCE))
+			cond_resched();
+	}
 	start = ferry_stamp_begin();
 	ferry_tlb_end_call(&job->tlb);
 	ferry_job_stamp(job, FERRY_STAMP_FLUSH, start);

@@ -122,6 +122,8 @@ int ferry_fill_device(const struct ferry_fill *fill)
 	int ret = 0;
 
 	while (next < fill->npages) {
+		if (next)
+			cond_resched();
 		start = ferry_stamp_begin();
 		list_for_device(fill, &next, &piece);
 		got = ferry_memory_alloc(fill->memory, fill->owner, piece.n, piece.to);
@@ -224,6 +226,8 @@ int ferry_fill_home(const struct ferry_fill *fill)
 	int ret = 0;
 
 	while (next < fill->npages) {
+		if (next)
+			cond_resched();
 		start = ferry_stamp_begin();
 		list_for_home(fill, &next, &piece);
 		got = by_policy ? alloc_by_policy(fill, &piece) :
