@@ -24,8 +24,21 @@
  * bit clear for private device pages.)
  *
  * If any of it fails the charge is given back before the caller gets the page (I5).
- * Charging may reclaim, with the other pages of the call locked. So the first that
- * finds no memory ends it for the rest: a full memory cgroup is met once a call.
+ *
+ * Memory (docs/memory.md): filling a hole is best effort, so nothing here calls the OOM
+ * killer, neither the system's nor a memory cgroup's. The page stays a hole and is
+ * reported NO_MEMORY. Charging may reclaim, with the other pages of the call locked;
+ * HOLE_GFP bounds that to one try. So the first page that finds no memory ends it for
+ * the rest: a full memory cgroup is met once a call.
+ *   Page tables and the anon_vma are allocated by mm, with GFP_KERNEL and a charge, and
+ * take no flags from here. So the engine first allocates and frees as many charged pages
+ * by itself, in one try. Then it lets mm allocate, in a scope (PF_MEMALLOC) in which mm
+ * neither reclaims nor kills. The freed pages are what mm takes then: from this CPU's
+ * free lists, and from this CPU's stock of charges. If another task took them meanwhile,
+ * mm takes SPARE_PAGES of the reserves, and the cgroup exceeds its limit by as many, at
+ * most, for each thread that is just here: once for each page table of 512 pages.
+ *   Rejected: the scope around the charge of the page itself. It would fill holes beyond
+ * any limit.
  */
 #include <linux/ksm.h>
 #include <linux/memcontrol.h>
@@ -34,6 +47,7 @@
 #include <linux/oom.h>
 #include <linux/pgalloc.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 #include <linux/userfaultfd_k.h>
@@ -41,6 +55,29 @@
 #include <asm/tlbflush.h>
 
 #include "engine.h"
+#include "mm_internal.h"
+
+/* One try: what is not needed for progress. */
+#define HOLE_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+
+/* What mm allocates for one address: tables of four levels, an anon_vma and its chain. */
+#define SPARE_PAGES	6
+
+/* Returns whether mm finds what it needs; nothing is held. */
+static bool have_spare_pages(void)
+{
+	struct page *pages[SPARE_PAGES];
+	unsigned int n, got;
+
+	for (got = 0; got < SPARE_PAGES; got++) {
+		pages[got] = alloc_page(HOLE_GFP | __GFP_ACCOUNT);
+		if (!pages[got])
+			break;
+	}
+	for (n = 0; n < got; n++)
+		__free_page(pages[n]);
+	return got == SPARE_PAGES;
+}
 
 /* The table of @addr, allocated where there is none; NULL: no memory, or huge. */
 static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
@@ -51,6 +88,22 @@ static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
 	pmd_t *pmdp = pudp ? pmd_alloc(mm, pudp, addr) : NULL;
 
 	return pmdp && !pte_alloc(mm, pmdp) ? pmdp : NULL;
+}
+
+/* All that an address needs for an anonymous page; NULL: no memory. */
+static pmd_t *prepare(struct vm_area_struct *vma, unsigned long addr)
+{
+	pmd_t *pmdp = mm_find_pmd(vma->vm_mm, addr);
+	unsigned int flags;
+
+	if (likely(pmdp && !pmd_none(pmdp_get_lockless(pmdp)) && vma->anon_vma))
+		return pmdp;
+	if (!have_spare_pages())
+		return NULL;
+	flags = memalloc_noreclaim_save();
+	pmdp = anon_vma_prepare(vma) ? NULL : prepare_table(vma->vm_mm, addr);
+	memalloc_noreclaim_restore(flags);
+	return pmdp;
 }
 
 static pte_t make_pte(const struct ferry_job *job, struct folio *folio)
@@ -110,17 +163,14 @@ static u8 fill_locked(struct ferry_job *job, unsigned long addr, pte_t *ptep,
 	return FERRY_NOT_ATTEMPTED;
 }
 
-static u8 fill(struct ferry_job *job, unsigned long addr, struct folio *folio)
+static u8 fill(struct ferry_job *job, unsigned long addr, pmd_t *pmdp,
+	       struct folio *folio)
 {
 	struct vm_area_struct *vma = job->vma;
 	spinlock_t *ptl;
-	pmd_t *pmdp;
 	pte_t *ptep;
 	u8 why;
 
-	pmdp = prepare_table(vma->vm_mm, addr);
-	if (!pmdp)
-		return FERRY_NO_MEMORY;
 	/* The barrier in it orders the caller's clearing before the entry below. */
 	__folio_mark_uptodate(folio);
 
@@ -135,13 +185,15 @@ static u8 fill(struct ferry_job *job, unsigned long addr, struct folio *folio)
 static u8 charge_and_fill(struct ferry_job *job, unsigned long addr, struct folio *folio)
 {
 	struct vm_area_struct *vma = job->vma;
+	pmd_t *pmdp;
 	u8 why;
 
 	if (!vma_is_anonymous(vma))
 		return FERRY_FILE;
-	if (anon_vma_prepare(vma) || mem_cgroup_charge(folio, vma->vm_mm, GFP_KERNEL))
+	pmdp = prepare(vma, addr);
+	if (!pmdp || mem_cgroup_charge(folio, vma->vm_mm, HOLE_GFP))
 		return FERRY_NO_MEMORY;
-	why = fill(job, addr, folio);
+	why = fill(job, addr, pmdp, folio);
 	if (why) {
 		folio_clear_uptodate(folio);
 		mem_cgroup_uncharge(folio);
@@ -190,6 +242,8 @@ void ferry_hole_fill(struct ferry_job *job)
 		else
 			job->dst[slot] |= FERRY_PFN_USED;
 		ferry_job_tell(job, slot, why ?: FERRY_ZERO_FILLED);
+		if (!((slot + 1) % FERRY_SLOTS_AT_ONCE))
+			cond_resched();
 	}
 	mmu_notifier_invalidate_range_end(&range);
 }
