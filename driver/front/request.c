@@ -103,6 +103,7 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 		.memory_kind = device->config.kind,
 		.features = DRM_FERRY_FEATURE_FAULT_AROUND |
 			    DRM_FERRY_FEATURE_FLUSH_AUTO |
+			    DRM_FERRY_FEATURE_SKIP_HOLES |
 			    DRM_FERRY_FEATURE_QUOTA,
 		.memory_size = device->config.memory_size,
 		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
@@ -150,7 +151,7 @@ static int check_migrate(const struct ferry_mirror *mirror,
 	if (ret)
 		return ret;
 	if (any_set(req->rsvd, ARRAY_SIZE(req->rsvd)) ||
-	    req->flags & ~DRM_FERRY_MIGRATE_FAULT_IN ||
+	    req->flags & ~(DRM_FERRY_MIGRATE_FAULT_IN | DRM_FERRY_MIGRATE_SKIP_HOLES) ||
 	    (req->syncs && !req->num_syncs))
 		return -EINVAL;
 	ret = check_target(req);
@@ -159,7 +160,7 @@ static int check_migrate(const struct ferry_mirror *mirror,
 	ret = check_flush(req, backend);
 	if (ret)
 		return ret;
-	if (req->flags || req->num_syncs)
+	if (req->flags & DRM_FERRY_MIGRATE_FAULT_IN || req->num_syncs)
 		return -EOPNOTSUPP;
 	return check_pointer(req->outcomes, req->len >> PAGE_SHIFT);
 }
@@ -184,6 +185,7 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 		.backend = backend,
 		.flush = ferry_backend_flush(backend, req->flush),
 		.outcomes = u64_to_user_ptr(req->outcomes),
+		.skip_holes = req->flags & DRM_FERRY_MIGRATE_SKIP_HOLES,
 	};
 	ret = ferry_mirror_migrate(mirror, &range);
 	if (ret == -EINTR)
@@ -341,16 +343,20 @@ static int run_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 	return ret;
 }
 
+/* Operations of the largest EXEC that needs no memory for them. */
+#define FEW_OPS		4
+
 int ferry_request_exec(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_exec req = *(struct drm_ferry_exec *)data;
-	struct drm_ferry_exec_op *ops;
+	struct drm_ferry_exec_op few[FEW_OPS] = {}, *ops = few;
 	int ret;
 
 	ret = check_exec(&req);
 	if (ret)
 		return ret;
-	ops = kvcalloc(req.nops, sizeof(*ops), GFP_KERNEL_ACCOUNT);
+	if (req.nops > FEW_OPS)
+		ops = kvcalloc(req.nops, sizeof(*ops), FERRY_GFP_CALL);
 	if (!ops)
 		return -ENOMEM;
 	req.failed = DRM_FERRY_NO_OP;
@@ -358,7 +364,8 @@ int ferry_request_exec(struct ferry_mirror *mirror, void *data)
 	ret = read_ops(mirror, &req, ops);
 	if (!ret)
 		ret = run_ops(mirror, &req, ops);
-	kvfree(ops);
+	if (ops != few)
+		kvfree(ops);
 
 	/* A signal in the first operation: it is as if the call had not been. */
 	if (ret == -EINTR && !req.done)

@@ -71,6 +71,8 @@ static const struct ferry_backend core = {
 	 * include/linux/swapops.h and an oops in ksmd.
 	 */
 	.survives_ksm = false,
+	/* A hole is charged with GFP_KERNEL: mm/migrate_device.c:606. */
+	.survives_limit = false,
 	.holds_anon_vma = false,
 	.anon_only = false,
 	.tells_outcomes = false,
@@ -115,6 +117,7 @@ static const struct ferry_backend own = {
 	.name = "own",
 	.stamp = FERRY_STAMP_OWN,
 	.survives_ksm = true,
+	.survives_limit = true,
 	.holds_anon_vma = true,
 	.anon_only = true,
 	.tells_outcomes = true,

@@ -19,6 +19,7 @@ enum ferry_backend_id {
  * @name: as the parameter backend= spells it
  * @stamp: whose time its calls take
  * @survives_ksm: whether it may meet KSM-merged pages
+ * @survives_limit: whether holes at a memory cgroup's limit stay, with no process killed
  * @holds_anon_vma: whether the forms by pfn keep the anon_vmas of their pages; else
  *	the caller does (see anon_vma.h)
  * @anon_only: whether the pages of a range that it collects are anonymous, and not merged
@@ -38,6 +39,7 @@ struct ferry_backend {
 	const char *name;
 	enum ferry_stamp_engine stamp;
 	bool survives_ksm;
+	bool survives_limit;
 	bool holds_anon_vma;
 	bool anon_only;
 	bool tells_outcomes;

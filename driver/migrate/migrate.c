@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ferry's migration engine: the phases, as a table of contents. Each file argues its
- * own order of steps; docs/engine.md lists the invariants I1 to I24, which test shows
+ * own order of steps; docs/engine.md lists the invariants I1 to I25, which test shows
  * each, and which mutant breaks it.
  *
  *	setup		ferry_collect()		collect.c	page table, locks

@@ -123,6 +123,9 @@ static void give_back(const struct migrate_vma *args)
 }
 
 /*
+ * A CPU fault needs its page to go on, whoever is killed for it. A page that is called home
+ * for another device can stay.
+ *
  * Without a destination for the wanted page there is none at all: where pages() is not
  * called, core's finalize takes what has one for moved.
  */
@@ -135,7 +138,8 @@ static int fill_window(const struct homecoming *home)
 	if (args->dst[home->wanted])
 		return 0;
 	give_back(args);
-	return fill(home, home->wanted, 1, GFP_HIGHUSER_MOVABLE);
+	return fill(home, home->wanted, 1, args->fault_page ? GFP_HIGHUSER_MOVABLE :
+		    GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 static unsigned long count_around(const struct homecoming *home)

@@ -255,7 +255,7 @@ static int take_batch(struct ferry_mirror *mirror, unsigned long addr,
 	struct exclusive *batch;
 	int tries, ret = -EBUSY;
 
-	batch = kzalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
+	batch = kzalloc(sizeof(*batch), FERRY_GFP_CALL);
 	if (!batch)
 		return -ENOMEM;
 	batch->addr = addr;

@@ -50,6 +50,9 @@
  */
 #define FERRY_FAULT_TRIES	1000
 
+/* Pages of the largest fault that needs no memory of its own. */
+#define FERRY_FAULT_FEW		64
+
 /**
  * struct fault - one device fault
  * @window: where
@@ -75,7 +78,7 @@ struct fault {
 	void *foreign_owner;
 	bool in_place;
 	struct hmm_range range;
-	unsigned long pfns[FERRY_WINDOW_PAGES];
+	unsigned long *pfns;
 };
 
 /* Means "somebody else's coherent page: bring it home"; never leaves this file. */
@@ -351,23 +354,22 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 		      enum ferry_access access, enum ferry_wait wait)
 {
 	struct ferry_mirror_stats *stats = &window->mirror->stats;
-	struct fault *fault;
+	unsigned long n = (end - addr) / PAGE_SIZE, few[FERRY_FAULT_FEW];
+	struct fault fault = {
+		.window = window, .addr = addr, .end = end, .access = access,
+		.wait = wait, .pfns = few };
 	int tries, ret;
 
-	fault = kmalloc(sizeof(*fault), GFP_KERNEL_ACCOUNT);
-	if (!fault)
-		return -ENOMEM;
-	fault->window = window;
-	fault->addr = addr;
-	fault->end = end;
-	fault->access = access;
-	fault->wait = wait;
-	fault->in_place = false;
+	if (n > FERRY_FAULT_FEW) {
+		fault.pfns = kmalloc_array(n, sizeof(*fault.pfns), FERRY_GFP_CALL);
+		if (!fault.pfns)
+			return -ENOMEM;
+	}
 
 	if (access != FERRY_LOOKS)
 		atomic64_inc(&stats->device_faults);
 	for (tries = 0; tries < FERRY_FAULT_TRIES; tries++) {
-		ret = fault_once(fault);
+		ret = fault_once(&fault);
 		if (ret != -EBUSY)
 			break;
 		if (fatal_signal_pending(current)) {
@@ -377,7 +379,8 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 		atomic64_inc(&stats->device_fault_retries);
 		cond_resched();
 	}
-	kfree(fault);
+	if (fault.pfns != few)
+		kfree(fault.pfns);
 	return ret;
 }
 

@@ -3,6 +3,7 @@
 #define FERRY_MIRROR_MIRROR_H
 
 #include <linux/atomic.h>
+#include <linux/gfp_types.h>
 #include <linux/mm_types.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
@@ -15,12 +16,19 @@ struct ferry_backend;
 struct ferry_device;
 
 /*
+ * What a call needs to do anything: it tries hard, and ends in -ENOMEM; no process is
+ * killed for it (docs/memory.md).
+ */
+#define FERRY_GFP_CALL	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
+/*
  * Migrations go to the engine in pieces of some page tables at the most, where a page has
  * 4 KiB. Numbers of pages that bound memory are constants: of 64 KiB pages a table may
  * map 512 MiB, or its size is known at boot only (powerpc).
  */
 #define FERRY_BATCH_TABLES	4
-#define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * 512)
+#define FERRY_TABLE_PAGES	512
+#define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * FERRY_TABLE_PAGES)
 
 /**
  * struct ferry_mirror_stats - counters, see struct drm_ferry_stats
@@ -89,6 +97,7 @@ enum ferry_target {
  * @flush: one that @backend can
  * @outcomes: NULL, or a byte for each page of the range
  * @need_read: a mapping that is not readable is -EINVAL
+ * @skip_holes: what holds no page is left alone, mapped or not: DRM_FERRY_HOLE
  * @done: out: bytes dealt with
  * @ended_by: out: the error that the call ended early with, also where it is not
  *	returned; 0: none
@@ -104,6 +113,7 @@ struct ferry_range {
 	enum ferry_flush flush;
 	u8 __user *outcomes;
 	bool need_read;
+	bool skip_holes;
 
 	u64 done;
 	int ended_by;
@@ -114,6 +124,13 @@ struct ferry_range {
 
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range);
 struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device);
+
+/* charge.c */
+unsigned long ferry_charge_room(struct mm_struct *mm, unsigned long npages);
+
+/* holes.c */
+unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
+			       unsigned long addr, unsigned long end);
 
 /* fill.c */
 
@@ -172,6 +189,8 @@ struct ferry_page_state {
 struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 					    struct vm_area_struct *vma,
 					    unsigned long addr);
+bool ferry_snapshot_has_table(struct mm_struct *mm, unsigned long addr,
+			      unsigned long *next);
 unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
 				      unsigned long addr, unsigned long end);
 void ferry_snapshot_judge(struct ferry_page_state *state);

@@ -115,11 +115,11 @@ static struct ferry_window *create_window(struct ferry_mirror *mirror,
 	struct ferry_window *window;
 	int ret = -ENOMEM;
 
-	window = kzalloc(sizeof(*window), GFP_KERNEL_ACCOUNT);
+	window = kzalloc(sizeof(*window), FERRY_GFP_CALL);
 	if (!window)
 		return ERR_PTR(-ENOMEM);
 	window->entries = kcalloc(FERRY_WINDOW_PAGES, sizeof(*window->entries),
-				  GFP_KERNEL_ACCOUNT);
+				  FERRY_GFP_CALL);
 	if (!window->entries)
 		goto err_free_window;
 	window->mirror = mirror;
@@ -164,8 +164,7 @@ struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 
 	refcount_inc(&window->refs);
 	xa_lock(&mirror->windows);
-	other = __xa_cmpxchg(&mirror->windows, index, NULL, window,
-			     GFP_KERNEL_ACCOUNT);
+	other = __xa_cmpxchg(&mirror->windows, index, NULL, window, FERRY_GFP_CALL);
 	if (!other) {
 		mirror->nwindows++;
 		surplus = take_surplus(mirror, index);

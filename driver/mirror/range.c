@@ -4,12 +4,29 @@
  *
  * The range goes to the engine in batches: within one mapping, at most
  * FERRY_BATCH_PAGES pages. mmap_lock is held for read over one batch and
- * dropped between two, so a large call does not keep mmap() and page faults of
- * other threads waiting for longer than that; the user's outcome array, which may
- * itself be part of the range, is written in between.
+ * dropped between two; the user's outcome array, which may itself be part of the
+ * range, is written in between.
+ *
+ * Other threads wait for mmap_lock for one batch, and no longer. An rwsem lets a reader
+ * that comes back at once overtake a writer that was woken and does not run yet, for as
+ * long as RWSEM_WAIT_TIMEOUT (4 ms) and until the writer has run: for many batches, on a
+ * busy machine. So when the lock was contended at the end of a batch the call waits, for
+ * FERRY_WAY_TRIES short sleeps at most, until nobody waits any more, and the next batches
+ * are small: a quarter, down to FERRY_BATCH_SHORT pages. They grow again, by a quarter
+ * each, while nobody waits; so a call that nobody waits for flushes as rarely as ever. A
+ * batch is not cut short between its phases: from setup to finalize mmap_lock is what
+ * keeps the entries that the engine knows (I23).
+ *
+ * Memory of the call itself: the arrays of a batch, charged to the caller, in one try
+ * and without the OOM killer. Smaller arrays do as well, those on the stack if need be,
+ * so a call makes progress at a memory cgroup's limit and without any memory.
+ *
+ * Holes: with skip_holes they are left alone. What has no page table, and what is not
+ * mapped at all, is passed over without the engine (holes.c).
  *
  * One batch, in the order that the engine asks for:
  *   setup     collects, locks, unmaps and isolates; what it cannot have it leaves
+ *   holes     (holes.c) those that are to be left, or that core must not be shown
  *   fill      (fill.c) destination pages for what it has, and the data copied: no CPU can
  *             reach either page, both are locked, the TLB is flushed
  *   pages     moves the metadata; one that it refuses is put back below
@@ -29,45 +46,28 @@
  * ksmd merging, for a process that shares the page, between our look and core's.
  */
 #include <linux/dax.h>
+#include <linux/delay.h>
 #include <linux/hugetlb.h>
 #include <linux/migrate.h>
 #include <linux/mm.h>
+#include <linux/mmap_lock.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include <linux/userfaultfd_k.h>
 
 #include <drm/ferry_drm.h>
 
 #include "device/device.h"
+#include "batch.h"
 #include "migrate/backend.h"
 #include "mirror.h"
 
-/**
- * struct batch - one call of the engine
- * @mirror: whose
- * @range: the request
- * @migrate: for the engine
- * @src: its array of sources
- * @dst: its array of destinations
- * @outcome: what became of each page
- * @npages: pages of the batch, from @migrate.vma.start
- * @ksm: address of the first KSM page that must be avoided, or beyond the batch
- * @full: the device had no page for at least one
- * @untold: the user's array of outcomes could not be written
- */
-struct batch {
-	struct ferry_mirror *mirror;
-	struct ferry_range *range;
-	struct ferry_migrate migrate;
-	unsigned long src[FERRY_BATCH_PAGES];
-	unsigned long dst[FERRY_BATCH_PAGES];
-	u8 outcome[FERRY_BATCH_PAGES];
-	unsigned long npages;
-	unsigned long ksm;
-	bool full;
-	bool untold;
-};
+/* Pages of the smallest batch for which there is memory, however many wait. */
+#define FERRY_BATCH_SHORT	128
+
+/* Sleeps between two batches, for those who wait for mmap_lock. */
+#define FERRY_WAY_TRIES		20
+#define FERRY_WAY_US		50
 
 static struct ferry_tally device_tallies[FERRY_MAX_DEVICES];
 
@@ -82,77 +82,13 @@ struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
 	return &device_tallies[device->index];
 }
 
-static enum ferry_stamp_way way(const struct batch *batch)
+static enum ferry_stamp_way way(const struct ferry_batch *batch)
 {
 	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_STAMP_TO_DEVICE :
 							     FERRY_STAMP_TO_SYSTEM;
 }
 
-/* Said by core in its arrays: what had a page on offer and kept its flag. */
-static void note_moves(struct batch *batch)
-{
-	unsigned long i;
-
-	for (i = 0; i < batch->npages; i++) {
-		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED || !batch->dst[i] ||
-		    !(batch->src[i] & MIGRATE_PFN_MIGRATE))
-			continue;
-		batch->outcome[i] = batch->src[i] & MIGRATE_PFN_VALID ?
-				    DRM_FERRY_MOVED : DRM_FERRY_ZERO_FILLED;
-	}
-}
-
-static u8 judge_to_device(struct batch *batch, const struct ferry_page_state *state)
-{
-	struct vm_area_struct *vma = batch->migrate.vma.vma;
-	u32 where = state->flags & DRM_FERRY_PAGE_WHERE_MASK;
-
-	if (where == DRM_FERRY_PAGE_THIS_DEVICE)
-		return DRM_FERRY_ALREADY_THERE;
-	if (where == DRM_FERRY_PAGE_OTHER_DEVICE)
-		return DRM_FERRY_FOREIGN_DEVICE;
-	if (where == DRM_FERRY_PAGE_NONE || state->flags & DRM_FERRY_PAGE_ZERO) {
-		if (!vma_is_anonymous(vma))
-			return DRM_FERRY_FILE;
-		if (state->outcome == DRM_FERRY_UFFD)
-			return DRM_FERRY_UFFD;
-		return userfaultfd_missing(vma) ? DRM_FERRY_UFFD : DRM_FERRY_NOT_MOVED;
-	}
-	return state->outcome;
-}
-
-static u8 judge_to_system(const struct ferry_page_state *state)
-{
-	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
-	case DRM_FERRY_PAGE_NONE:
-		return DRM_FERRY_HOLE;
-	case DRM_FERRY_PAGE_SYSTEM:
-		return DRM_FERRY_ALREADY_THERE;
-	case DRM_FERRY_PAGE_OTHER_DEVICE:
-		return DRM_FERRY_FOREIGN_DEVICE;
-	default:
-		return state->outcome;
-	}
-}
-
-static void judge(struct batch *batch)
-{
-	unsigned long addr = batch->migrate.vma.start, i;
-	struct ferry_page_state state;
-
-	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
-		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED)
-			continue;
-		state = ferry_snapshot_page(batch->mirror->device, batch->migrate.vma.vma, addr);
-		ferry_snapshot_judge(&state);
-		if (batch->range->target == FERRY_TARGET_DEVICE)
-			batch->outcome[i] = judge_to_device(batch, &state);
-		else
-			batch->outcome[i] = judge_to_system(&state);
-	}
-}
-
-static void fill(struct batch *batch)
+static void fill(struct ferry_batch *batch)
 {
 	const struct ferry_fill wanted = {
 		.src = batch->src,
@@ -163,7 +99,7 @@ static void fill(struct batch *batch)
 		.owner = batch->mirror->owner,
 		.vma = batch->migrate.vma.vma,
 		.start = batch->migrate.vma.start,
-		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN,
+		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
 		.backend = batch->range->backend,
 		.way = way(batch),
 	};
@@ -174,7 +110,7 @@ static void fill(struct batch *batch)
 		ferry_fill_home(&wanted);
 }
 
-static int run_engine(struct batch *batch)
+static int run_engine(struct ferry_batch *batch)
 {
 	const struct ferry_backend *backend = batch->range->backend;
 	int ret;
@@ -182,15 +118,16 @@ static int run_engine(struct batch *batch)
 	ret = backend->setup(&batch->migrate);
 	if (ret)
 		return ret;
+	ferry_batch_choose_holes(batch);
 	fill(batch);
 	backend->pages(&batch->migrate);
 	if (!backend->tells_outcomes)
-		note_moves(batch);
+		ferry_batch_note_moves(batch);
 	backend->finalize(&batch->migrate);
 	return 0;
 }
 
-static bool must_avoid_ksm(const struct batch *batch)
+static bool must_avoid_ksm(const struct ferry_batch *batch)
 {
 	return IS_ENABLED(CONFIG_KSM) && batch->range->target == FERRY_TARGET_DEVICE &&
 	       !batch->range->backend->survives_ksm;
@@ -200,7 +137,7 @@ static bool must_avoid_ksm(const struct batch *batch)
  * Mappings that the engine must not be shown: shared ones hold a file's pages
  * and nothing else, mergeable ones kill core.
  */
-static u8 whole_mapping_outcome(struct batch *batch)
+static u8 whole_mapping_outcome(struct ferry_batch *batch)
 {
 	struct vm_area_struct *vma = batch->migrate.vma.vma;
 
@@ -232,7 +169,7 @@ static unsigned long select_device(const struct ferry_device *device)
 	       MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 }
 
-static void prepare(struct batch *batch, struct vm_area_struct *vma,
+static void prepare(struct ferry_batch *batch, struct vm_area_struct *vma,
 		    unsigned long start)
 {
 	unsigned long table_end = ALIGN_DOWN(start, PMD_SIZE) + PMD_SIZE;
@@ -245,7 +182,7 @@ static void prepare(struct batch *batch, struct vm_area_struct *vma,
 	args->vma = vma;
 	args->start = start;
 	args->end = min3(batch->range->end, vma->vm_end,
-			 start + FERRY_BATCH_PAGES * PAGE_SIZE);
+			 start + batch->most * PAGE_SIZE);
 	batch->ksm = ULONG_MAX;
 	if (must_avoid_ksm(batch)) {
 		args->end = min(args->end, table_end);
@@ -263,31 +200,75 @@ static void prepare(struct batch *batch, struct vm_area_struct *vma,
 	memset(batch->dst, 0, batch->npages * sizeof(*batch->dst));
 }
 
-/* Returns 0 with the outcome of every page of the batch, or an error with none. */
-static int migrate_batch(struct batch *batch, unsigned long start)
+static void skip(struct ferry_batch *batch, unsigned long npages)
 {
+	batch->migrate = (struct ferry_migrate) { .flush = batch->range->flush };
+	batch->npages = npages;
+	batch->skipped = true;
+	batch->full = false;
+}
+
+/* Returns 0 with the outcome of every page of the batch, or an error with none. */
+static int migrate_mapping(struct ferry_batch *batch, unsigned long start)
+{
+	struct ferry_range *range = batch->range;
 	struct mm_struct *mm = batch->mirror->mm;
-	struct vm_area_struct *vma;
-	int ret;
+	struct vm_area_struct *vma = vma_lookup(mm, start);
+	unsigned long npages;
+	int ret = 0;
 	u8 all;
 
-	if (mmap_read_lock_killable(mm))
-		return -EINTR;
-	vma = vma_lookup(mm, start);
-	ret = vma ? check_mapping(batch->range, vma) : -EFAULT;
+	if (vma)
+		ret = check_mapping(range, vma);
+	else if (!range->skip_holes)
+		ret = -EFAULT;
 	if (ret)
-		goto out_unlock;
+		return ret;
+	npages = range->skip_holes ? ferry_skip_holes(mm, vma, start, range->end) : 0;
+	if (npages) {
+		skip(batch, npages);
+		return 0;
+	}
 
 	prepare(batch, vma, start);
 	all = whole_mapping_outcome(batch);
 	memset(batch->outcome, all, batch->npages);
 	if (all == DRM_FERRY_NOT_ATTEMPTED)
 		ret = run_engine(batch);
-	if (!ret && !batch->range->backend->tells_outcomes)
-		judge(batch);
-out_unlock:
+	if (!ret && !range->backend->tells_outcomes)
+		ferry_batch_judge(batch);
+	return ret;
+}
+
+static int migrate_batch(struct ferry_batch *batch, unsigned long start)
+{
+	struct mm_struct *mm = batch->mirror->mm;
+	int ret;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	batch->skipped = false;
+	ret = migrate_mapping(batch, start);
+	batch->contended = mmap_lock_is_contended(mm);
 	mmap_read_unlock(mm);
 	return ret;
+}
+
+/* With mmap_lock dropped: those who wait come first. */
+static void give_way(struct ferry_batch *batch)
+{
+	unsigned int tries;
+
+	if (!batch->contended) {
+		batch->most = min(batch->most + batch->most / 4, batch->room);
+		return;
+	}
+	batch->most = max(batch->most / 4, min(batch->room, FERRY_BATCH_SHORT));
+	for (tries = 0; tries < FERRY_WAY_TRIES; tries++) {
+		if (!mmap_lock_is_contended(batch->mirror->mm))
+			return;
+		usleep_range(FERRY_WAY_US, 2 * FERRY_WAY_US);
+	}
 }
 
 /* Pages with nothing to do, as struct drm_ferry_migrate defines them. */
@@ -297,19 +278,24 @@ static unsigned long count_already(const struct ferry_range *range,
 	unsigned long already = outcomes->pages[DRM_FERRY_ALREADY_THERE];
 
 	if (range->target == FERRY_TARGET_SYSTEM)
-		already += outcomes->pages[DRM_FERRY_HOLE] +
-			   outcomes->pages[DRM_FERRY_SWAPPED];
+		already += outcomes->pages[DRM_FERRY_SWAPPED];
+	if (range->target == FERRY_TARGET_SYSTEM || range->skip_holes)
+		already += outcomes->pages[DRM_FERRY_HOLE];
 	return already;
 }
 
-static void account(struct batch *batch)
+static void account(struct ferry_batch *batch)
 {
 	struct ferry_mirror_stats *stats = &batch->mirror->stats;
 	struct ferry_range *range = batch->range;
 	unsigned long moved, zeroed, already, failed;
 	struct ferry_outcomes outcomes;
 
-	ferry_outcomes_count(&outcomes, batch->outcome, batch->npages);
+	if (batch->skipped)
+		outcomes = (struct ferry_outcomes) {
+			.pages[DRM_FERRY_HOLE] = batch->npages };
+	else
+		ferry_outcomes_count(&outcomes, batch->outcome, batch->npages);
 	ferry_tally_add(&batch->mirror->tally, &batch->migrate, &outcomes);
 	ferry_tally_add(ferry_mirror_device_tally(batch->mirror->device), &batch->migrate,
 			&outcomes);
@@ -328,7 +314,25 @@ static void account(struct batch *batch)
 	atomic64_add(failed, &stats->failed);
 }
 
-static int migrate_next(struct batch *batch)
+/* 0, or -EFAULT. */
+static int tell_user(struct ferry_batch *batch, u8 __user *to)
+{
+	unsigned long done, n;
+
+	if (batch->skipped)
+		memset(batch->outcome, DRM_FERRY_HOLE, batch->room);
+	for (done = 0; done < batch->npages; done += n) {
+		n = min(batch->npages - done, batch->room);
+		if (copy_to_user(to + done, batch->outcome, n)) {
+			batch->untold = true;
+			return -EFAULT;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static int migrate_next(struct ferry_batch *batch)
 {
 	struct ferry_range *range = batch->range;
 	u64 first = range->done / PAGE_SIZE;
@@ -338,21 +342,18 @@ static int migrate_next(struct batch *batch)
 	if (ret)
 		return ret;
 	account(batch);
-	if (range->outcomes &&
-	    copy_to_user(range->outcomes + first, batch->outcome, batch->npages)) {
-		batch->untold = true;
-		return -EFAULT;
-	}
-	if (batch->full)
-		return -ENOSPC;
-	return 0;
+	if (range->outcomes)
+		ret = tell_user(batch, range->outcomes + first);
+	if (!ret && batch->full)
+		ret = -ENOSPC;
+	return ret;
 }
 
 /*
  * An error ends the call; it is told if it came first, or if what was done does
  * not make a success: nothing moved, or the caller cannot know what did.
  */
-static int final_status(const struct batch *batch, int ret)
+static int final_status(const struct ferry_batch *batch, int ret)
 {
 	const struct ferry_range *range = batch->range;
 
@@ -363,23 +364,54 @@ static int final_status(const struct batch *batch, int ret)
 	return range->done ? 0 : ret;
 }
 
+/* Never fails: where there is no memory the arrays are few. Returns what is to be freed. */
+static void *init_arrays(struct ferry_batch *batch, unsigned long npages)
+{
+	const size_t size = sizeof(*batch->src) + sizeof(*batch->dst) + sizeof(*batch->outcome);
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	unsigned long room = min(npages, FERRY_BATCH_PAGES);
+	unsigned long *arrays = NULL;
+
+	if (room > FERRY_BATCH_FEW)
+		arrays = kmalloc_array(room, size, gfp);
+	if (!arrays && room > FERRY_TABLE_PAGES) {
+		room = FERRY_TABLE_PAGES;
+		arrays = kmalloc_array(room, size, gfp);
+	}
+	if (arrays) {
+		batch->src = arrays;
+		batch->dst = arrays + room;
+		batch->outcome = (u8 *)(arrays + 2 * room);
+	} else {
+		room = FERRY_BATCH_FEW;
+		batch->src = batch->few_src;
+		batch->dst = batch->few_dst;
+		batch->outcome = batch->few_outcome;
+	}
+	batch->room = room;
+	batch->most = room;
+	return arrays;
+}
+
 /**
  * ferry_mirror_migrate() - move what can be moved
  * @mirror: entered
  * @range: checked with ferry_mirror_check(), page-aligned, counts zero
  *
- * Follows migrate_vma_setup() in what it takes and leaves.
+ * Follows migrate_vma_setup() in what it takes and leaves. No process is killed for
+ * memory on its behalf, but by core in a race (charge.c).
  *
  * Context: sleeps, takes mmap_lock.
  * Return: 0 with counts, also when the range ended early after some progress;
  * -EFAULT for an address that is not mapped or for @range->outcomes, -EINVAL for
  * a mapping that cannot migrate, -ENOSPC for a full device where nothing moved,
- * -ENOMEM, -EINTR.
+ * -ENOMEM for memory that cannot be plugged, -EINTR.
  */
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 {
+	struct ferry_batch batch = { .mirror = mirror, .range = range };
 	cycles_t start = ferry_stamp_begin();
-	struct batch *batch;
+	void *arrays;
 	int ret = 0;
 
 	if (range->outcomes &&
@@ -391,22 +423,17 @@ int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 		if (ret)
 			return ret;
 	}
-	batch = kvmalloc(sizeof(*batch), GFP_KERNEL_ACCOUNT);
-	if (!batch)
-		return -ENOMEM;
-	batch->mirror = mirror;
-	batch->range = range;
-	batch->untold = false;
-
+	arrays = init_arrays(&batch, (range->end - range->start) / PAGE_SIZE);
 	while (!ret && range->start + range->done < range->end) {
 		if (range->done && signal_pending(current))
 			break;
-		ret = migrate_next(batch);
+		ret = migrate_next(&batch);
+		give_way(&batch);
 		cond_resched();
 	}
 	range->ended_by = ret;
-	ret = final_status(batch, ret);
-	ferry_stamp_end(range->backend->stamp, way(batch), FERRY_STAMP_DRIVER, start);
-	kvfree(batch);
+	ret = final_status(&batch, ret);
+	ferry_stamp_end(range->backend->stamp, way(&batch), FERRY_STAMP_DRIVER, start);
+	kfree(arrays);
 	return ret;
 }

@@ -251,6 +251,31 @@ void ferry_snapshot_judge(struct ferry_page_state *state)
 	folio_put(folio);
 }
 
+/**
+ * ferry_snapshot_has_table() - does anything map an address
+ * @mm: its mmap_lock is held
+ * @addr: any
+ * @next: out: where the page table of @addr ends, or would end: of any level
+ *
+ * Return: false if there is no page table and no huge page.
+ */
+bool ferry_snapshot_has_table(struct mm_struct *mm, unsigned long addr,
+			      unsigned long *next)
+{
+	pud_t pud;
+
+	mmap_assert_locked(mm);
+
+	guard(rcu)();
+	pud = read_pud(mm, addr);
+	if (pud_none(pud)) {
+		*next = ALIGN_DOWN(addr, PUD_SIZE) + PUD_SIZE;
+		return false;
+	}
+	*next = ALIGN_DOWN(addr, PMD_SIZE) + PMD_SIZE;
+	return pud_leaf(pud) || !pmd_none(read_pmd(pud, addr));
+}
+
 static bool is_ksm(pte_t pte)
 {
 	return pte_present(pte) && !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&

@@ -266,7 +266,7 @@ int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 	int ret = 0;
 	size_t n;
 
-	bounce = kmalloc(FERRY_STEP_SIZE, GFP_KERNEL_ACCOUNT);
+	bounce = kmalloc(FERRY_STEP_SIZE, FERRY_GFP_CALL);
 	if (!bounce)
 		return -ENOMEM;
 	while (*done < len && !(*done && signal_pending(current))) {
@@ -300,7 +300,7 @@ int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 	int ret = 0;
 	size_t n;
 
-	bounce = kmalloc(FERRY_STEP_SIZE, GFP_KERNEL_ACCOUNT);
+	bounce = kmalloc(FERRY_STEP_SIZE, FERRY_GFP_CALL);
 	if (!bounce)
 		return -ENOMEM;
 	while (*done < len && !(*done && signal_pending(current))) {
@@ -334,7 +334,7 @@ int ferry_mirror_copy(struct ferry_mirror *mirror, unsigned long dst,
 	int ret = 0;
 	size_t n;
 
-	bounce = kmalloc(FERRY_STEP_SIZE, GFP_KERNEL_ACCOUNT);
+	bounce = kmalloc(FERRY_STEP_SIZE, FERRY_GFP_CALL);
 	if (!bounce)
 		return -ENOMEM;
 	for (; len && !ret; len -= n, src += n, dst += n) {

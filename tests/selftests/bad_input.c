@@ -94,7 +94,9 @@ SPOIL(core_per_call, backend = CORE; request->flush = DRM_FERRY_FLUSH_PER_CALL)
 SPOIL(core_auto, backend = CORE; request->flush = DRM_FERRY_FLUSH_AUTO)
 SPOIL(next_flush, flush = DRM_FERRY_FLUSH_AUTO + 1)
 SPOIL(unknown_flag, flags = 1u << 31)
+SPOIL(next_flag, flags = DRM_FERRY_MIGRATE_SKIP_HOLES << 1)
 SPOIL(fault_in, flags = DRM_FERRY_MIGRATE_FAULT_IN)
+SPOIL(fault_in_beside, flags = DRM_FERRY_MIGRATE_FAULT_IN | DRM_FERRY_MIGRATE_SKIP_HOLES)
 SPOIL(syncs, num_syncs = 1)
 SPOIL(stray_syncs, syncs = 0x1000)
 SPOIL(reserved, rsvd[3] = 1)
@@ -109,12 +111,14 @@ TEST_F(bad_input, migrate_fields)
 		{ unaligned_addr, -EINVAL }, { unaligned_len, -EINVAL },
 		{ unknown_target, -EINVAL }, { stray_id, -EINVAL },
 		{ unknown_backend, -EINVAL }, { unknown_flush, -EINVAL },
-		{ unknown_flag, -EINVAL }, { stray_syncs, -EINVAL },
+		{ unknown_flag, -EINVAL }, { next_flag, -EINVAL },
+		{ stray_syncs, -EINVAL },
 		{ reserved, -EINVAL }, { target_node, -EOPNOTSUPP },
 		{ target_other, -EOPNOTSUPP },
 		{ core_per_table, -EOPNOTSUPP }, { core_per_call, -EOPNOTSUPP },
 		{ core_auto, -EOPNOTSUPP }, { next_flush, -EINVAL },
-		{ fault_in, -EOPNOTSUPP }, { syncs, -EOPNOTSUPP },
+		{ fault_in, -EOPNOTSUPP }, { fault_in_beside, -EOPNOTSUPP },
+		{ syncs, -EOPNOTSUPP },
 		{ kernel_outcomes, -EFAULT },
 	};
 	size_t i;

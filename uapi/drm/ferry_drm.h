@@ -62,7 +62,7 @@ extern "C" {
 #endif
 
 /** DRM_FERRY_ABI_VERSION: raised when something is added. */
-#define DRM_FERRY_ABI_VERSION	2
+#define DRM_FERRY_ABI_VERSION	3
 
 /**
  * enum drm_ferry_outcome - what became of one page
@@ -150,6 +150,8 @@ enum drm_ferry_backend {
 #define DRM_FERRY_FEATURE_FAULT_AROUND	(1ull << 0)
 /** DRM_FERRY_FEATURE_FLUSH_AUTO: MIGRATE knows DRM_FERRY_FLUSH_AUTO */
 #define DRM_FERRY_FEATURE_FLUSH_AUTO	(1ull << 1)
+/** DRM_FERRY_FEATURE_SKIP_HOLES: MIGRATE knows DRM_FERRY_MIGRATE_SKIP_HOLES */
+#define DRM_FERRY_FEATURE_SKIP_HOLES	(1ull << 2)
 /** DRM_FERRY_FEATURE_QUOTA: STATS has quota and quota_left; DRM_FERRY_QUOTA is reported */
 #define DRM_FERRY_FEATURE_QUOTA		(1ull << 3)
 
@@ -214,6 +216,13 @@ enum drm_ferry_flush {
 
 /** DRM_FERRY_MIGRATE_FAULT_IN: swap in first what is swapped out; not built */
 #define DRM_FERRY_MIGRATE_FAULT_IN	(1u << 0)
+/**
+ * DRM_FERRY_MIGRATE_SKIP_HOLES: leave alone what holds no page, with the outcome
+ * DRM_FERRY_HOLE: holes, the kernel's zero page, and gaps between mappings, which do not
+ * end the call then. A range may be far larger than what is in it: what has no page
+ * table costs next to nothing. DRM_FERRY_FEATURE_SKIP_HOLES
+ */
+#define DRM_FERRY_MIGRATE_SKIP_HOLES	(1u << 1)
 
 /**
  * struct drm_ferry_migrate - move a range's pages to the device or home
@@ -230,19 +239,24 @@ enum drm_ferry_flush {
  *	each an enum drm_ferry_outcome; those of the first @done bytes are written
  * @done: out: bytes of the range that were dealt with; resume at @addr + @done
  * @moved: out: pages that moved or were zero-filled
- * @already: out: pages with nothing to do: there already or, on the way home,
- *	holes and swapped pages
+ * @already: out: pages with nothing to do: there already; holes, on the way home and with
+ *	DRM_FERRY_MIGRATE_SKIP_HOLES; swapped pages, on the way home
  * @failed: out: pages that are not where they were to go
  * @rsvd: zero
  *
  * The range may span mappings. Moving is best effort, page by page, as with the
  * kernel's migrate_vma_setup(): success with counts. The call ends early, with
- * success, at the first address that is not mapped or whose mapping cannot
- * migrate, when the device is full and when a signal arrives; the error is told
+ * success, at the first address that is not mapped (but for
+ * DRM_FERRY_MIGRATE_SKIP_HOLES) or whose mapping cannot migrate, when the device is full and when a signal arrives; the error is told
  * only if nothing was done before it, a full device only if nothing moved, an
  * @outcomes that cannot be written always.
  * To the device, holes in anonymous memory and zero pages become cleared device
- * pages; pages of a file stay (DRM_FERRY_FILE), their private copies move.
+ * pages, unless DRM_FERRY_MIGRATE_SKIP_HOLES is set; pages of a file stay
+ * (DRM_FERRY_FILE), their private copies move.
+ *
+ * No process is killed for want of memory: a hole that has no room below the limit of its
+ * memory cgroup stays, and so does a page that finds no memory in the system
+ * (DRM_FERRY_NO_MEMORY). With core there is a race in which mm kills all the same.
  *
  * Return: 0; -EINVAL, -EFAULT, -ENOSPC, -ENOMEM, -EINTR, -EOPNOTSUPP as in the
  * table above. The counts hold on failure too, but for -EINTR.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What became of each page of a batch, for an engine that does not report it: what moved
+ * is in its arrays, and why a page stayed is guessed from what is at its address now.
+ */
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/userfaultfd_k.h>
+
+#include <drm/ferry_drm.h>
+
+#include "batch.h"
+
+/**
+ * ferry_batch_note_moves() - read core's arrays
+ * @batch: after the engine's pages()
+ *
+ * What had a page on offer and kept its flag has moved.
+ */
+void ferry_batch_note_moves(struct ferry_batch *batch)
+{
+	unsigned long i;
+
+	for (i = 0; i < batch->npages; i++) {
+		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED || !batch->dst[i] ||
+		    !(batch->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		batch->outcome[i] = batch->src[i] & MIGRATE_PFN_VALID ?
+				    DRM_FERRY_MOVED : DRM_FERRY_ZERO_FILLED;
+	}
+}
+
+static u8 judge_to_device(struct ferry_batch *batch, const struct ferry_page_state *state)
+{
+	struct vm_area_struct *vma = batch->migrate.vma.vma;
+	u32 where = state->flags & DRM_FERRY_PAGE_WHERE_MASK;
+
+	if (where == DRM_FERRY_PAGE_THIS_DEVICE)
+		return DRM_FERRY_ALREADY_THERE;
+	if (where == DRM_FERRY_PAGE_OTHER_DEVICE)
+		return DRM_FERRY_FOREIGN_DEVICE;
+	if (where == DRM_FERRY_PAGE_NONE || state->flags & DRM_FERRY_PAGE_ZERO) {
+		if (!vma_is_anonymous(vma))
+			return DRM_FERRY_FILE;
+		if (state->outcome == DRM_FERRY_UFFD)
+			return DRM_FERRY_UFFD;
+		return userfaultfd_missing(vma) ? DRM_FERRY_UFFD : DRM_FERRY_NOT_MOVED;
+	}
+	return state->outcome;
+}
+
+static u8 judge_to_system(const struct ferry_page_state *state)
+{
+	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
+	case DRM_FERRY_PAGE_NONE:
+		return DRM_FERRY_HOLE;
+	case DRM_FERRY_PAGE_SYSTEM:
+		return DRM_FERRY_ALREADY_THERE;
+	case DRM_FERRY_PAGE_OTHER_DEVICE:
+		return DRM_FERRY_FOREIGN_DEVICE;
+	default:
+		return state->outcome;
+	}
+}
+
+/**
+ * ferry_batch_judge() - find out why pages did not move
+ * @batch: finalized; pages without an outcome get one
+ *
+ * Context: mmap_lock held, since before the engine's setup().
+ */
+void ferry_batch_judge(struct ferry_batch *batch)
+{
+	unsigned long addr = batch->migrate.vma.start, i;
+	struct ferry_page_state state;
+
+	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
+		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED)
+			continue;
+		state = ferry_snapshot_page(batch->mirror->device, batch->migrate.vma.vma, addr);
+		ferry_snapshot_judge(&state);
+		if (batch->range->target == FERRY_TARGET_DEVICE)
+			batch->outcome[i] = judge_to_device(batch, &state);
+		else
+			batch->outcome[i] = judge_to_system(&state);
+	}
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+/*
+ * At a memory cgroup's limit a migration leaves pages where they are, and nobody is
+ * killed: neither the caller nor another process of the group, however large that is.
+ *
+ * A child does the calls, in the group; another one only lies there and is what the OOM
+ * killer would choose. The test itself stays outside, for whatever it opens or reads
+ * would be charged too.
+ */
+#include "group.h"
+
+#define MEMORY (16 * MIB)
+#define VICTIM (24 * MIB)
+#define ROOM (4 * MIB)
+#define TABLE (2 * MIB)
+#define FAR 32
+#define SMALL (1 * MIB)
+
+/* What the child found. */
+struct found {
+	int ret;
+	struct drm_ferry_migrate call;
+	uint8_t outcomes[MEMORY / 4096];
+	struct drm_ferry_migrate far[FAR];
+	struct drm_ferry_migrate small[3];
+	int exec;
+	uint64_t intact;
+};
+
+FIXTURE(limit) {
+	struct ferry *watch;
+	struct found *found;
+	pid_t victim;
+	pid_t child;
+	int go[2];
+	int done[2];
+};
+
+FIXTURE_VARIANT(limit) {
+	uint32_t engine;
+};
+
+FIXTURE_VARIANT_ADD(limit, own) { .engine = OWN };
+FIXTURE_VARIANT_ADD(limit, core) { .engine = CORE };
+
+static int enter(pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return put(GROUP "/cgroup.procs", text);
+}
+
+static long charged(void)
+{
+	long value = -1;
+
+	return read_number(GROUP "/memory.current", &value) ? -1 : value;
+}
+
+static int limit(long bytes)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", bytes);
+	return put(GROUP "/memory.max", text);
+}
+
+static long event(const char *name)
+{
+	return counter(GROUP "/memory.events", name);
+}
+
+/* Nobody is killed for what the limit's own writing finds too much. */
+static int spare(pid_t pid, bool yes)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
+	return put(path, yes ? "-1000" : "0");
+}
+
+static void lie_there(int done)
+{
+	uint8_t *memory = _test_map(VICTIM);
+
+	child_check(memory != MAP_FAILED);
+	memset(memory, 1, VICTIM);
+	child_check(!tell(done));
+	close(done);
+	for (;;)
+		pause();
+}
+
+/* What an earlier test left there is being killed. 0 or -1. */
+static int make_group(void)
+{
+	double end = seconds() + 10;
+
+	while (mkdir(GROUP, 0700)) {
+		if (errno != EEXIST || seconds() > end)
+			return -1;
+		rmdir(GROUP);
+		usleep(10000);
+	}
+	return 0;
+}
+
+FIXTURE_SETUP(limit)
+{
+	self->watch = test_open(0);
+	self->found = mmap(NULL, sizeof(*self->found), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	ASSERT_NE(self->found, MAP_FAILED);
+	ASSERT_EQ(pipe(self->go), 0);
+	ASSERT_EQ(pipe(self->done), 0);
+	ASSERT_EQ(put(GROUPS "/cgroup.subtree_control", "+memory"), 0);
+	ASSERT_EQ(make_group(), 0);
+	ASSERT_EQ(put(GROUP "/memory.swap.max", "0"), 0);
+	self->victim = test_fork();
+	if (!self->victim) {
+		child_check(!enter(getpid()));
+		lie_there(self->done[1]);
+	}
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+}
+
+FIXTURE_TEARDOWN(limit)
+{
+	kill(self->victim, SIGKILL);
+	waitpid(self->victim, NULL, 0);
+	ferry_close(self->watch);
+	rmdir(GROUP);
+}
+
+/* Whatever calling the driver needs once is not charged to the group. */
+static struct ferry *open_warm(uint32_t engine)
+{
+	struct drm_ferry_migrate call = { .len = page_size(), .backend = engine };
+	uint8_t *page = _test_map(page_size());
+	struct ferry *ferry = NULL;
+
+	child_check(page != MAP_FAILED && !ferry_open_index(0, &ferry));
+	*page = 1;
+	call.addr = ptr(page);
+	child_check(!ferry_migrate_raw(ferry, &call, sizeof(call)) && call.moved == 1);
+	child_check(*(volatile uint8_t *)page == 1);
+	group_touch_stack();
+	return ferry;
+}
+
+static struct drm_ferry_migrate request(uint32_t engine, void *memory, size_t n,
+					uint32_t target)
+{
+	return (struct drm_ferry_migrate) {
+		.addr = ptr(memory), .len = n, .target = target, .backend = engine };
+}
+
+/*
+ * One call for more than there is room for; then one page each in many mappings, which
+ * need page tables and an anon_vma too.
+ */
+static void fill_holes(struct found *found, uint32_t engine, int go, int done)
+{
+	struct ferry *ferry = open_warm(engine);
+	uint8_t *memory = _test_map(MEMORY), *far;
+	int i;
+
+	far = mmap(NULL, 2 * FAR * TABLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	child_check(memory != MAP_FAILED && far != MAP_FAILED);
+	for (i = 0; i < FAR; i++)
+		child_check(!mprotect(far + 2 * i * TABLE, page_size(),
+				      PROT_READ | PROT_WRITE));
+	found->call = request(engine, memory, MEMORY, TO_DEVICE);
+	found->call.outcomes = ptr(found->outcomes);
+	child_check(!tell(done) && !wait_told(go));
+
+	found->ret = ferry_migrate_raw(ferry, &found->call, sizeof(found->call));
+	for (i = 0; i < FAR; i++) {
+		found->far[i] = request(engine, far + 2 * i * TABLE, page_size(), TO_DEVICE);
+		found->ret = found->ret ?: ferry_migrate_raw(ferry, &found->far[i], sizeof(found->far[i]));
+	}
+	child_check(!tell(done) && !wait_told(go));
+	_exit(0);
+}
+
+TEST_F_TIMEOUT(limit, holes_stay, 90)
+{
+	unsigned long npages = MEMORY / page_size(), far = 0;
+	long max;
+	int i;
+
+	self->child = test_fork();
+	if (!self->child)
+		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
+	/* Whoever is killed says so by what is left of the pipe: nothing. */
+	close(self->done[1]);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(enter(self->child), 0);
+	max = charged() + ROOM;
+	ASSERT_EQ(limit(max), 0);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+
+	ASSERT_EQ(event("oom"), 0);
+	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_GT(event("max"), 0);
+	ASSERT_EQ(self->found->ret, 0);
+	ASSERT_LE(charged(), max);
+	ASSERT_EQ(self->found->call.done, MEMORY);
+	ASSERT_EQ(self->found->call.moved + self->found->call.failed, npages);
+	/* Not everything, and most of what there was room for. */
+	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
+	ASSERT_LE(self->found->call.moved, ROOM / page_size());
+	ASSERT_EQ(count_outcome(self->found->outcomes, npages, DRM_FERRY_NO_MEMORY),
+		  self->found->call.failed);
+	for (i = 0; i < FAR; i++)
+		far += self->found->far[i].moved;
+	ASSERT_LT(far, FAR);
+	test_used(self->watch, self->found->call.moved + far);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	test_wait(self->child);
+	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
+}
+
+static int add(struct ferry *ferry, uint8_t *memory, size_t n)
+{
+	struct drm_ferry_exec_op op = {
+		.op = DRM_FERRY_OP_ADD, .addr = ptr(memory), .len = n };
+	struct drm_ferry_exec exec = { .ops = ptr(&op), .nops = 1, .stride = sizeof(op) };
+
+	return _test_ioctl(ferry, DRM_IOCTL_FERRY_EXEC, &exec);
+}
+
+/* All that may be asked for with more charged than is allowed. */
+static void go_below(struct found *found, uint32_t engine, int go, int done)
+{
+	struct ferry *ferry = open_warm(engine);
+	uint8_t *memory = _test_map(MEMORY), *holes = _test_map(SMALL);
+	int i, ret = 0;
+
+	child_check(memory != MAP_FAILED && holes != MAP_FAILED);
+	child_check(!tell(done) && !wait_told(go));
+	fill_pattern(memory, MEMORY, 1);
+	found->call = request(engine, memory, MEMORY, TO_DEVICE);
+	child_check(!ferry_migrate_raw(ferry, &found->call, sizeof(found->call)));
+	/* The device's page table is there; its entries may go. */
+	child_check(!add(ferry, memory, MEMORY));
+	found->small[0] = request(engine, memory, SMALL, TO_SYSTEM);
+	found->small[1] = request(engine, memory, SMALL, TO_DEVICE);
+	found->small[2] = request(engine, holes, SMALL, TO_DEVICE);
+	child_check(!tell(done) && !wait_told(go));
+
+	for (i = 0; i < 3; i++)
+		ret = ret ?: ferry_migrate_raw(ferry, &found->small[i], sizeof(found->small[i]));
+	found->ret = ret;
+	found->exec = add(ferry, memory, MEMORY);
+	found->intact = find_difference(memory, MEMORY, 1);
+	child_check(!tell(done) && !wait_told(go));
+	_exit(0);
+}
+
+/* Reclaim does not reach what is on the device: a limit may be lower than that. */
+TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
+{
+	unsigned long small = SMALL / page_size();
+	long oom;
+
+	self->child = test_fork();
+	if (!self->child)
+		go_below(self->found, variant->engine, self->go[0], self->done[1]);
+	/* Whoever is killed says so by what is left of the pipe: nothing. */
+	close(self->done[1]);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(enter(self->child), 0);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(self->found->call.moved, MEMORY / page_size());
+
+	ASSERT_EQ(spare(self->child, true) ?: spare(self->victim, true), 0);
+	ASSERT_EQ(limit(VICTIM + MEMORY / 2), 0);
+	ASSERT_EQ(spare(self->child, false) ?: spare(self->victim, false), 0);
+	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_GT(charged(), VICTIM + MEMORY / 2);
+	oom = event("oom");
+	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+
+	ASSERT_EQ(event("oom"), oom);
+	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_EQ(self->found->ret, 0);
+	/* What is charged already moves; what is not does not. */
+	ASSERT_EQ(self->found->small[0].moved, small);
+	ASSERT_EQ(self->found->small[1].moved, small);
+	ASSERT_EQ(self->found->small[2].failed, small);
+	ASSERT_EQ(self->found->exec, 0);
+	ASSERT_EQ(self->found->intact, MEMORY);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	test_wait(self->child);
+	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
+}
+
+TEST_HARNESS_MAIN
