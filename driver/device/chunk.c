@@ -40,18 +40,21 @@ static void free_backing(struct ferry_chunk *chunk)
 	kvfree(chunk->backing);
 }
 
+/* A chunk comes back for a MIGRATE, which is best effort: nobody is killed for it. */
+#define CHUNK_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
 /*
  * Of the chosen node or not at all: a test of placement that silently measures
  * another node is worse than one that does not start.
  */
 static int alloc_backing(struct ferry_chunk *chunk, int node)
 {
-	gfp_t gfp = GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL;
+	gfp_t gfp = CHUNK_GFP;
 	unsigned long i, nblocks = chunk->npages / FERRY_BLOCK_PAGES;
 
 	if (node != NUMA_NO_NODE)
 		gfp |= __GFP_THISNODE;
-	chunk->backing = kvcalloc(nblocks, sizeof(*chunk->backing), GFP_KERNEL);
+	chunk->backing = kvcalloc(nblocks, sizeof(*chunk->backing), CHUNK_GFP);
 	if (!chunk->backing)
 		return -ENOMEM;
 	for (i = 0; i < nblocks; i++) {
@@ -179,16 +182,16 @@ struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,
 	struct ferry_chunk *chunk;
 	int ret = -ENOMEM;
 
-	chunk = kzalloc(sizeof(*chunk), GFP_KERNEL);
+	chunk = kzalloc(sizeof(*chunk), CHUNK_GFP);
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	chunk->memory = memory;
 	chunk->npages = min(FERRY_CHUNK_PAGES, memory->npages - index * FERRY_CHUNK_PAGES);
 
-	chunk->pages = kvcalloc(chunk->npages, sizeof(*chunk->pages), GFP_KERNEL);
+	chunk->pages = kvcalloc(chunk->npages, sizeof(*chunk->pages), CHUNK_GFP);
 	if (!chunk->pages)
 		goto err_free_chunk;
-	chunk->used = bitmap_zalloc(chunk->npages, GFP_KERNEL);
+	chunk->used = bitmap_zalloc(chunk->npages, CHUNK_GFP);
 	if (!chunk->used)
 		goto err_free_pages;
 	if (memory->config.kind == FERRY_MEMORY_PRIVATE) {

@@ -72,8 +72,9 @@ static int parse_quota(const char *text, struct ferry_config *config)
 	unsigned int user = FERRY_WHOLE_QUOTA, file = FERRY_WHOLE_QUOTA, i;
 	int n = 2, end = 0;
 
+	/* Three digits at the most: a larger number would wrap. */
 	if (text)
-		n = sscanf(text, "%u%n,%u%n", &user, &end, &file, &end);
+		n = sscanf(text, "%3u%n,%3u%n", &user, &end, &file, &end);
 	if (n == 1)
 		file = user;
 	if (n < 1 || (text && text[end]) || !file || file > user || user > FERRY_WHOLE_QUOTA) {

@@ -46,6 +46,8 @@ static const struct config_case cases[] = {
 	  FERRY_DEFAULT_MEMORY },
 	{ "no quota", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "0" }, -EINVAL },
 	{ "quota too much", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "101" }, -EINVAL },
+	{ "quota that would wrap", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "4294967396" },
+	  -EINVAL },
 	{ "quota negative", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "-1" }, -EINVAL },
 	{ "quota trailing", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50%" }, -EINVAL },
 	{ "quota trailing comma", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50," }, -EINVAL },

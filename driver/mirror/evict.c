@@ -209,15 +209,21 @@ static unsigned long begin_run(struct eviction *eviction, unsigned long *pfn)
 					&eviction->cursor, FERRY_EVICT_PAGES, pfn);
 }
 
-static bool lock_mm(const struct eviction *eviction)
-{
-	return !eviction->mm || !mmap_read_lock_killable(eviction->mm);
-}
-
 static bool must_end(const struct eviction *eviction)
 {
 	return time_after(jiffies, eviction->deadline) ||
 	       (eviction->killable && fatal_signal_pending(current));
+}
+
+/* Whoever changes the address space is waited for, but not beyond the deadline. */
+static bool lock_mm(const struct eviction *eviction)
+{
+	while (eviction->mm && !mmap_read_trylock(eviction->mm)) {
+		if (must_end(eviction))
+			return false;
+		schedule_timeout_killable(1);
+	}
+	return true;
 }
 
 /* From the cursor on; false if it was to end before it had been through. */
