@@ -12,7 +12,26 @@
  * Sizes: the DRM core fills a short struct with zeroes and ignores the tail of a
  * long one. A tail that is not zero asks for something that this driver does not
  * know, so it is looked at before the core is called.
+ *
+ * What the core adds: its own ioctls are offered to each driver, and some of them rely
+ * on what only a driver with the feature has. Without DRIVER_GEM the core does not
+ * initialise the locks of PRIME (drm_file.prime.lock, drm_device.object_name_lock), but
+ * PRIME_FD_TO_HANDLE and PRIME_HANDLE_TO_FD take them: two threads of any user end in
+ * a NULL dereference. So this file has a list of what is let through, and not of what
+ * is known to be bad, which the next kernel makes longer:
+ *   VERSION     the core answers from ferry_driver
+ *   GET_CAP     the core answers; its "PRIME" is a constant, and is corrected here
+ * Any other ioctl that the core would do for a render client is -EOPNOTSUPP: GEM_CLOSE,
+ * PRIME, SYNCOBJ. What remains the core refuses itself, by its table, before a handler
+ * runs: -EACCES for what render clients may not do (libdrm takes another error of
+ * AUTH_MAGIC for "is master"), -EINVAL for what there is not. drm_ioctl_flags() tells
+ * the two kinds apart.
+ *
+ * 32-bit callers: the core's compat handlers run before its check of rights, and even
+ * of the type; GET_STATS and UPDATE_DRAW "succeed". VERSION alone needs its handler,
+ * for the pointers in its struct. All else goes the way of 64-bit callers.
  */
+#include <linux/nospec.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -121,6 +140,13 @@ static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 	ferry_show_tally(p, &mirror->tally);
 }
 
+static bool is_ours(unsigned int cmd)
+{
+	unsigned int nr = DRM_IOCTL_NR(cmd);
+
+	return nr >= DRM_COMMAND_BASE && nr < DRM_COMMAND_END;
+}
+
 /* Is what the caller's struct has more than ours all zero? */
 static int check_tail(unsigned int cmd, unsigned long arg)
 {
@@ -128,8 +154,9 @@ static int check_tail(unsigned int cmd, unsigned long arg)
 	size_t known, size = _IOC_SIZE(cmd);
 	int ret;
 
-	if (DRM_IOCTL_TYPE(cmd) != DRM_IOCTL_BASE || i >= ARRAY_SIZE(ferry_ioctls))
+	if (i >= ARRAY_SIZE(ferry_ioctls))
 		return 0;
+	i = array_index_nospec(i, ARRAY_SIZE(ferry_ioctls));
 	known = _IOC_SIZE(ferry_ioctls[i].cmd);
 	if (size <= known)
 		return 0;
@@ -139,21 +166,56 @@ static int check_tail(unsigned int cmd, unsigned long arg)
 	return ret ? 0 : -E2BIG;
 }
 
+/* Of the core's own: what a render client could do is refused but for these two. */
+static int check_core(unsigned int cmd)
+{
+	unsigned int nr = DRM_IOCTL_NR(cmd), flags;
+
+	if (nr == DRM_IOCTL_NR(DRM_IOCTL_VERSION) || nr == DRM_IOCTL_NR(DRM_IOCTL_GET_CAP))
+		return 0;
+	if (drm_ioctl_flags(nr, &flags) && flags & DRM_RENDER_ALLOW)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static int check_ioctl(unsigned int cmd, unsigned long arg)
+{
+	if (DRM_IOCTL_TYPE(cmd) != DRM_IOCTL_BASE)
+		return -ENOTTY;
+	return is_ours(cmd) ? check_tail(cmd, arg) : check_core(cmd);
+}
+
+/* The core says that each driver can do PRIME. */
+static int correct_cap(unsigned int cmd, unsigned long arg)
+{
+	struct drm_get_cap __user *user = (void __user *)arg;
+	u64 capability;
+
+	if (DRM_IOCTL_NR(cmd) != DRM_IOCTL_NR(DRM_IOCTL_GET_CAP) || !(cmd & IOC_OUT) ||
+	    _IOC_SIZE(cmd) < sizeof(*user))
+		return 0;
+	if (get_user(capability, &user->capability))
+		return -EFAULT;
+	return capability == DRM_CAP_PRIME ? put_user(0, &user->value) : 0;
+}
+
 static long ferry_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
-	int ret = check_tail(cmd, arg);
+	long ret;
 
-	return ret ?: drm_ioctl(filp, cmd, arg);
+	ret = check_ioctl(cmd, arg);
+	ret = ret ?: drm_ioctl(filp, cmd, arg);
+	return ret ?: correct_cap(cmd, arg);
 }
 
 #ifdef CONFIG_COMPAT
-/* Our structs are the same; the core's own are not. */
 static long ferry_compat_ioctl(struct file *filp, unsigned int cmd, unsigned long arg)
 {
 	arg = (unsigned long)compat_ptr(arg);
-	if (DRM_IOCTL_NR(cmd) >= DRM_COMMAND_BASE && DRM_IOCTL_NR(cmd) < DRM_COMMAND_END)
-		return ferry_ioctl(filp, cmd, arg);
-	return drm_compat_ioctl(filp, cmd, arg);
+	if (DRM_IOCTL_TYPE(cmd) == DRM_IOCTL_BASE &&
+	    DRM_IOCTL_NR(cmd) == DRM_IOCTL_NR(DRM_IOCTL_VERSION))
+		return drm_compat_ioctl(filp, cmd, arg);
+	return ferry_ioctl(filp, cmd, arg);
 }
 #endif
 
