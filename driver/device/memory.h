@@ -14,6 +14,7 @@
 #include <linux/workqueue.h>
 
 #include "config.h"
+#include "turns.h"
 
 struct ferry_chunk;
 
@@ -69,6 +70,7 @@ struct ferry_owner {
  * @ops: what the kernel calls for the pages of all chunks
  * @pgmap_owner: what migrate_vma and HMM know the device by
  * @claim: coherent: the whole range
+ * @turns: migrations that use it, and RELEASE
  * @user_quota: pages that one user's owners may hold together
  * @file_quota: pages that one owner may hold
  * @users_lock: guards @users; taken in any context, innermost
@@ -95,6 +97,7 @@ struct ferry_memory {
 	struct dev_pagemap_ops ops;
 	void *pgmap_owner;
 	struct resource *claim;
+	struct ferry_turns turns;
 
 	unsigned long user_quota;
 	unsigned long file_quota;

@@ -252,6 +252,7 @@ ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
 	spin_lock_init(&memory->lock);
+	ferry_turns_init(&memory->turns);
 	INIT_WORK(&memory->plug_work, run_plug_work);
 	init_waitqueue_head(&memory->plug_wait);
 	memory->config = *config;

@@ -56,6 +56,7 @@
 #include <linux/workqueue.h>
 
 #include "device/device.h"
+#include "device/turns.h"
 #include "migrate/anon_vma.h"
 #include "migrate/backend.h"
 #include "mirror.h"
@@ -407,9 +408,9 @@ void ferry_mirror_disown(struct ferry_mirror *mirror)
  *
  * Where the anon_vma helper is not built in only the caller's own pages can come.
  *
- * Context: sleeps.
- * Return: 0, or -EBUSY if pages could not come home, after a bounded number of tries;
- * the chunks that they are in stay.
+ * Context: sleeps; waits for its turn (turns.c), a bounded time.
+ * Return: 0; -EBUSY if pages could not come home, after a bounded number of tries (the
+ * chunks that they are in stay), or if others take the memory away all the time; -EINTR.
  */
 int ferry_mirror_release_device(struct ferry_mirror *mirror)
 {
@@ -421,8 +422,14 @@ int ferry_mirror_release_device(struct ferry_mirror *mirror)
 		.killable = true,
 		.deadline = jiffies + MAX_JIFFY_OFFSET,
 	};
+	int ret;
 
+	ret = ferry_turns_release_begin(&memory->turns);
+	if (ret)
+		return ret;
 	ferry_memory_unplug_begin(memory);
 	evict(mirror, &eviction, FERRY_RELEASE_PASSES);
-	return ferry_memory_unplug_end(memory);
+	ret = ferry_memory_unplug_end(memory);
+	ferry_turns_release_end(&memory->turns);
+	return ret;
 }

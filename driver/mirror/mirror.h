@@ -98,6 +98,7 @@ enum ferry_target {
  * @outcomes: NULL, or a byte for each page of the range
  * @need_read: a mapping that is not readable is -EINVAL
  * @skip_holes: what holds no page is left alone, mapped or not: DRM_FERRY_HOLE
+ * @uses: of range.c: no RELEASE takes the device's memory away
  * @done: out: bytes dealt with
  * @ended_by: out: the error that the call ended early with, also where it is not
  *	returned; 0: none
@@ -114,6 +115,7 @@ struct ferry_range {
 	u8 __user *outcomes;
 	bool need_read;
 	bool skip_holes;
+	bool uses;
 
 	u64 done;
 	int ended_by;

@@ -57,8 +57,9 @@
 
 #include <drm/ferry_drm.h>
 
-#include "device/device.h"
 #include "batch.h"
+#include "device/device.h"
+#include "device/turns.h"
 #include "migrate/backend.h"
 #include "mirror.h"
 
@@ -393,6 +394,54 @@ static void *init_arrays(struct ferry_batch *batch, unsigned long npages)
 	return arrays;
 }
 
+/* Before a RELEASE takes the memory away this call has had pages of it (turns.c). */
+static int begin_use(struct ferry_memory *memory, struct ferry_range *range)
+{
+	int ret;
+
+	ret = ferry_turns_use_begin(&memory->turns);
+	if (ret)
+		return ret;
+	/* Chunks that were taken away come back here, with no lock held. */
+	ret = ferry_memory_plug(memory);
+	if (ret)
+		ferry_turns_use_end(&memory->turns);
+	else
+		range->uses = true;
+	return ret;
+}
+
+static void end_use(struct ferry_memory *memory, struct ferry_range *range)
+{
+	if (range->uses)
+		ferry_turns_use_end(&memory->turns);
+	range->uses = false;
+}
+
+static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
+{
+	struct ferry_batch batch = { .mirror = mirror, .range = range };
+	cycles_t start = ferry_stamp_begin();
+	void *arrays;
+	int ret = 0;
+
+	arrays = init_arrays(&batch, (range->end - range->start) / PAGE_SIZE);
+	while (!ret && range->start + range->done < range->end) {
+		if (range->done && signal_pending(current))
+			break;
+		ret = migrate_next(&batch);
+		if (range->moved)
+			end_use(mirror->device->memory, range);
+		give_way(&batch);
+		cond_resched();
+	}
+	range->ended_by = ret;
+	ret = final_status(&batch, ret);
+	ferry_stamp_end(range->backend->stamp, way(&batch), FERRY_STAMP_DRIVER, start);
+	kfree(arrays);
+	return ret;
+}
+
 /**
  * ferry_mirror_migrate() - move what can be moved
  * @mirror: entered
@@ -409,31 +458,18 @@ static void *init_arrays(struct ferry_batch *batch, unsigned long npages)
  */
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 {
-	struct ferry_batch batch = { .mirror = mirror, .range = range };
-	cycles_t start = ferry_stamp_begin();
-	void *arrays;
-	int ret = 0;
+	struct ferry_memory *memory = mirror->device->memory;
+	int ret;
 
 	if (range->outcomes &&
 	    !access_ok(range->outcomes, (range->end - range->start) / PAGE_SIZE))
 		return -EFAULT;
-	/* Chunks that were taken away come back here, with no lock held. */
 	if (range->target == FERRY_TARGET_DEVICE) {
-		ret = ferry_memory_plug(mirror->device->memory);
+		ret = begin_use(memory, range);
 		if (ret)
 			return ret;
 	}
-	arrays = init_arrays(&batch, (range->end - range->start) / PAGE_SIZE);
-	while (!ret && range->start + range->done < range->end) {
-		if (range->done && signal_pending(current))
-			break;
-		ret = migrate_next(&batch);
-		give_way(&batch);
-		cond_resched();
-	}
-	range->ended_by = ret;
-	ret = final_status(&batch, ret);
-	ferry_stamp_end(range->backend->stamp, way(&batch), FERRY_STAMP_DRIVER, start);
-	kfree(arrays);
+	ret = migrate_range(mirror, range);
+	end_use(memory, range);
 	return ret;
 }

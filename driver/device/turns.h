@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FERRY_DEVICE_TURNS_H
+#define FERRY_DEVICE_TURNS_H
+
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+/**
+ * struct ferry_turns - who uses a device's memory, and who takes it away
+ * @wait: for both sides
+ * @lock: guards what follows
+ * @users: migrations to the device that have had no page yet
+ * @releasing: a RELEASE is under way
+ * @ended: when the last one ended, in jiffies
+ */
+struct ferry_turns {
+	wait_queue_head_t wait;
+	spinlock_t lock;	/* see above */
+	unsigned int users;
+	bool releasing;
+	unsigned long ended;
+};
+
+void ferry_turns_init(struct ferry_turns *turns);
+int ferry_turns_use_begin(struct ferry_turns *turns);
+void ferry_turns_use_end(struct ferry_turns *turns);
+int ferry_turns_release_begin(struct ferry_turns *turns);
+void ferry_turns_release_end(struct ferry_turns *turns);
+
+#endif
