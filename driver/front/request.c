@@ -10,6 +10,7 @@
  * copies it out after an error too, and -EINTR promises an unchanged one.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -183,7 +184,9 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 		.target = req->target == DRM_FERRY_TARGET_DEVICE ?
 			  FERRY_TARGET_DEVICE : FERRY_TARGET_SYSTEM,
 		.backend = backend,
-		.flush = ferry_backend_flush(backend, req->flush),
+		/* Sums are kept by strategy: not even a guess leaves the array. */
+		.flush = ferry_backend_flush(backend, array_index_nospec(req->flush,
+									 FERRY_NFLUSHES)),
 		.outcomes = u64_to_user_ptr(req->outcomes),
 		.skip_holes = req->flags & DRM_FERRY_MIGRATE_SKIP_HOLES,
 	};

@@ -10,6 +10,7 @@
 
 #include <linux/err.h>
 #include <linux/kernel.h>
+#include <linux/nospec.h>
 #include <linux/string.h>
 
 #include "backend.h"
@@ -242,6 +243,7 @@ const struct ferry_backend *ferry_backend_get(unsigned int id)
 		id = default_id;
 	if (id >= ARRAY_SIZE(backends))
 		return ERR_PTR(-EINVAL);
+	id = array_index_nospec(id, ARRAY_SIZE(backends));
 	return backends[id] ?: ERR_PTR(-EOPNOTSUPP);
 }
 
