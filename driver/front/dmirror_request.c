@@ -3,187 +3,33 @@
  * What a user of the test_hmm ABI asks for, translated: one function for each ioctl,
  * on a mirror. Nothing here knows of files; the mirror does the work.
  *
- * What is kept of the ABI beyond the structs: nothing is written back on an error;
- * READ, MIGRATE_TO_DEV and EXCLUSIVE return data for all pages or for none; a count
- * of faults is one of passes, each of which faults in all that is left; a file works
- * for the address space that opened it whoever calls; whatever is wrong with a
- * mapping that is to migrate is -EINVAL, and a page that did not get to the device
- * -ENOENT, a full device included.
+ * What is kept of the ABI beyond the structs: no count is written back on an error; a
+ * count of faults is one of passes, each of which faults in all that is left; whatever is
+ * wrong with a mapping that is to migrate is -EINVAL, and a page that did not get to the
+ * device -ENOENT, a full device included.
  *
- * What is not: a call that makes no progress for FERRY_DMIRROR_TRIES passes ends in
- * -EBUSY rather than never; RELEASE with a page that cannot come home is -EBUSY
- * rather than a wait without end; a page that the device has merely read, and that
- * did not migrate, is -ENOENT, where test_hmm returns its data. docs/compat.md has
- * the whole list.
- *
- * A buffer as large as the request is allocated, as test_hmm does, for data must be
- * whole before a byte is returned; it is charged to the caller.
+ * What is not: a file works for the address space that opened it, and no other (-EBADF, as
+ * at the render node): whoever is handed the file would read and write the opener's memory
+ * without a ptrace check. A call that makes no progress for FERRY_DMIRROR_TRIES passes ends
+ * in -EBUSY rather than never; RELEASE with a page that cannot come home is -EBUSY rather
+ * than a wait without end; a page that the device has merely read, and that did not
+ * migrate, is -ENOENT, where test_hmm returns its data. docs/compat.md has the whole list.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
-#include <linux/vmalloc.h>
 
 #include <drm/ferry_drm.h>
 
 #include "dmirror_abi.h"
+#include "dmirror_data.h"
 #include "dmirror_request.h"
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
-#include "mirror/page_table.h"
-
-/* Passes without progress: the address space changed under each. */
-#define FERRY_DMIRROR_TRIES		1000
-
-/* What one pass faults in; half of what the device's page table holds. */
-#define FERRY_DMIRROR_PASS_SIZE		(FERRY_MAX_WINDOWS / 2 * FERRY_WINDOW_SIZE)
 
 /* Bytes of SNAPSHOT that are made at a time. */
 #define FERRY_DMIRROR_LOOK_PAGES	128
-
-/* Data through the device --------------------------------------------------- */
-
-static u64 cmd_len(const struct ferry_dmirror_cmd *cmd)
-{
-	return cmd->npages << PAGE_SHIFT;
-}
-
-static void *alloc_bounce(const struct ferry_dmirror_cmd *cmd)
-{
-	return __vmalloc(cmd_len(cmd), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-}
-
-/**
- * struct transfer - what READ and WRITE differ in
- * @flags: for the access
- * @access: for the device faults
- * @fn: for each piece
- */
-struct transfer {
-	enum ferry_access_flags flags;
-	enum ferry_access access;
-	ferry_access_fn fn;
-};
-
-static const struct transfer read_transfer = {
-	.access = FERRY_READS,
-	.fn = ferry_access_copy_out,
-};
-
-static const struct transfer write_transfer = {
-	.flags = FERRY_ACCESS_WRITE,
-	.access = FERRY_WRITES,
-	.fn = ferry_access_copy_in,
-};
-
-/* One pass: what is mapped is accessed; what comes then is faulted in. */
-static int transfer_pass(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
-			 const struct transfer *transfer, void **bytes)
-{
-	u64 at = cmd->cpages << PAGE_SHIFT, done;
-	int ret;
-
-	ret = ferry_mirror_access_mapped(mirror, cmd->addr + at, cmd_len(cmd) - at,
-					 transfer->flags, transfer->fn, bytes, &done);
-	cmd->cpages += done >> PAGE_SHIFT;
-	if (ret != -ENOENT)
-		return ret;
-
-	at += done;
-	ret = ferry_mirror_map(mirror, cmd->addr + at,
-			       min_t(u64, cmd_len(cmd) - at, FERRY_DMIRROR_PASS_SIZE),
-			       transfer->access);
-	if (ret)
-		return ret;
-	cmd->faults++;
-	return -ENOENT;
-}
-
-static int transfer_all(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
-			const struct transfer *transfer, void *bytes)
-{
-	int tries, ret = -ENOENT;
-	u64 before;
-
-	for (tries = 0; ret == -ENOENT; tries++) {
-		if (tries == FERRY_DMIRROR_TRIES)
-			return -EBUSY;
-		before = cmd->cpages;
-		ret = transfer_pass(mirror, cmd, transfer, &bytes);
-		if (cmd->cpages != before)
-			tries = 0;
-	}
-	return ret;
-}
-
-static int return_data(const struct ferry_dmirror_cmd *cmd, const void *bounce)
-{
-	if (copy_to_user(u64_to_user_ptr(cmd->ptr), bounce, cmd_len(cmd)))
-		return -EFAULT;
-	return 0;
-}
-
-static int do_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
-{
-	void *bounce = alloc_bounce(cmd);
-	int ret;
-
-	if (!bounce)
-		return -ENOMEM;
-	ret = transfer_all(mirror, cmd, &read_transfer, bounce);
-	ret = ret ?: return_data(cmd, bounce);
-	vfree(bounce);
-	return ret;
-}
-
-static int do_write(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
-{
-	void *bounce = alloc_bounce(cmd);
-	int ret = 0;
-
-	if (!bounce)
-		return -ENOMEM;
-	if (copy_from_user(bounce, u64_to_user_ptr(cmd->ptr), cmd_len(cmd)))
-		ret = -EFAULT;
-	ret = ret ?: transfer_all(mirror, cmd, &write_transfer, bounce);
-	vfree(bounce);
-	return ret;
-}
-
-/* What the device has, without a fault: -ENOENT if that is not all. */
-static int collect(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
-		   bool look, void *bytes)
-{
-	u64 at, n, done;
-	int ret = 0;
-
-	for (at = 0; at < cmd_len(cmd) && !ret; at += n) {
-		n = min_t(u64, cmd_len(cmd) - at, FERRY_DMIRROR_PASS_SIZE);
-		if (look)
-			ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_LOOKS);
-		ret = ret ?: ferry_mirror_access_mapped(mirror, cmd->addr + at, n, 0,
-							ferry_access_copy_out, &bytes,
-							&done);
-	}
-	if (!ret)
-		cmd->cpages = cmd->npages;
-	return ret;
-}
-
-static int return_collected(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
-			    bool look)
-{
-	void *bounce = alloc_bounce(cmd);
-	int ret;
-
-	if (!bounce)
-		return -ENOMEM;
-	ret = collect(mirror, cmd, look, bounce);
-	ret = ret ?: return_data(cmd, bounce);
-	vfree(bounce);
-	return ret;
-}
 
 /* Migration ----------------------------------------------------------------- */
 
@@ -199,12 +45,12 @@ static int migrate(struct ferry_mirror *mirror, const struct ferry_dmirror_cmd *
 	u64 done;
 	int ret;
 
-	for (*moved = 0, done = 0; done < cmd_len(cmd); done += range.done) {
+	for (*moved = 0, done = 0; done < ferry_dmirror_len(cmd); done += range.done) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		range = (struct ferry_range) {
 			.start = cmd->addr + done,
-			.end = cmd->addr + cmd_len(cmd),
+			.end = cmd->addr + ferry_dmirror_len(cmd),
 			.target = target,
 			.backend = backend,
 			.flush = ferry_backend_flush(backend, FERRY_FLUSH_DEFAULT),
@@ -237,7 +83,7 @@ static int do_migrate_to_dev(struct ferry_mirror *mirror, struct ferry_dmirror_c
 	int ret;
 
 	ret = migrate_status(migrate(mirror, cmd, FERRY_TARGET_DEVICE, &moved));
-	return ret ?: return_collected(mirror, cmd, true);
+	return ret ?: ferry_dmirror_return_resident(mirror, cmd);
 }
 
 static int do_migrate_to_sys(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
@@ -353,15 +199,15 @@ static int do_exclusive(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *c
 {
 	int ret;
 
-	ret = ferry_mirror_check(mirror, cmd->addr, cmd_len(cmd));
-	ret = ret ?: ferry_mirror_make_exclusive(mirror, cmd->addr, cmd_len(cmd));
+	ret = ferry_mirror_check(mirror, cmd->addr, ferry_dmirror_len(cmd));
+	ret = ret ?: ferry_mirror_make_exclusive(mirror, cmd->addr, ferry_dmirror_len(cmd));
 	ret = exclusive_status(ret);
-	return ret ?: return_collected(mirror, cmd, false);
+	return ret ?: ferry_dmirror_return_exclusive(mirror, cmd);
 }
 
 static int do_check_exclusive(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
 {
-	return ferry_mirror_is_exclusive(mirror, cmd->addr, cmd_len(cmd)) ? -EPERM : 0;
+	return ferry_mirror_is_exclusive(mirror, cmd->addr, ferry_dmirror_len(cmd)) ? -EPERM : 0;
 }
 
 static int do_release(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
@@ -376,7 +222,7 @@ static int do_release(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd
  * @number: FERRY_DMIRROR_*
  * @fn: does it; cpages and faults are 0 before
  * @unusable: the error where the address space has ended, or the range leaves it; 0:
- *	@fn does not need the address space
+ *	@fn does not need the address space, and is done where it has ended
  * @any_range: @fn deals with a range that leaves user space
  */
 struct op {
@@ -387,8 +233,8 @@ struct op {
 };
 
 static const struct op ops[] = {
-	{ FERRY_DMIRROR_READ, do_read, -EFAULT },
-	{ FERRY_DMIRROR_WRITE, do_write, -EFAULT },
+	{ FERRY_DMIRROR_READ, ferry_dmirror_read, -EFAULT },
+	{ FERRY_DMIRROR_WRITE, ferry_dmirror_write, -EFAULT },
 	{ FERRY_DMIRROR_MIGRATE_TO_DEV, do_migrate_to_dev, -EINVAL },
 	{ FERRY_DMIRROR_MIGRATE_TO_SYS, do_migrate_to_sys, -EINVAL },
 	{ FERRY_DMIRROR_SNAPSHOT, do_snapshot, -EINVAL, true },
@@ -412,12 +258,14 @@ static int run_op(struct ferry_mirror *mirror, const struct op *op,
 {
 	int ret;
 
-	if (!op->any_range && ferry_mirror_check(mirror, cmd->addr, cmd_len(cmd)))
+	if (!op->any_range && ferry_mirror_check(mirror, cmd->addr, ferry_dmirror_len(cmd)))
 		return op->unusable;
-	if (!op->unusable)
-		return op->fn(mirror, cmd);
-	if (ferry_mirror_enter(mirror))
-		return op->unusable;
+	ret = ferry_mirror_enter_own(mirror);
+	if (ret == -EBADF)
+		return ret;
+	/* Nobody's memory is seen where there is none. */
+	if (ret)
+		return op->unusable ?: op->fn(mirror, cmd);
 	ret = op->fn(mirror, cmd);
 	ferry_mirror_leave(mirror);
 	return ret;
@@ -439,7 +287,7 @@ static bool is_bad_range(const struct ferry_dmirror_cmd *cmd)
  * @number: FERRY_DMIRROR_*, not yet checked
  * @cmd: its argument, in kernel memory; the results are good where 0 is returned
  *
- * Return: 0 or -errno, as lib/test_hmm.c.
+ * Return: 0 or -errno, as lib/test_hmm.c; -EBADF for a caller of another address space.
  */
 int ferry_dmirror_request(struct ferry_mirror *mirror, unsigned int number,
 			  struct ferry_dmirror_cmd *cmd)

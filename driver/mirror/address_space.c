@@ -6,9 +6,9 @@
  * The mirror holds the mm's struct (mmgrab) and not its users: a device must not
  * keep a dead process's memory. So each entry from outside takes a user reference
  * first (enter/leave), and that fails once the process is gone. An open file may
- * travel, by fork() or over a socket; another mm gets -EBADF from the render node,
- * for an address means nothing there. The test_hmm door asks for no more than that
- * the mm is alive (ferry_mirror_enter()), as test_hmm does.
+ * travel, by fork() or over a socket; another mm gets -EBADF from both nodes: an
+ * address means nothing there, and reading the opener's memory would take the right to
+ * ptrace the opener.
  *
  * Lock order, outermost first: mmap_lock (read), page
  * locks (trylock only), window->lock (taken by the notifier, so nothing is
@@ -92,18 +92,6 @@ void ferry_mirror_destroy(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_mirror_enter() - begin to use the address space, from whichever
- * @mirror: of the file that was called
- *
- * Return: 0, to be followed by ferry_mirror_leave(); -ESRCH when the address
- * space has ended.
- */
-int ferry_mirror_enter(struct ferry_mirror *mirror)
-{
-	return mmget_not_zero(mirror->mm) ? 0 : -ESRCH;
-}
-
-/**
  * ferry_mirror_enter_own() - begin to use the address space that one lives in
  * @mirror: of the file that was called
  *
@@ -112,10 +100,8 @@ int ferry_mirror_enter(struct ferry_mirror *mirror)
  */
 int ferry_mirror_enter_own(struct ferry_mirror *mirror)
 {
-	int ret = ferry_mirror_enter(mirror);
-
-	if (ret)
-		return ret;
+	if (!mmget_not_zero(mirror->mm))
+		return -ESRCH;
 	if (current->mm != mirror->mm) {
 		mmput(mirror->mm);
 		return -EBADF;

@@ -436,6 +436,8 @@ int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 	int ret = 0, missing = 0;
 
 	for (; addr < end && !ret; addr = next) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		next = min(end, ALIGN_DOWN(addr, FERRY_WINDOW_SIZE) + FERRY_WINDOW_SIZE);
 		window = ferry_window_get(mirror, addr);
 		if (IS_ERR(window))

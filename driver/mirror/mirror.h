@@ -77,7 +77,6 @@ enum ferry_mirror_flags {
 struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
 					 enum ferry_mirror_flags flags);
 void ferry_mirror_destroy(struct ferry_mirror *mirror);
-int ferry_mirror_enter(struct ferry_mirror *mirror);
 int ferry_mirror_enter_own(struct ferry_mirror *mirror);
 void ferry_mirror_leave(struct ferry_mirror *mirror);
 int ferry_mirror_check(const struct ferry_mirror *mirror, u64 addr, u64 len);

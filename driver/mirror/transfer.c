@@ -58,7 +58,7 @@ static void access_window(struct ferry_window *window, unsigned long addr, size_
 
 	lockdep_assert_held(&window->lock);
 
-	for (; n; n -= piece, addr += piece, i++) {
+	for (; fn && n; n -= piece, addr += piece, i++) {
 		piece = min(n, PAGE_SIZE - offset_in_page(addr));
 		access_page(window->entries[i], offset_in_page(addr), piece, write,
 			    fn, arg);
@@ -161,7 +161,8 @@ static size_t access_mapped(struct ferry_window *window, unsigned long addr, siz
  * @addr: first byte
  * @len: bytes, checked with ferry_mirror_check()
  * @flags: FERRY_ACCESS_WRITE if @fn writes
- * @fn: called for each piece within a page; must not sleep or allocate
+ * @fn: called for each piece within a page; must not sleep or allocate; NULL: the
+ *	device only looks whether it could
  * @arg: for @fn
  * @done: out: bytes touched
  *

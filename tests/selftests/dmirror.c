@@ -172,22 +172,32 @@ TEST_F(dmirror, capacity)
 	munmap(data, more);
 }
 
-/* A forked child calls with the parent's file: it works on the parent's memory. */
+/* A forked child calls with the parent's file, and has one of its own. */
 TEST_F(dmirror, file_is_of_the_opener)
 {
 	struct hmm_dmirror_cmd cmd;
+	unsigned int request;
 	pid_t pid;
+	int own;
 
+	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
 	pid = test_fork();
 	if (!pid) {
-		fill_pattern(self->memory, self->n, 2);
-		child_check(!_test_cmd(self->fd, HMM_DMIRROR_READ, self->memory, self->data,
-				       PAGES, &cmd));
+		fill_pattern(self->data, self->n, 2);
+		for (request = 0; request < 8; request++)
+			child_check(_test_cmd(self->fd,
+					      _IOWR('H', request, struct hmm_dmirror_cmd),
+					      self->memory, self->data, PAGES, &cmd) == -EBADF);
+		child_check(find_difference(self->data, self->n, 2) == self->n);
+		own = _test_dmirror_open("hmm_dmirror", variant->number);
+		child_check(!_test_cmd(own, HMM_DMIRROR_READ, self->memory, self->data, PAGES,
+				       &cmd));
 		child_check(find_difference(self->data, self->n, 1) == self->n);
-		child_check(find_difference(self->memory, self->n, 2) == self->n);
 		_exit(0);
 	}
 	test_wait(pid);
+	test_used(self->ferry, PAGES);
+	test_pattern(self->memory, self->n, 1);
 }
 
 /* Pieces of physical address space that Ferry has: claims and private chunks. */

@@ -79,24 +79,6 @@ static void hugetlb_pages(struct twin *twin)
 	twin->memory = small;
 }
 
-/* A child with its parent's file reads its parent's memory. */
-static void inherited_file(struct twin *twin)
-{
-	pid_t pid;
-
-	fill(twin);
-	pid = _test_fork();
-	if (!pid) {
-		fill_pattern(twin->memory, page(PAGES), 7);
-		ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-		fill_pattern(twin->data, page(PAGES), 8);
-		ask(twin, HMM_DMIRROR_WRITE, 0, 2);
-		_exit(0);
-	}
-	waitpid(pid, NULL, 0);
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
-}
-
 union fd_message {
 	struct cmsghdr header;
 	char bytes[CMSG_SPACE(sizeof(int))];
@@ -185,11 +167,6 @@ TEST(twin_huge_pages)
 TEST(twin_hugetlb_pages)
 {
 	compare(_metadata, hugetlb_pages);
-}
-
-TEST(twin_inherited_file)
-{
-	compare(_metadata, inherited_file);
 }
 
 TEST(twin_opener_is_gone)

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The calls of the test_hmm ABI that move data, for dmirror_request.c.
+ *
+ * Data goes through a bounce buffer of one step (FERRY_DMIRROR_STEP_SIZE). test_hmm has
+ * one as large as the request, which a caller may choose: kernel memory that no process
+ * is seen to have, so that the OOM killer takes another one, and loops that look at no
+ * signal. A step ends early for a process that is being killed, and lets others run.
+ *
+ * READ, MIGRATE_TO_DEV and EXCLUSIVE return data for all pages or for none, as in test_hmm,
+ * as far as that shows beforehand: before the first byte is copied the whole range was
+ * found accessible. What goes away between that look and its step ends the call in the
+ * middle: with the same error, and with a part of the data copied. WRITE is as test_hmm's:
+ * what is mapped is written, up to the first page that is not, and a fault is for all that
+ * is left; before the first byte its data was found readable to the end.
+ *
+ * If the buffer overlaps the range, the steps go from the end that keeps memmove()'s
+ * result; a WRITE that goes backwards looks at the whole range first.
+ */
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "dmirror_abi.h"
+#include "dmirror_data.h"
+#include "mirror/mirror.h"
+#include "mirror/page_table.h"
+
+/* Passes without progress: the address space changed under each. */
+#define FERRY_DMIRROR_TRIES		1000
+
+/* What one pass faults in; half of what the device's page table holds. */
+#define FERRY_DMIRROR_PASS_SIZE		(FERRY_MAX_WINDOWS / 2 * FERRY_WINDOW_SIZE)
+
+/* What is copied at a time. */
+#define FERRY_DMIRROR_STEP_SIZE		SZ_64K
+
+/**
+ * struct bounce - where the data of one step is in between
+ * @bytes: the buffer
+ * @size: its, whole pages
+ */
+struct bounce {
+	void *bytes;
+	size_t size;
+};
+
+/*
+ * Not worth the OOM killer: a buffer of a page will do. The first allocation is of an
+ * order for which the OOM killer is not called, the second says that it must not be.
+ */
+static int alloc_bounce(struct bounce *bounce)
+{
+	bounce->size = FERRY_DMIRROR_STEP_SIZE;
+	bounce->bytes = kmalloc(bounce->size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+				__GFP_NORETRY);
+	if (bounce->bytes)
+		return 0;
+	bounce->size = PAGE_SIZE;
+	bounce->bytes = kmalloc(bounce->size, GFP_KERNEL_ACCOUNT | __GFP_NOWARN |
+				__GFP_RETRY_MAYFAIL);
+	return bounce->bytes ? 0 : -ENOMEM;
+}
+
+/**
+ * struct transfer - what the calls that move data differ in
+ * @access: for the device faults
+ * @writes: the device writes
+ * @tries: passes without progress that may fault, before the call ends
+ * @stuck: what it ends in
+ */
+struct transfer {
+	enum ferry_access access;
+	bool writes;
+	int tries;
+	int stuck;
+};
+
+static const struct transfer read_transfer = {
+	.access = FERRY_READS,
+	.tries = FERRY_DMIRROR_TRIES,
+	.stuck = -EBUSY,
+};
+
+static const struct transfer write_transfer = {
+	.access = FERRY_WRITES,
+	.writes = true,
+	.tries = FERRY_DMIRROR_TRIES,
+	.stuck = -EBUSY,
+};
+
+/* What is on the device, without a fault: its page table may have lost it. */
+static const struct transfer look_transfer = {
+	.access = FERRY_LOOKS,
+	.tries = 1,
+	.stuck = -ENOENT,
+};
+
+/* What its page table has and nothing else: a fault would end exclusive access. */
+static const struct transfer exclusive_transfer = {
+	.stuck = -ENOENT,
+};
+
+/**
+ * struct part - a part of a range that is accessed
+ * @mirror: entered
+ * @transfer: how
+ * @addr: first byte that is left
+ * @len: bytes that are left
+ * @ahead: bytes behind those that a fault is for as well
+ * @faults: passes that faulted
+ * @bytes: where the data goes to or comes from; NULL: only to look
+ */
+struct part {
+	struct ferry_mirror *mirror;
+	const struct transfer *transfer;
+	u64 addr;
+	u64 len;
+	u64 ahead;
+	u64 faults;
+	void *bytes;
+};
+
+static ferry_access_fn access_fn(const struct part *part)
+{
+	if (!part->bytes)
+		return NULL;
+	return part->transfer->writes ? ferry_access_copy_in : ferry_access_copy_out;
+}
+
+static void advance(struct part *part, u64 n)
+{
+	part->addr += n;
+	part->len -= n;
+}
+
+/* One pass: what is mapped is accessed; what comes then is faulted in. */
+static int access_pass(struct part *part, bool fault)
+{
+	enum ferry_access access = part->transfer->access;
+	u64 done;
+	int ret;
+
+	ret = ferry_mirror_access_mapped(part->mirror, part->addr, part->len,
+					 part->transfer->writes ? FERRY_ACCESS_WRITE : 0,
+					 access_fn(part), &part->bytes, &done);
+	advance(part, done);
+	if (ret != -ENOENT || !fault)
+		return ret;
+	ret = ferry_mirror_map(part->mirror, part->addr,
+			       min_t(u64, part->len + part->ahead, FERRY_DMIRROR_PASS_SIZE),
+			       access);
+	if (ret)
+		return ret;
+	part->faults += access != FERRY_LOOKS;
+	return -ENOENT;
+}
+
+static int access_part(struct part *part)
+{
+	int tries = 0, ret;
+	u64 before;
+
+	do {
+		before = part->len;
+		ret = access_pass(part, tries < part->transfer->tries);
+		tries = part->len != before ? 0 : tries + 1;
+	} while (ret == -ENOENT && tries <= part->transfer->tries);
+	return ret == -ENOENT ? part->transfer->stuck : ret;
+}
+
+static int copy_step(struct ferry_dmirror_cmd *cmd, struct part *part,
+		     const struct bounce *bounce, u64 at)
+{
+	void __user *user = u64_to_user_ptr(cmd->ptr + at);
+	size_t n = part->len;
+	int ret;
+
+	if (part->transfer->writes && copy_from_user(bounce->bytes, user, n))
+		return -EFAULT;
+	ret = access_part(part);
+	if (ret)
+		return ret;
+	if (!part->transfer->writes && copy_to_user(user, bounce->bytes, n))
+		return -EFAULT;
+	return 0;
+}
+
+/* What is written begins within what is read: from the last step to the first. */
+static bool goes_backwards(const struct ferry_dmirror_cmd *cmd,
+			   const struct transfer *transfer)
+{
+	u64 ahead = transfer->writes ? cmd->addr - cmd->ptr : cmd->ptr - cmd->addr;
+
+	return ahead < ferry_dmirror_len(cmd);
+}
+
+/* Where nobody has looked before, a fault is for all that is left. */
+static int copy_steps(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
+		      const struct transfer *transfer, const struct bounce *bounce)
+{
+	bool backwards = goes_backwards(cmd, transfer);
+	bool looked = !transfer->writes || backwards;
+	u64 done, at, n;
+	int ret = 0;
+
+	for (done = 0; done < ferry_dmirror_len(cmd) && !ret; done += n) {
+		n = min_t(u64, ferry_dmirror_len(cmd) - done, bounce->size);
+		at = backwards ? ferry_dmirror_len(cmd) - done - n : done;
+		struct part part = {
+			.mirror = mirror,
+			.transfer = transfer,
+			.addr = cmd->addr + at,
+			.len = n,
+			.ahead = looked ? 0 : ferry_dmirror_len(cmd) - done - n,
+			.bytes = bounce->bytes,
+		};
+
+		ret = copy_step(cmd, &part, bounce, at);
+		cmd->faults += part.faults;
+		cond_resched();
+	}
+	if (!ret)
+		cmd->cpages = cmd->npages;
+	return ret;
+}
+
+static int copy_all(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
+		    const struct transfer *transfer)
+{
+	struct bounce bounce;
+	int ret;
+
+	if (!access_ok(u64_to_user_ptr(cmd->ptr), ferry_dmirror_len(cmd)))
+		return -EFAULT;
+	ret = alloc_bounce(&bounce);
+	if (ret)
+		return ret;
+	ret = copy_steps(mirror, cmd, transfer, &bounce);
+	kfree(bounce.bytes);
+	return ret;
+}
+
+static int find_accessible(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
+			   const struct transfer *transfer)
+{
+	struct part part = {
+		.mirror = mirror,
+		.transfer = transfer,
+		.addr = cmd->addr,
+		.len = ferry_dmirror_len(cmd),
+	};
+	int ret;
+
+	ret = access_part(&part);
+	cmd->faults += part.faults;
+	return ret;
+}
+
+/* Nothing is written if the caller's buffer cannot be read to its end. */
+static int find_readable(const struct ferry_dmirror_cmd *cmd)
+{
+	u64 at, n;
+
+	for (at = 0; at < ferry_dmirror_len(cmd); at += n) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		n = min_t(u64, ferry_dmirror_len(cmd) - at, FERRY_DMIRROR_STEP_SIZE);
+		if (fault_in_readable(u64_to_user_ptr(cmd->ptr + at), n))
+			return -EFAULT;
+		cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * ferry_dmirror_read() - READ
+ * @mirror: entered
+ * @cmd: checked; filled
+ *
+ * Return: 0; -EFAULT for the buffer or the range, -EPERM, -ENOMEM; -EBUSY without
+ * progress, -EINTR for a process that is being killed.
+ */
+int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
+{
+	return find_accessible(mirror, cmd, &read_transfer) ?:
+	       copy_all(mirror, cmd, &read_transfer);
+}
+
+/**
+ * ferry_dmirror_write() - WRITE
+ * @mirror: entered
+ * @cmd: checked; filled
+ *
+ * Return: as ferry_dmirror_read().
+ */
+int ferry_dmirror_write(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
+{
+	int ret;
+
+	ret = find_readable(cmd);
+	if (!ret && goes_backwards(cmd, &write_transfer))
+		ret = find_accessible(mirror, cmd, &write_transfer);
+	return ret ?: copy_all(mirror, cmd, &write_transfer);
+}
+
+/**
+ * ferry_dmirror_return_resident() - return the data of a range that is on the device
+ * @mirror: entered
+ * @cmd: checked; filled
+ *
+ * Return: 0; -ENOENT if a page is not on the device; else as ferry_dmirror_read().
+ */
+int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
+				  struct ferry_dmirror_cmd *cmd)
+{
+	u64 at, n;
+	int ret;
+
+	/* An entry alone may be of a page that the device merely read. */
+	for (at = 0; at < ferry_dmirror_len(cmd); at += n) {
+		n = min_t(u64, ferry_dmirror_len(cmd) - at, FERRY_DMIRROR_PASS_SIZE);
+		ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_LOOKS);
+		if (ret)
+			return ret;
+	}
+	return copy_all(mirror, cmd, &look_transfer);
+}
+
+/**
+ * ferry_dmirror_return_exclusive() - return the data of a range of exclusive access
+ * @mirror: entered
+ * @cmd: checked; filled
+ *
+ * Return: 0; -ENOENT if a page is no longer exclusive; else as ferry_dmirror_read().
+ */
+int ferry_dmirror_return_exclusive(struct ferry_mirror *mirror,
+				   struct ferry_dmirror_cmd *cmd)
+{
+	return find_accessible(mirror, cmd, &exclusive_transfer) ?:
+	       copy_all(mirror, cmd, &exclusive_transfer);
+}
