@@ -179,10 +179,24 @@ static void dump_contents(void)
 	}
 }
 
+/*
+ * Some backends need the thread's buffer for a step and some do not; after a fork that is
+ * a copy or none. So that the group is charged for the same with each, it is touched.
+ */
+static void touch_buffer(void)
+{
+	volatile uint64_t *words = buffer;
+	size_t i;
+
+	for (i = 0; i < AREA_PAGES * PAGE_WORDS; i += PAGE_WORDS)
+		words[i] = 0;
+}
+
 static long run_step(int number)
 {
 	const struct step *step = &program->steps[number];
 
+	touch_buffer();
 	return ops[step->op].run(page_at(step->page), step->n, step->arg);
 }
 
@@ -193,8 +207,6 @@ static void *run_thread(void *thread)
 
 	my_thread = (long)thread;
 	choose_cpu();
-	/* Some backends need it and some do not; the group is charged for it in any case. */
-	memset(buffer, 1, sizeof(buffer));
 	for (;;) {
 		process = my_process;
 		box = &run->boxes[process][my_thread];
