@@ -19,7 +19,9 @@
  * freed		after MADV_FREE the old data or zero is read, and the page may be gone;
  *			so after an access that faulted midway.
  * dirty		more is dirty with a device than without: a page that MADV_FREE passes
- *			over, one that the device wrote. Never less.
+ *			over, one that the device wrote. Never less, but where the program may
+ *			have swapped: a page that was swapped in is clean, and which were
+ *			swapped out is up to reclaim.
  * ksm			KSM merges when its thread comes by, and drops the soft-dirty and
  *			uffd-wp bits of what it merges (replace_page()): once a program has
  *			asked for it, contents and processes alone are compared.
@@ -167,7 +169,7 @@ static void compare_areas(const struct process_state *plain,
 			      d->real);
 			return;
 		}
-		if (d->dirty + d->swap < p->dirty && !any_undefined(plain, area) &&
+		if (d->dirty < p->dirty && !past.swapped && !any_undefined(plain, area) &&
 		    !any_undefined(device, area)) {
 			found(finding, DIRTY_LOST, finding->step,
 			      "area %d: %d dirty without a device, %d with", area, p->dirty,
