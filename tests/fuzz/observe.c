@@ -86,14 +86,17 @@ static uint8_t state_of(uint64_t entry)
 	return state;
 }
 
-static void look_at_pages(pid_t pid, struct process_state *state)
+/* True: a page is between two places. */
+static bool look_at_pages(pid_t pid, struct process_state *state)
 {
 	uint64_t entries[AREA_PAGES];
 	int fd = open_of(pid, "pagemap"), area, i;
+	bool migrating = false;
 	uint8_t *pages;
 
 	for (area = 0; area < AREAS; area++) {
 		pages = state->pages + area * AREA_PAGES;
+		state->areas[area].real = 0;
 		memset(entries, 0, sizeof(entries));
 		if (pread(fd, entries, sizeof(entries),
 			  (uintptr_t)area_at(area) / 4096 * 8) <= 0)
@@ -101,9 +104,26 @@ static void look_at_pages(pid_t pid, struct process_state *state)
 		for (i = 0; i < AREA_PAGES; i++) {
 			pages[i] = state_of(entries[i]);
 			state->areas[area].real += !!(pages[i] & PAGE_REAL);
+			migrating |= !!(pages[i] & PAGE_MIGRATING);
 		}
 	}
 	close(fd);
+	return migrating;
+}
+
+#define LOOKS 400
+#define LOOK_EVERY 5000	/* microseconds */
+
+/*
+ * Nothing of the program runs now, but the kernel compacts memory when it likes. A
+ * migration entry that stays for two seconds was left behind.
+ */
+static void wait_for_pages(pid_t pid, struct process_state *state)
+{
+	int looks;
+
+	for (looks = 0; look_at_pages(pid, state) && looks < LOOKS; looks++)
+		usleep(LOOK_EVERY);
 }
 
 /* The area in which a mapping begins, or -1. */
@@ -185,7 +205,7 @@ void observe(const struct run *run, struct observation *now, bool closely)
 		if (!pid)
 			continue;
 		memcpy(state->undefined, run->shared.processes[slot].undefined, PAGES);
-		look_at_pages(pid, state);
+		wait_for_pages(pid, state);
 		if (closely)
 			look_at_smaps(pid, state);
 		state->locked = number_in(open_of(pid, "status"), "VmLck");
