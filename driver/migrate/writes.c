@@ -41,7 +41,8 @@
  * a right and takes none.
  *
  * Who is noted and did not write: pages of a device access that ended early (at most
- * one step of 64 KiB), and what is made exclusive to the device.
+ * one step of 64 KiB; of test_hmm's WRITE, which faults for all that is left, the rest of
+ * the request), and what is made exclusive to the device.
  */
 #include <linux/export.h>
 #include <linux/memremap.h>

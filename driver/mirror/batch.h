@@ -7,7 +7,7 @@
 #include "mirror.h"
 
 /* Pages of the smallest batch, whose arrays are on the stack. */
-#define FERRY_BATCH_FEW		32
+#define FERRY_BATCH_FEW		24
 
 /**
  * struct ferry_batch - one call of the engine

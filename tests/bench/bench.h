@@ -97,8 +97,8 @@ struct mover;
 
 /*
  * Find a mover by its name and open what it needs: own (one flush for each call),
- * own_auto (the default flush), own_per_page, own_per_table, core, test_hmm, test_hmm_own (the same file, another
- * module behind it), move_pages.
+ * own_auto (the default flush), own_per_page, own_per_table, core, test_hmm,
+ * test_hmm_own (the same file, another module behind it), move_pages.
  */
 const struct mover *mover_open(const char *name);
 const char *mover_name(const struct mover *mover);

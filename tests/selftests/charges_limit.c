@@ -15,6 +15,8 @@
 #define TABLE (2 * MIB)
 #define FAR 32
 #define SMALL (1 * MIB)
+/* Pages that a CPU has charged in advance: what there was room for before the limit came. */
+#define STOCK 64
 
 /* What the child found. */
 struct found {
@@ -178,7 +180,9 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 	found->ret = ferry_migrate_raw(ferry, &found->call, sizeof(found->call));
 	for (i = 0; i < FAR; i++) {
 		found->far[i] = request(engine, far + 2 * i * TABLE, page_size(), TO_DEVICE);
-		found->ret = found->ret ?: ferry_migrate_raw(ferry, &found->far[i], sizeof(found->far[i]));
+		if (!found->ret)
+			found->ret = ferry_migrate_raw(ferry, &found->far[i],
+						       sizeof(found->far[i]));
 	}
 	child_check(!tell(done) && !wait_told(go));
 	_exit(0);
@@ -211,7 +215,7 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	ASSERT_EQ(self->found->call.moved + self->found->call.failed, npages);
 	/* Not everything, and most of what there was room for. */
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
-	ASSERT_LE(self->found->call.moved, ROOM / page_size());
+	ASSERT_LE(self->found->call.moved, ROOM / page_size() + STOCK * sysconf(_SC_NPROCESSORS_ONLN));
 	ASSERT_EQ(count_outcome(self->found->outcomes, npages, DRM_FERRY_NO_MEMORY),
 		  self->found->call.failed);
 	for (i = 0; i < FAR; i++)

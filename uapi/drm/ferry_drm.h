@@ -247,9 +247,9 @@ enum drm_ferry_flush {
  * The range may span mappings. Moving is best effort, page by page, as with the
  * kernel's migrate_vma_setup(): success with counts. The call ends early, with
  * success, at the first address that is not mapped (but for
- * DRM_FERRY_MIGRATE_SKIP_HOLES) or whose mapping cannot migrate, when the device is full and when a signal arrives; the error is told
- * only if nothing was done before it, a full device only if nothing moved, an
- * @outcomes that cannot be written always.
+ * DRM_FERRY_MIGRATE_SKIP_HOLES) or whose mapping cannot migrate, when the device is
+ * full and when a signal arrives; the error is told only if nothing was done before
+ * it, a full device only if nothing moved, an @outcomes that cannot be written always.
  * To the device, holes in anonymous memory and zero pages become cleared device
  * pages, unless DRM_FERRY_MIGRATE_SKIP_HOLES is set; pages of a file stay
  * (DRM_FERRY_FILE), their private copies move.
