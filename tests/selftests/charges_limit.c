@@ -215,7 +215,8 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	ASSERT_EQ(self->found->call.moved + self->found->call.failed, npages);
 	/* Not everything, and most of what there was room for. */
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
-	ASSERT_LE(self->found->call.moved, ROOM / page_size() + STOCK * sysconf(_SC_NPROCESSORS_ONLN));
+	ASSERT_LE(self->found->call.moved,
+		  ROOM / page_size() + STOCK * sysconf(_SC_NPROCESSORS_ONLN));
 	ASSERT_EQ(count_outcome(self->found->outcomes, npages, DRM_FERRY_NO_MEMORY),
 		  self->found->call.failed);
 	for (i = 0; i < FAR; i++)

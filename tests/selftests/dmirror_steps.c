@@ -236,8 +236,9 @@ TEST_F(dmirror_steps, onto_itself)
 /* The last page of the range is not there: nothing is returned, nothing written. */
 TEST_F(dmirror_steps, all_or_none)
 {
+	/* WRITE first: what the device's page table has already is written, as in test_hmm. */
 	static const unsigned long requests[] = {
-		HMM_DMIRROR_READ, HMM_DMIRROR_WRITE, HMM_DMIRROR_MIGRATE_TO_DEV,
+		HMM_DMIRROR_WRITE, HMM_DMIRROR_READ, HMM_DMIRROR_MIGRATE_TO_DEV,
 		HMM_DMIRROR_EXCLUSIVE,
 	};
 	struct hmm_dmirror_cmd cmd;
