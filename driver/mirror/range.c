@@ -365,12 +365,19 @@ static int final_status(const struct ferry_batch *batch, int ret)
 	return range->done ? 0 : ret;
 }
 
-/* Never fails: where there is no memory the arrays are few. Returns what is to be freed. */
+/*
+ * Never fails: where there is no memory the arrays are few. Returns what is to be freed.
+ *
+ * The first try is for the whole size, also for fewer pages. Blocks of up to eight pages
+ * come from the lists of the CPU, and to free one after many pages were freed gives those
+ * lists back to the buddy allocator (free_unref_page_commit()): each page that comes back
+ * to system memory next would cost a quarter more.
+ */
 static void *init_arrays(struct ferry_batch *batch, unsigned long npages)
 {
 	const size_t size = sizeof(*batch->src) + sizeof(*batch->dst) + sizeof(*batch->outcome);
 	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
-	unsigned long room = min(npages, FERRY_BATCH_PAGES);
+	unsigned long room = npages > FERRY_BATCH_FEW ? FERRY_BATCH_PAGES : npages;
 	unsigned long *arrays = NULL;
 
 	if (room > FERRY_BATCH_FEW)
