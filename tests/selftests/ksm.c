@@ -205,10 +205,7 @@ TEST_F_TIMEOUT(ksm, merged_by_a_child, 90)
 	ASSERT_TRUE(is_alternating(self->memory));
 }
 
-/*
- * What a page under ksmd's hands may come to. What ksmd puts into its CPU's LRU batch after
- * the one drain of a call is on no list.
- */
+/* What a page under ksmd's hands may come to. */
 static bool is_expected(uint8_t outcome)
 {
 	switch (outcome) {
@@ -218,7 +215,6 @@ static bool is_expected(uint8_t outcome)
 	case DRM_FERRY_LOCKED:
 	case DRM_FERRY_PINNED:
 	case DRM_FERRY_SHARED_BUSY:
-	case DRM_FERRY_NOT_LRU:
 		return true;
 	default:
 		return false;
