@@ -2,6 +2,7 @@
 #ifndef FERRY_DEVICE_TURNS_H
 #define FERRY_DEVICE_TURNS_H
 
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
