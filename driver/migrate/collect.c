@@ -17,8 +17,9 @@
  *     isolation by others, which isolate.c checks again.
  *     A page that is on no list may be in some CPU's LRU batch and asks for a drain of
  *     those, once a call: see migrate.c. So does a page with exactly one reference too
- *     many, which is counted after step 7: a batch for another list (activation, lazy
- *     freeing) may have it. Who still has a reference after the drain uses the page.
+ *     many, once a call as well, which is counted after step 7: a batch for another list
+ *     (activation, lazy freeing) may have it. Who still has a reference after a drain
+ *     uses the page.
  *  3. The entry is read and cleared in one atomic step (I1). A CPU that wrote through
  *     a cached translation has set the dirty bit in what we read, or finds no entry
  *     and faults onto the lock. Reading first and clearing later would lose a bit that
@@ -272,7 +273,7 @@ static __always_inline u8 refuse_locked(struct ferry_job *job,
 		job->want_drain = true;
 		return FERRY_NOT_LRU;
 	}
-	job->want_drain |= !job->drained;
+	job->want_list |= !job->drained_for_list;
 	return FERRY_NOT_LRU;
 }
 
@@ -331,7 +332,7 @@ static __always_inline void collect_page(struct ferry_job *job, struct entry *en
 	why = refuse_kind(job, entry);
 	if (!why)
 		why = lock_and_take(job, entry);
-	if (why == FERRY_LARGE_SPLIT_FAILED || (why == FERRY_NOT_LRU && !job->drained))
+	if (why == FERRY_LARGE_SPLIT_FAILED || (why == FERRY_NOT_LRU && !job->drained_for_list))
 		job->src[entry->slot] = FERRY_PFN_AGAIN;
 	else if (why)
 		ferry_job_skip(job, entry->slot, why);
@@ -493,6 +494,7 @@ void ferry_collect(struct ferry_job *job)
 
 	mmap_assert_locked(job->vma->vm_mm);
 	job->want_drain = false;
+	job->want_list = false;
 	job->want_split = false;
 	job->raced = false;
 
@@ -501,4 +503,5 @@ void ferry_collect(struct ferry_job *job)
 	mmu_notifier_invalidate_range_start(&range);
 	walk_page_range_vma(job->vma, job->start, end, &walk_ops, job);
 	mmu_notifier_invalidate_range_end(&range);
+	job->want_drain |= job->want_list;
 }

@@ -71,9 +71,10 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  * @want_unmap: a page was collected that is mapped elsewhere too, or referenced
  * @holes: destinations were offered for slots without a page
  * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back
- * @drained: the LRU batches of all CPUs were drained: what is not on a list now
- *	will not be
+ * @drained: the LRU batches of all CPUs were drained: who has a reference now uses the page
+ * @drained_for_list: and a page was on no list before: what is on none now stays off
  * @want_drain: a page was met that a drain may put on its list, or free of a reference
+ * @want_list: a page was met that a drain may put on its list
  * @want_split: a large folio was met
  * @raced: a page table went away between two looks
  */
@@ -101,7 +102,9 @@ struct ferry_job {
 	bool holes;
 	bool refused;
 	bool drained;
+	bool drained_for_list;
 	bool want_drain;
+	bool want_list;
 	bool want_split;
 	bool raced;
 };

@@ -80,6 +80,47 @@ static void somebody_was_faster(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
 }
 
+/* Of the page that is off its list for one pass. */
+static struct folio *taken;
+
+static void put_back_taken(struct ferry_trial *t)
+{
+	folio_putback_lru(taken);
+	t->on_collected = NULL;
+}
+
+static void take_second(struct ferry_trial *t)
+{
+	taken = page_folio(migrate_pfn_to_page(t->src[1]));
+	KUNIT_EXPECT_TRUE(t->test, folio_isolate_lru(taken));
+	t->on_collected = put_back_taken;
+}
+
+/*
+ * The first pass drains for a reference, and finds nothing else. Then a page leaves its
+ * list. It has a drain of its own, and moves.
+ */
+static void off_its_list_after_a_drain(struct kunit *test)
+{
+	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct page *page;
+
+	ferry_trial_write(t, 0, 3);
+	lru_add_drain_all();
+	ferry_trial_watch(t);
+	t->on_collected = take_second;
+	page = ferry_trial_page(t, 0);
+	get_page(page);
+	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_PINNED);
+	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, 2);
+	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, 3);
+	put_page(page);
+	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+}
+
 static void write_on(struct ferry_trial *t, int cpu, unsigned long slot)
 {
 	KUNIT_EXPECT_EQ(t->test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
@@ -178,6 +219,7 @@ static void stranded_among_others(struct kunit *test)
 static struct kunit_case isolate_cases[] = {
 	KUNIT_CASE(off_the_lists_meanwhile),
 	KUNIT_CASE(somebody_was_faster),
+	KUNIT_CASE(off_its_list_after_a_drain),
 	KUNIT_CASE(other_cpus_batches),
 	KUNIT_CASE(mlocked),
 	KUNIT_CASE(stranded_among_others),

@@ -24,12 +24,14 @@
  * for no other CPU's LRU batch while it holds a page lock (I16): when a page is met
  * that a drain of those batches may help, everything collected so far is put back,
  * the batches are drained once, and the range is collected anew. A drain waits for work
- * on each CPU, so a call makes one at the most, whatever it finds afterwards, and CPU
- * faults make one in FERRY_DRAIN_PAUSE together: N threads that fault on one page would
- * make N. (Filling holes
- * allocates and charges memory with page locks held, as a fault does for a page that
- * it has locked.) Splits of large folios are between passes as well, with page locks
- * of others held, as mm/huge_memory.c takes them.
+ * on each CPU, so a call makes one for a page on no list, whatever it finds afterwards.
+ * It may make one before for a reference. Who has one reference too many is often no
+ * batch but a user (KSM that compares pages): the drain for it must not use up the other,
+ * for pages enter batches all the time, and a page that is refused for that reason could
+ * have moved. CPU faults make one in FERRY_DRAIN_PAUSE together: N threads that fault on
+ * one page would make N. (Filling holes allocates and charges memory with page locks
+ * held, as a fault does for a page that it has locked.) Splits of large folios are between
+ * passes as well, with page locks of others held, as mm/huge_memory.c takes them.
  *
  * Callers choose how many pages there are, so each loop over slots looks once a page table
  * whether another task wants the CPU (ferry_job_resched()), with no spinlock held.
@@ -163,6 +165,7 @@ static void drain(struct ferry_job *job)
 	lru_add_drain_all();
 	job->counts->drains++;
 	job->drained = true;
+	job->drained_for_list |= job->want_list;
 	begin_anew(job);
 }
 
@@ -205,7 +208,8 @@ static void collect_in_passes(struct ferry_job *job)
 
 	for (pass = 1; pass <= FERRY_MIGRATE_PASSES; pass++) {
 		/* What the last pass collects, nobody would collect again. */
-		job->drained |= pass == FERRY_MIGRATE_PASSES;
+		if (pass == FERRY_MIGRATE_PASSES)
+			job->drained = job->drained_for_list = true;
 		lru_add_drain();
 		start = ferry_stamp_begin();
 		ferry_collect(job);
@@ -253,7 +257,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);
 	collect_and_unmap(&job);
-	/* Only before a drain, so this is the last time. */
+	/* For a reference, and only before any drain, so this is the last time. */
 	if (job.want_drain) {
 		drain(&job);
 		collect_and_unmap(&job);

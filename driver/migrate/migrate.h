@@ -51,7 +51,8 @@ enum ferry_flush {
 /**
  * struct ferry_migrate_counts - what one migration cost
  * @passes: times the range was collected, at least 1
- * @drains: times the LRU batches of all CPUs were drained, at most 1
+ * @drains: times the LRU batches of all CPUs were drained, at most 2: once for a page
+ *	with one reference too many, and after it once for a page on no LRU list
  * @splits: large folios that were split
  * @flushes: TLB flushes asked for by address; those of rmap walks in other address
  *	spaces share one
