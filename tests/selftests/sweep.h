@@ -16,9 +16,12 @@
 #define PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
 #define MOST 1000
 
-/* In memory; holes, with the zero page at their end. */
-#define FULL 8
-#define HOLES 4
+/*
+ * In memory; holes, with the zero page at their end. Together more than a batch has room
+ * for on the stack (FERRY_BATCH_FEW), so that the allocation of its arrays fails too.
+ */
+#define FULL 17
+#define HOLES 8
 #define PAGES (FULL + HOLES)
 #define HUGE (2 * MIB)
 /* Far away: not even the upper page tables are there. */
