@@ -76,14 +76,14 @@ static __always_inline pte_t make_present_pte(const struct ferry_job *job,
  * In a mapping whose writes are tracked, as can_change_pte_writable(): a first write is
  * to fault. A device's entry gets no right that the migration entry does not have.
  */
-static noinline bool may_write_tracked(const struct vm_area_struct *vma, unsigned long type,
-				       pte_t old, const struct folio *folio)
+static noinline bool may_write_tracked(unsigned long type, pte_t old,
+				       const struct folio *folio)
 {
 	if (type == SWP_MIGRATION_READ || pte_swp_uffd_wp(old))
 		return false;
 	if (type != SWP_MIGRATION_WRITE && folio_is_device_private(folio))
 		return false;
-	return !ferry_writes_soft_dirty(vma) || pte_swp_soft_dirty(old);
+	return ferry_writes_marked(old);
 }
 
 /*
@@ -110,7 +110,7 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 	/* PAGEMAP_SCAN protects an entry and leaves it a writable one. */
 	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd_wp(old);
 	if (unlikely(tracked))
-		write = may_write_tracked(vma, type, old, folio);
+		write = may_write_tracked(type, old, folio);
 	if (folio_is_device_private(folio))
 		new = ferry_coding_replace(old, write ? FERRY_DEVICE_WRITE :
 					   FERRY_DEVICE_READ, holder >> MIGRATE_PFN_SHIFT);
@@ -228,8 +228,8 @@ static bool install_walked(struct folio *holder, struct vm_area_struct *vma,
 	while (page_vma_mapped_walk(&pvmw)) {
 		/* An entry for exclusive access is not ours. */
 		if (!pvmw.pte ||
-		    !install_entry(job, vma, ferry_writes_tracked(vma), pvmw.address, pvmw.pte,
-				   src, migrate_pfn(folio_pfn(holder))))
+		    !install_entry(job, vma, ferry_writes_tracked_now(vma), pvmw.address,
+				   pvmw.pte, src, migrate_pfn(folio_pfn(holder))))
 			continue;
 		folio_get(holder);
 		ferry_mapped_pay(&job->mapped);

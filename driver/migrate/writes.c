@@ -4,19 +4,23 @@
  * device does it, as a CPU's write fault notes the CPU's.
  *
  * A mapping is tracked after clear_refs (soft-dirty), and while userfaultfd's write
- * protection is registered. mm treats a writable device-private entry of a tracked
- * mapping in three ways that lose writes: clear_refs leaves the entry writable
- * (clear_soft_dirty()); fork, mprotect and NUMA balancing drop the soft-dirty bit
- * together with the right to write (copy_nonpresent_pte(), change_pte_range());
- * PAGEMAP_SCAN protects the entry and leaves it writable (make_uffd_wp_pte(), and
- * PAGE_TABLE_CHECK warns). A readable entry keeps its bits in all of them. Hence:
+ * protection is registered. A mapping that is younger than clear_refs is tracked too: it
+ * counts as soft-dirty as a whole (VM_SOFTDIRTY), but only until mm merges it with an older
+ * neighbour and drops that flag (is_mergeable_vma(), mm/vma.c:24).
+ *
+ * mm treats a writable device-private entry of a tracked mapping in three ways that lose
+ * writes: clear_refs leaves the entry writable (clear_soft_dirty()); fork, mprotect,
+ * UFFDIO_WRITEPROTECT and NUMA balancing drop the soft-dirty bit together with the right
+ * to write (copy_nonpresent_pte(), change_pte_range()); PAGEMAP_SCAN protects the entry
+ * and leaves it writable (make_uffd_wp_pte(), and PAGE_TABLE_CHECK warns). A readable
+ * entry keeps its bits in all of them. Hence:
  *
  *   in a tracked mapping a device-private entry is readable. What the device may write
  *   is not in the entry's type, but follows from what else is known under the lock of
  *   the page table: the mapping is writable, the page is exclusive to the process
- *   (AnonExclusive), the entry is not write-protected, and, where soft-dirty is
- *   tracked, the entry is soft-dirty. can_change_pte_writable() has the same list for
- *   present entries;
+ *   (AnonExclusive), the entry is not write-protected, and it is soft-dirty.
+ *   can_change_pte_writable() has the same list for present entries, but asks for the
+ *   mark only where the mapping is not soft-dirty as a whole;
  *   elsewhere the type says so, as mm has it.
  *
  * Who keeps that: install.c and hole.c for what the engine puts in; a writable entry
@@ -127,7 +131,7 @@ static bool is_granted(const struct vm_area_struct *vma, pte_t pte)
 {
 	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
 		return false;
-	if (ferry_writes_soft_dirty(vma) && !pte_swp_soft_dirty(pte))
+	if (!ferry_writes_marked(pte))
 		return false;
 	return ferry_folio_exclusive((struct folio *)pfn_to_page(ferry_coding_offset(pte)));
 }

@@ -13,10 +13,43 @@ static inline bool ferry_writes_soft_dirty(const struct vm_area_struct *vma)
 	return IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) && !(vma->vm_flags & VM_SOFTDIRTY);
 }
 
-/* Whether an entry of the mapping must tell that its page was written. */
-static inline bool ferry_writes_tracked(struct vm_area_struct *vma)
+/*
+ * Whether clear_refs was called in this address space, or in one that it was forked from.
+ * clear_refs takes the flag off all mappings, and nothing sets the flag of the stack's
+ * mapping again. A stack that is gone tells nothing. The caller holds mmap_lock.
+ */
+static inline bool ferry_writes_cleared(struct mm_struct *mm)
+{
+	const struct vm_area_struct *stack;
+
+	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) || !mm->start_stack)
+		return false;
+	stack = vma_lookup(mm, mm->start_stack);
+	return !stack || ferry_writes_soft_dirty(stack);
+}
+
+/* Whether an entry of the mapping must tell now that its page was written. */
+static inline bool ferry_writes_tracked_now(struct vm_area_struct *vma)
 {
 	return ferry_writes_soft_dirty(vma) || userfaultfd_wp(vma);
+}
+
+/*
+ * Whether an entry must tell now, or once the mapping has been merged with an older one.
+ * The caller holds mmap_lock.
+ */
+static inline bool ferry_writes_tracked(struct vm_area_struct *vma)
+{
+	return ferry_writes_tracked_now(vma) || ferry_writes_cleared(vma->vm_mm);
+}
+
+/*
+ * Whether an entry of a tracked mapping, which is not present, tells that its page was
+ * written. A page without the mark gets no right to write, whatever the mapping says now.
+ */
+static inline bool ferry_writes_marked(pte_t pte)
+{
+	return !IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) || pte_swp_soft_dirty(pte);
 }
 
 #if IS_ENABLED(CONFIG_FERRY_MIGRATE)

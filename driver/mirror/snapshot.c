@@ -106,7 +106,7 @@ static bool is_writable(struct vm_area_struct *vma, pte_t pte)
 		return is_writable_device_private_entry(entry);
 	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
 		return false;
-	if (ferry_writes_soft_dirty(vma) && !pte_swp_soft_dirty(pte))
+	if (!ferry_writes_marked(pte))
 		return false;
 	return is_writable_device_private_entry(entry) ||
 	       test_bit(PG_anon_exclusive, &pfn_swap_entry_to_page(entry)->flags);

@@ -261,6 +261,35 @@ TEST_F(soft_dirty, device_write_stays_over_mprotect)
 	test_pattern(self->memory, self->n, 2);
 }
 
+/*
+ * A mapping that is younger than clear_refs counts as soft-dirty, and its pages need no
+ * mark, until mm merges it with an older neighbour: then the marks are all that is left.
+ */
+TEST_F(soft_dirty, merged_with_an_older_mapping)
+{
+	const size_t half = self->n / 2;
+	uint8_t *young = self->memory + half / 2;
+
+	test_clear();
+	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
+	ASSERT_EQ(mmap(young, half, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), (void *)young);
+	fill_pattern(young, half, 3);
+	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	go_to_device();
+	ASSERT_EQ(ferry_write(self->ferry, young, self->page, self->data, NULL), 0);
+	/* What is merged has the flags of what is changed last: the older one's. */
+	ASSERT_EQ(mprotect(self->memory, half / 2, PROT_READ | PROT_WRITE), 0);
+	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
+	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ | PROT_WRITE), 0);
+	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	test_on_device(self->memory, self->n);
+	go_to_system();
+	test_soft_dirty(self->memory, self->n, PAGES / 2);
+}
+
 /* Shared with a child: whoever writes gets a page of its own, which is soft-dirty. */
 TEST_F(soft_dirty, shared_with_a_child)
 {
