@@ -186,7 +186,8 @@ struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 	chunk->memory = memory;
-	chunk->npages = min(FERRY_CHUNK_PAGES, memory->npages - index * FERRY_CHUNK_PAGES);
+	chunk->first = index * FERRY_CHUNK_PAGES;
+	chunk->npages = min(FERRY_CHUNK_PAGES, memory->npages - chunk->first);
 
 	chunk->pages = kvcalloc(chunk->npages, sizeof(*chunk->pages), CHUNK_GFP);
 	if (!chunk->pages)

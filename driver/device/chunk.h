@@ -53,6 +53,7 @@ struct ferry_page {
  * @memory: the whole
  * @resource: private: its place in the physical address space, where no memory
  *	is; coherent: NULL, the claim is the whole device's
+ * @first: its first page's place among all of the device's
  * @first_pfn: of its first page
  * @npages: how many
  * @backing: private: the store, npages / FERRY_BLOCK_PAGES blocks; coherent: NULL
@@ -67,6 +68,7 @@ struct ferry_chunk {
 	struct dev_pagemap pagemap;
 	struct ferry_memory *memory;
 	struct resource *resource;
+	unsigned long first;
 	unsigned long first_pfn;
 	unsigned long npages;
 	struct page **backing;

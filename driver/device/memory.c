@@ -18,7 +18,13 @@
  * owner lives as long as the file or one of its pages. A file that is closed drops its
  * own count (ferry_memory_disown()); pages that could not come home until then are
  * orphans, and the last one of them frees the owner. No page changes its owner, so
- * closing a file looks at no page. The module stays while there is an orphan.
+ * disowning looks at no page. The module stays while there is an orphan.
+ *
+ * A file that is closed looks for its pages between the first and the last that it was
+ * handed out since it last had none. What others hold elsewhere costs it nothing, so
+ * nobody makes everybody's close slow by filling a device. The bounds only widen while
+ * the owner has pages, under memory->lock; whoever evicts reads them when nothing is
+ * handed out to the owner any more: after its file's last caller, or after unplug_begin.
  *
  * Handing out is done under memory->lock. Freeing is not: the last put comes one page
  * at a time, under page-table locks, from all CPUs at once (exit_mmap()), and for pages
@@ -71,6 +77,15 @@ static unsigned long find_free(struct ferry_chunk *chunk)
 	return first;
 }
 
+/* Where the owner's pages are to be looked for. */
+static void note_place(struct ferry_owner *owner, unsigned long first, unsigned long end)
+{
+	if (!owner->end || first < owner->first)
+		WRITE_ONCE(owner->first, first);
+	if (end > owner->end)
+		WRITE_ONCE(owner->end, end);
+}
+
 static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *owner,
 			      unsigned long n, struct page **pages)
 {
@@ -94,6 +109,7 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
 		meta->flags = alone;
 		*pages++ = page++;
 	}
+	note_place(owner, chunk->first + first, chunk->first + end);
 	chunk->next = end;
 	atomic_long_add(end - first, &chunk->nheld);
 	return end - first;
@@ -123,6 +139,8 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 
 	spin_lock(&memory->lock);
 	n = min(n, ferry_owner_quota_left(memory, owner));
+	if (!ferry_owner_held(owner))
+		WRITE_ONCE(owner->end, 0);
 	c = memory->next;
 	for (i = 0; i < memory->nchunks && !memory->unplugging && got < n; i++) {
 		do {

@@ -40,6 +40,9 @@ struct ferry_user {
  * @held: pages handed out and not back yet, and one more from ferry_owner_create() to
  *	ferry_memory_disown()
  * @user: whose it is; NULL where users have no quota
+ * @first: its pages lie from this one of the device's on, all that it got since it last
+ *	had none; under ferry_memory.lock, read without by who evicts
+ * @end: and before this one; 0: it never had any; as @first
  * @orphaned: disowned with pages left: the module stays, and the last page frees it
  * @rcu: the memory is read until the grace period after that, see evict_begin
  * @cpu_faults: pages of this owner that a CPU's touch brought home; under
@@ -54,6 +57,8 @@ struct ferry_user {
 struct ferry_owner {
 	atomic_long_t held;
 	struct ferry_user *user;
+	unsigned long first;
+	unsigned long end;
 	bool orphaned;
 	struct rcu_head rcu;
 	u64 cpu_faults;

@@ -152,6 +152,41 @@ static void owners_are_told_apart(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 30);
 }
 
+/* A page that says so, but was never handed out to the owner, shows where it is looked. */
+static void looked_for_between_first_and_last(struct kunit *test)
+{
+	struct memory_test *t = test->priv;
+	struct ferry_owner *owner = ferry_owner_create(t->memory, GLOBAL_ROOT_UID);
+	unsigned long cursor = 0, pfn = 0, n;
+
+	KUNIT_ASSERT_NOT_NULL(test, owner);
+	n = ferry_memory_alloc(t->memory, &t->owner, FERRY_CHUNK_PAGES - 1, t->pages);
+	ferry_memory_alloc(t->memory, owner, 2, t->pages + n);
+	ferry_memory_alloc(t->memory, &t->owner, 1, t->pages + n + 2);
+	atomic_long_set(&ferry_page_meta(t->pages[0])->holder, (long)owner);
+	atomic_long_set(&ferry_page_meta(t->pages[n + 2])->holder, (long)owner);
+
+	/* One is in each chunk. */
+	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(t->memory, owner, &cursor, 9, &pfn), 1);
+	KUNIT_ASSERT_EQ(test, pfn, page_to_pfn(t->pages[n]));
+	ferry_memory_evict_end(t->memory, pfn, 1);
+	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(t->memory, owner, &cursor, 9, &pfn), 1);
+	KUNIT_ASSERT_EQ(test, pfn, page_to_pfn(t->pages[n + 1]));
+	ferry_memory_evict_end(t->memory, pfn, 1);
+	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(t->memory, owner, &cursor, 9, &pfn), 0);
+
+	atomic_long_set(&ferry_page_meta(t->pages[0])->holder, (long)&t->owner);
+	atomic_long_set(&ferry_page_meta(t->pages[n + 2])->holder, (long)&t->owner);
+	/* It has none: what it had is forgotten. */
+	ferry_memory_free(t->memory, t->pages + n, 2);
+	ferry_memory_alloc(t->memory, owner, 3, t->pages + n + 3);
+	KUNIT_EXPECT_EQ(test, owner->first, FERRY_CHUNK_PAGES + 2);
+	KUNIT_EXPECT_EQ(test, owner->end, FERRY_CHUNK_PAGES + 5);
+	ferry_memory_free(t->memory, t->pages, n);
+	ferry_memory_free(t->memory, t->pages + n + 2, 4);
+	ferry_memory_disown(t->memory, owner);
+}
+
 static void evicted_pages_are_not_handed_out(struct kunit *test)
 {
 	struct memory_test *t = test->priv;
@@ -294,6 +329,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(freed_runs_are_found_again),
 	KUNIT_CASE(pages_have_their_own_bytes),
 	KUNIT_CASE(owners_are_told_apart),
+	KUNIT_CASE(looked_for_between_first_and_last),
 	KUNIT_CASE(evicted_pages_are_not_handed_out),
 	KUNIT_CASE(evictions_share_no_page),
 	KUNIT_CASE(orphans_are_found),

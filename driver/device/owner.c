@@ -120,11 +120,15 @@ static bool is_orphaned(const struct ferry_owner *owner, const struct ferry_owne
  * struct search - pages that are to be evicted
  * @is_wanted: whether an owner's are, called with NULL for a page that has none
  * @wanted: for that
+ * @first: the first of the device's pages that is looked at
+ * @end: the one before which the search ends
  * @max: pages of a run, at the most
  */
 struct search {
 	owner_wanted_fn is_wanted;
 	const struct ferry_owner *wanted;
+	unsigned long first;
+	unsigned long end;
 	unsigned long max;
 };
 
@@ -148,16 +152,16 @@ static bool begin_evicting(struct ferry_page *meta, const struct search *search)
 static unsigned long evict_run(struct ferry_chunk *chunk, const struct search *search,
 			       unsigned long *first)
 {
-	unsigned long n = 0;
+	unsigned long end = min(chunk->npages, search->end - chunk->first), n = 0;
 
-	for_each_set_bit_from(*first, chunk->used, chunk->npages) {
+	for_each_set_bit_from(*first, chunk->used, end) {
 		if (begin_evicting(&chunk->pages[*first], search)) {
 			n = 1;
 			break;
 		}
 	}
-	*first = min(*first, chunk->npages);
-	while (n && n < search->max && *first + n < chunk->npages &&
+	*first = min(*first, end);
+	while (n && n < search->max && *first + n < end &&
 	       begin_evicting(&chunk->pages[*first + n], search))
 		n++;
 	return n;
@@ -167,23 +171,26 @@ static unsigned long evict_run(struct ferry_chunk *chunk, const struct search *s
 static unsigned long find_run(struct ferry_memory *memory, const struct search *search,
 			      unsigned long *cursor, unsigned long *pfn)
 {
-	unsigned long base = 0, n = 0;
+	unsigned long at = max(*cursor, search->first), n = 0;
 	struct ferry_chunk *chunk;
 	unsigned int c;
 
-	for (c = 0; c < memory->nchunks && !n; c++, base += FERRY_CHUNK_PAGES) {
+	for (c = at / FERRY_CHUNK_PAGES; at < search->end && c < memory->nchunks && !n; c++) {
 		rcu_read_lock();
 		/* Pairs with set_chunk(). */
 		chunk = smp_load_acquire(&memory->chunks[c]);
-		if (chunk && *cursor < base + chunk->npages) {
-			*cursor = max(*cursor, base) - base;
-			n = evict_run(chunk, search, cursor);
-			*pfn = chunk->first_pfn + *cursor;
-			*cursor += base + n;
+		if (chunk) {
+			at -= chunk->first;
+			n = evict_run(chunk, search, &at);
+			*pfn = chunk->first_pfn + at;
+			at += chunk->first + n;
+		} else {
+			at = (c + 1) * FERRY_CHUNK_PAGES;
 		}
 		rcu_read_unlock();
 		cond_resched();
 	}
+	*cursor = at;
 	return n;
 }
 
@@ -211,6 +218,8 @@ unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 	const struct search search = {
 		.is_wanted = owner ? is_this_one : is_anybody,
 		.wanted = owner,
+		.first = owner ? READ_ONCE(owner->first) : 0,
+		.end = owner ? READ_ONCE(owner->end) : memory->npages,
 		.max = max,
 	};
 
@@ -231,7 +240,11 @@ unsigned long ferry_memory_evict_orphans_begin(struct ferry_memory *memory,
 					       unsigned long *cursor, unsigned long max,
 					       unsigned long *pfn)
 {
-	const struct search search = { .is_wanted = is_orphaned, .max = max };
+	const struct search search = {
+		.is_wanted = is_orphaned,
+		.end = memory->npages,
+		.max = max,
+	};
 
 	return find_run(memory, &search, cursor, pfn);
 }
