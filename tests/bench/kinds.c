@@ -30,11 +30,12 @@ static const char *const counters[NKINDS] = {
 
 static const char *const words[NKINDS] = { "all", "one", "received" };
 
-static volatile bool stop;
+static volatile bool spinning, stop;
 
 static void *spin(void *arg)
 {
 	pin_to_cpu(1);
+	spinning = true;
 	while (!stop)
 		;
 	return arg;
@@ -59,12 +60,16 @@ static void read_counters(double *values)
 		die("this kernel does not count TLB flushes (CONFIG_DEBUG_TLBFLUSH)");
 }
 
-static void touch_all(const struct memory *memory)
+/* Each page is in this CPU's TLB, and has its contents. */
+static void write_all(const struct memory *memory)
 {
+	volatile uint64_t *word;
 	size_t i;
 
-	for (i = 0; i < memory->npages; i++)
-		++*(volatile uint64_t *)(memory->start + i * page_size());
+	for (i = 0; i < memory->npages; i++) {
+		word = (void *)(memory->start + i * page_size());
+		*word = *word;
+	}
 }
 
 static void measure(const struct mover *mover, struct memory *memory, size_t calls)
@@ -75,7 +80,7 @@ static void measure(const struct mover *mover, struct memory *memory, size_t cal
 	int kind;
 
 	for (i = 0; i < calls; i++) {
-		touch_all(memory);
+		write_all(memory);
 		start = ticks();
 		read_counters(before);
 		mover_move(mover, memory->start, memory->npages, TO_DEVICE);
@@ -108,6 +113,8 @@ int main(int argc, char **argv)
 	pin_to_cpu(0);
 	if (pthread_create(&thread, NULL, spin, NULL))
 		die("no thread");
+	while (!spinning)
+		usleep(1000);
 	for (size = strtok_r(argv[2], ",", &rest); size; size = strtok_r(NULL, ",", &rest)) {
 		memory_create(&memory, EXCLUSIVE, number(size));
 		for (i = 3; i < argc; i++)
