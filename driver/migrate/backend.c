@@ -30,6 +30,12 @@ static void stamp_pages(enum ferry_stamp_engine engine, const struct ferry_migra
 }
 
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
+/* Once for each call to the device; on the way home only what the mapping says counts. */
+static bool core_is_tracked(const struct ferry_migrate *migrate)
+{
+	return ferry_writes_tracked_now(migrate->vma.vma) || migrate->cleared;
+}
+
 static int core_setup(struct ferry_migrate *migrate)
 {
 	struct migrate_vma *args = &migrate->vma;
@@ -37,9 +43,12 @@ static int core_setup(struct ferry_migrate *migrate)
 	int ret;
 
 	/* core makes writable what was, whatever of the mapping is tracked (writes.c). */
-	ferry_writes_grant(args->vma, args->start, args->end);
+	migrate->cleared = args->flags & MIGRATE_VMA_SELECT_SYSTEM &&
+			   ferry_writes_cleared(args->vma->vm_mm);
+	if (core_is_tracked(migrate))
+		ferry_writes_grant(args->vma, args->start, args->end);
 	ret = migrate_vma_setup(args);
-	if (ret)
+	if (ret && core_is_tracked(migrate))
 		ferry_writes_protect(args->vma, args->start, args->end);
 	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_SETUP, start);
 	stamp_pages(FERRY_STAMP_CORE, migrate);
@@ -60,7 +69,8 @@ static void core_finalize(struct ferry_migrate *migrate)
 	cycles_t start = ferry_stamp_begin();
 
 	migrate_vma_finalize(args);
-	ferry_writes_protect(args->vma, args->start, args->end);
+	if (core_is_tracked(migrate))
+		ferry_writes_protect(args->vma, args->start, args->end);
 	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_FINALIZE, start);
 }
 

@@ -87,6 +87,15 @@ static noinline bool may_write_tracked(unsigned long type, pte_t old,
 }
 
 /*
+ * clear_refs leaves an entry writable, too, and a younger mapping may have been merged with
+ * its own since. By pfn nobody holds mmap_lock to ask.
+ */
+static noinline bool is_cleared(const struct ferry_job *job)
+{
+	return job->vma && ferry_writes_cleared(job->vma->vm_mm);
+}
+
+/*
  * @vma, @tracked: the mapping, and whether its writes are tracked; @src, @holder: slots, of
  * the page and of what holds its data. Returns whether the entry was ours; it has the
  * caller's reference on @holder then.
@@ -111,6 +120,8 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd_wp(old);
 	if (unlikely(tracked))
 		write = may_write_tracked(type, old, folio);
+	else if (write && unlikely(!ferry_writes_marked(old)))
+		write = !is_cleared(job);
 	if (folio_is_device_private(folio))
 		new = ferry_coding_replace(old, write ? FERRY_DEVICE_WRITE :
 					   FERRY_DEVICE_READ, holder >> MIGRATE_PFN_SHIFT);

@@ -116,7 +116,7 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
 		       !((args->start ^ (args->end - 1)) & PMD_MASK), &counts->flushes);
 	init_offset(job);
-	job->tracked = ferry_writes_tracked(args->vma);
+	job->tracked = ferry_writes_tracked_now(args->vma) || (ext && ext->cleared);
 	job->readable = job->tracked && ext;
 }
 
@@ -253,6 +253,9 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	if (ret)
 		return ret;
 
+	if (ext)
+		ext->cleared = args->flags & MIGRATE_VMA_SELECT_SYSTEM &&
+			       ferry_writes_cleared(args->vma->vm_mm);
 	init_job(&job, args, counts, ext);
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);

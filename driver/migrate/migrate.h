@@ -81,6 +81,8 @@ struct ferry_migrate_counts {
  *	that did not take the place of its source, from finalize, with mmap_lock held;
  *	may sleep. Without it the page is put
  * @counts: out: added to by each phase
+ * @cleared: the engine's, from setup on: to the device, and clear_refs was called for the
+ *	address space
  */
 struct ferry_migrate {
 	struct migrate_vma vma;
@@ -88,6 +90,7 @@ struct ferry_migrate {
 	enum ferry_flush flush;
 	void (*put_dst)(struct ferry_migrate *migrate, struct page *page);
 	struct ferry_migrate_counts counts;
+	bool cleared;
 };
 
 int ferry_migrate_setup(struct migrate_vma *args);

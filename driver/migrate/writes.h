@@ -15,17 +15,18 @@ static inline bool ferry_writes_soft_dirty(const struct vm_area_struct *vma)
 
 /*
  * Whether clear_refs was called in this address space, or in one that it was forked from.
- * clear_refs takes the flag off all mappings, and nothing sets the flag of the stack's
- * mapping again. A stack that is gone tells nothing. The caller holds mmap_lock.
+ * clear_refs takes the flag off all mappings, and nothing sets it again on that of the
+ * program's code. (The stack's never has it: setup_arg_pages().) Code that is gone tells
+ * nothing. The caller holds mmap_lock.
  */
 static inline bool ferry_writes_cleared(struct mm_struct *mm)
 {
-	const struct vm_area_struct *stack;
+	const struct vm_area_struct *code;
 
-	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) || !mm->start_stack)
+	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) || !mm->start_code)
 		return false;
-	stack = vma_lookup(mm, mm->start_stack);
-	return !stack || ferry_writes_soft_dirty(stack);
+	code = vma_lookup(mm, mm->start_code);
+	return !code || ferry_writes_soft_dirty(code);
 }
 
 /* Whether an entry of the mapping must tell now that its page was written. */

@@ -75,6 +75,17 @@ static bool is_own_private(const struct ferry_mirror *mirror, unsigned long pfn)
 	return is_device_private_page(page) && page->pgmap->owner == mirror->device;
 }
 
+static bool may_write_any(const struct ferry_mirror *mirror, const unsigned long *pfns,
+			  unsigned long n)
+{
+	unsigned long i;
+
+	for (i = 0; i < n; i++)
+		if (pfns[i] & HMM_PFN_WRITE && is_own_private(mirror, pfns[i]))
+			return true;
+	return false;
+}
+
 /**
  * ferry_rights_forget() - no right to write by a tracked mapping's entries
  * @mirror: its mm's mmap_lock is held
@@ -95,7 +106,7 @@ void ferry_rights_forget(struct ferry_mirror *mirror, unsigned long addr,
 		vma = find_vma(mirror->mm, addr);
 		next = vma ? min(vma->vm_end, end) : end;
 		i = (next - addr) / PAGE_SIZE;
-		if (!vma || !ferry_writes_tracked(vma))
+		if (!vma || !may_write_any(mirror, pfns, i) || !ferry_writes_tracked(vma))
 			continue;
 		for (i = 0; addr < next; addr += PAGE_SIZE, i++)
 			if (is_own_private(mirror, pfns[i]))

@@ -102,14 +102,14 @@ static bool is_writable(struct vm_area_struct *vma, pte_t pte)
 {
 	swp_entry_t entry = pte_to_swp_entry(pte);
 
-	if (!ferry_writes_can() || !ferry_writes_tracked(vma))
+	if (!ferry_writes_can())
 		return is_writable_device_private_entry(entry);
-	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
+	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte) || !ferry_writes_marked(pte))
 		return false;
-	if (!ferry_writes_marked(pte))
-		return false;
-	return is_writable_device_private_entry(entry) ||
-	       test_bit(PG_anon_exclusive, &pfn_swap_entry_to_page(entry)->flags);
+	if (is_writable_device_private_entry(entry))
+		return true;
+	return test_bit(PG_anon_exclusive, &pfn_swap_entry_to_page(entry)->flags) &&
+	       ferry_writes_tracked(vma);
 }
 
 static void see_entry(struct ferry_page_state *state, struct ferry_device *device,
