@@ -58,7 +58,7 @@ test-one:	## SELFTEST=thp ARGS='-r thp.once', KUNIT=ferry_tally or HMM=migrate; 
 		$(if $(SELFTEST),selftest '$(SELFTEST)' $(ARGS)) \
 		$(if $(KUNIT),kunit '$(KUNIT)') $(if $(HMM),hmm '$(HMM)')
 
-test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always
+test-full:	## hmm-tests on every kernel, 1, 2 and 4 CPUs, THP never and always; races on debug
 	@tests/run-full
 
 hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug BACKEND=core

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+/*
+ * NUMA balancing's scan takes the right to write from the device entries of a process
+ * (change_pte_range()). The device's next write must not bring the page to system memory
+ * for that, and where soft-dirty is tracked no mark is lost. It wants kernel "debug",
+ * which has NUMA_BALANCING, and two nodes: vm/guest --kernel debug --numa 2.
+ */
+#include <pthread.h>
+
+#include "control.h"
+#include "state.h"
+
+#define PAGES 64
+#define SCAN "/sys/kernel/debug/sched/numa_balancing/"
+
+FIXTURE(numa_scan) {
+	struct ferry *ferry;
+	uint8_t *memory;
+	uint8_t *other;
+	uint8_t *data;
+	size_t n;
+	pthread_t idle;
+};
+
+static int scan(bool on)
+{
+	return put("/proc/sys/kernel/numa_balancing", on ? "1" : "0");
+}
+
+/* For the pages of a process with one thread the scan leaves out its node. */
+static void *wait_for_ever(void *arg)
+{
+	while (true)
+		pause();
+	return arg;
+}
+
+FIXTURE_SETUP(numa_scan)
+{
+	if (access("/sys/devices/system/node/node1", F_OK))
+		SKIP(return, "one node");
+	ASSERT_EQ(put(SCAN "scan_delay_ms", "10"), 0);
+	ASSERT_EQ(put(SCAN "scan_period_min_ms", "10"), 0);
+	ASSERT_EQ(put(SCAN "scan_period_max_ms", "20"), 0);
+	ASSERT_EQ(pthread_create(&self->idle, NULL, wait_for_ever, NULL), 0);
+	self->n = PAGES * page_size();
+	self->ferry = test_open(0);
+	self->memory = test_map(self->n);
+	self->other = test_map(self->n);
+	self->data = test_map(self->n);
+	fill_pattern(self->memory, self->n, 1);
+	fill_pattern(self->other, self->n, 1);
+	fill_pattern(self->data, self->n, 2);
+}
+
+FIXTURE_TEARDOWN(numa_scan)
+{
+	scan(false);
+	put(SCAN "scan_delay_ms", "1000");
+	put(SCAN "scan_period_min_ms", "1000");
+	put(SCAN "scan_period_max_ms", "60000");
+	if (self->ferry)
+		ferry_close(self->ferry);
+}
+
+/* Pages of this device, with or without the right to write. */
+static size_t count_there(struct ferry *ferry, const uint8_t *memory, bool writable)
+{
+	uint32_t pages[PAGES];
+	size_t i, count = 0;
+
+	if (ferry_snapshot(ferry, memory, sizeof(pages) / sizeof(*pages) * page_size(), pages, NULL))
+		return PAGES + 1;
+	for (i = 0; i < PAGES; i++)
+		count += (pages[i] & DRM_FERRY_PAGE_WHERE_MASK) == DRM_FERRY_PAGE_THIS_DEVICE &&
+			 !(pages[i] & DRM_FERRY_PAGE_WRITABLE) == !writable;
+	return count;
+}
+
+static long hint_faults(void)
+{
+	long value = -1, found = -1;
+	FILE *file = fopen("/proc/vmstat", "re");
+	char name[64];
+
+	while (file && fscanf(file, "%63s %ld", name, &value) == 2)
+		if (!strcmp(name, "numa_hint_faults"))
+			found = value;
+	if (file)
+		fclose(file);
+	return found;
+}
+
+/* Each page in system memory has a fault of its own after the scan. */
+static bool was_scanned(const uint8_t *memory)
+{
+	long before = hint_faults();
+	size_t i;
+
+	for (i = 0; i < PAGES; i++)
+		(void)*(const volatile uint8_t *)(memory + i * page_size());
+	return hint_faults() - before >= PAGES;
+}
+
+/*
+ * The scan is work of a task that runs. Until it has been over all of @memory, in system
+ * memory, and so, as it goes through all of the address space, over the rest: 0, or -1.
+ */
+static int run_until_scanned(const uint8_t *memory)
+{
+	double end = seconds() + 60, pause;
+	bool scanned = false;
+
+	if (scan(true))
+		return -1;
+	while (!scanned && seconds() < end) {
+		for (pause = seconds() + 0.3; seconds() < pause;)
+			;
+		scanned = was_scanned(memory);
+	}
+	return scan(false) ?: scanned ? 0 : -1;
+}
+
+static size_t count_soft_dirty(const uint8_t *memory)
+{
+	size_t i, count = 0;
+
+	for (i = 0; i < PAGES; i++)
+		count += !!(pagemap(memory + i * page_size()) & PAGEMAP_SOFT_DIRTY);
+	return count;
+}
+
+TEST_F_TIMEOUT(numa_scan, page_stays, 120)
+{
+	test_to_device(self->ferry, self->memory, self->n);
+	ASSERT_EQ(count_there(self->ferry, self->memory, true), PAGES);
+	ASSERT_EQ(run_until_scanned(self->other), 0);
+	ASSERT_EQ(count_there(self->ferry, self->memory, false), PAGES);
+
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
+	ASSERT_EQ(count_there(self->ferry, self->memory, true), PAGES);
+	test_used(self->ferry, PAGES);
+	test_pattern(self->memory, self->n, 2);
+}
+
+/* Half was written before the scan, a quarter after it. */
+TEST_F_TIMEOUT(numa_scan, marks_stay, 120)
+{
+	test_to_device(self->ferry, self->memory, self->n);
+	ASSERT_EQ(clear_refs("4"), 0);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
+	ASSERT_EQ(count_soft_dirty(self->memory), PAGES / 2);
+	ASSERT_EQ(run_until_scanned(self->other), 0);
+
+	ASSERT_EQ(count_soft_dirty(self->memory), PAGES / 2);
+	ASSERT_EQ(ferry_write(self->ferry, self->memory + self->n / 2, self->n / 4,
+			      self->data + self->n / 2, NULL), 0);
+	ASSERT_EQ(count_soft_dirty(self->memory), PAGES * 3 / 4);
+	test_used(self->ferry, PAGES);
+	test_to_system(self->ferry, self->memory, self->n);
+	ASSERT_EQ(count_soft_dirty(self->memory), PAGES * 3 / 4);
+	ASSERT_EQ(find_difference(self->memory, self->n * 3 / 4, 2), self->n * 3 / 4);
+}
+
+TEST_HARNESS_MAIN
