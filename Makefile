@@ -23,7 +23,7 @@ SONAME = libferry.so.1
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-one test-full bench bench-quick mutants hmm-tests kernel module \
-	userlib install check shell clean deps tests bench-programs fuzz fuzz-program valid
+	userlib install check shell clean deps tests bench-programs fuzz fuzz-ioctl fuzz-program valid
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do \
@@ -37,7 +37,7 @@ guest_options = --kernel $(kernel) --cpus $(or $(CPUS),2)
 
 # First of all, before anything is installed or built.
 run test test-one test-full bench bench-quick mutants hmm-tests kernel shell check \
-	fuzz: | valid
+	fuzz fuzz-ioctl: | valid
 
 valid:
 	@KERNEL='$(KERNEL)' CPUS='$(CPUS)' THP='$(THP)' BACKEND='$(BACKEND)' FILE='$(FILE)' \
@@ -79,6 +79,11 @@ fuzz:	## random programs with and without a device; SECONDS=60 SEED=1 KERNEL=deb
 	@$(STEP) 1/2 'tools' -- vm/deps
 	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@tests/fuzz/run --kernel '$(kernel)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
+
+fuzz-ioctl:	## ioctls by chance, values at boundaries; SECONDS=60 SEED=1 KERNEL=debug
+	@$(STEP) 1/2 'tools' -- vm/deps
+	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
+	@tests/fuzz/run-ioctl --kernel '$(kernel)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
 
 shell:	## a shell in the guest, with the module loaded; KERNEL=debug CPUS=4
 	@$(STEP) 1/3 'tools' -- vm/deps
@@ -186,8 +191,9 @@ $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 		$(call deps_of,libs,libdrm)
 
 # The fuzz is one program; what it prints as C, it carries along as text.
-fuzzsrc = $(wildcard tests/fuzz/*.c)
-fuzz-program: $(B)/fuzz/fuzz
+ioctlsrc = $(wildcard tests/fuzz/ioctl*.c)
+fuzzsrc = $(filter-out $(ioctlsrc),$(wildcard tests/fuzz/*.c))
+fuzz-program: $(B)/fuzz/fuzz $(B)/fuzz/ioctl
 
 $(B)/fuzz/%.o: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) uapi/drm/ferry_drm.h
 	@mkdir -p $(@D)
@@ -195,6 +201,9 @@ $(B)/fuzz/%.o: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) uapi/drm/ferry_drm.h
 		-c -o $@ $<
 
 $(B)/fuzz/fuzz: $(fuzzsrc:tests/fuzz/%.c=$(B)/fuzz/%.o)
+	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -lpthread
+
+$(B)/fuzz/ioctl: $(ioctlsrc:tests/fuzz/%.c=$(B)/fuzz/%.o) $(B)/fuzz/kernel_log.o
 	$(Q)$(CC) $(CFLAGS) -static -o $@ $^ -lpthread
 
 # The benchmark's programs; the ABI of test_hmm is from the kernel's tree.
