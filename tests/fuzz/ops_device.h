@@ -86,9 +86,14 @@ static bool is_best_effort(int error)
 	return error == EFAULT || error == EINVAL || error == ENOSPC || error == ENOMEM;
 }
 
+static bool is_by_core(uint32_t how)
+{
+	return backend == CORE || (backend == COHERENT && how & BY_CORE);
+}
+
 static void fill_migrate(struct drm_ferry_migrate *request, uint32_t how)
 {
-	bool core = backend == CORE || (backend == COHERENT && how & BY_CORE);
+	bool core = is_by_core(how);
 	uint32_t flush = how >> FLUSH_SHIFT & FLUSH_MASK;
 
 	if (flush > FLUSH_AUTO || (flush == FLUSH_AUTO && !(features & FEATURE_FLUSH_AUTO)))

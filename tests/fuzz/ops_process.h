@@ -214,7 +214,9 @@ static long set_limit(const char *limit)
  * Many holes are to go to the device while the group may have only few pages more. No
  * byte of it is needed by anybody, so nobody may be killed for it. The limit goes before
  * anything else happens: what is on the device cannot be reclaimed, so with a limit other
- * programs than this one have less memory with a device than without.
+ * programs than this one have less memory with a device than without. Not with core: it
+ * charges a hole with GFP_KERNEL, after Ferry's trial charge, and other tasks of the group
+ * may take the room in between (docs/memory.md).
  */
 static long op_limited_holes(uint8_t *at, int n, uint32_t how)
 {
@@ -230,7 +232,8 @@ static long op_limited_holes(uint8_t *at, int n, uint32_t how)
 		return -errno;
 	snprintf(path, sizeof(path), "%s/memory.current", shared->group);
 	snprintf(limit, sizeof(limit), "%lu", read_long(path) + SLACK * PAGE);
-	ret = set_limit(limit) ?: op_migrate(holes, HOLES, how & ~TO_SYSTEM);
+	ret = is_by_core(how) ? 0 : set_limit(limit);
+	ret = ret ?: op_migrate(holes, HOLES, how & ~TO_SYSTEM);
 	munmap(holes, HOLES * PAGE);
 	return set_limit("max") ?: ret;
 }
