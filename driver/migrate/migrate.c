@@ -208,8 +208,10 @@ static void collect_in_passes(struct ferry_job *job)
 
 	for (pass = 1; pass <= FERRY_MIGRATE_PASSES; pass++) {
 		/* What the last pass collects, nobody would collect again. */
-		if (pass == FERRY_MIGRATE_PASSES)
-			job->drained = job->drained_for_list = true;
+		if (pass == FERRY_MIGRATE_PASSES) {
+			job->drained = true;
+			job->drained_for_list = true;
+		}
 		lru_add_drain();
 		start = ferry_stamp_begin();
 		ferry_collect(job);

@@ -82,10 +82,10 @@ static void on_alarm(int signal)
 
 static void ring(unsigned int microseconds)
 {
-	struct itimerval often;
+	const struct timeval interval = {
+		.tv_sec = microseconds / 1000000, .tv_usec = microseconds % 1000000 };
+	const struct itimerval often = { .it_interval = interval, .it_value = interval };
 
-	often.it_interval.tv_sec = often.it_value.tv_sec = microseconds / 1000000;
-	often.it_interval.tv_usec = often.it_value.tv_usec = microseconds % 1000000;
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 

@@ -69,7 +69,7 @@ static size_t count_there(struct ferry *ferry, const uint8_t *memory, bool writa
 	uint32_t pages[PAGES];
 	size_t i, count = 0;
 
-	if (ferry_snapshot(ferry, memory, sizeof(pages) / sizeof(*pages) * page_size(), pages, NULL))
+	if (ferry_snapshot(ferry, memory, PAGES * page_size(), pages, NULL))
 		return PAGES + 1;
 	for (i = 0; i < PAGES; i++)
 		count += (pages[i] & DRM_FERRY_PAGE_WHERE_MASK) == DRM_FERRY_PAGE_THIS_DEVICE &&
