@@ -93,12 +93,17 @@ static inline int drain_lru(void)
 	return syscall(SYS_migrate_pages, 0, 8 * sizeof(node), &node, &node) < 0 ? -errno : 0;
 }
 
-/* Until the first page of the range is swapped out: 0, or -1. */
+/*
+ * Until the first page of the range is swapped out: 0, or -1. A page in the batch of a
+ * CPU that this thread has left is not isolated by MADV_PAGEOUT, however often.
+ */
 static inline int page_out(uint8_t *memory, size_t n)
 {
 	int tries;
 
 	for (tries = 0; tries < 50; tries++) {
+		if (drain_lru())
+			return -1;
 		madvise(memory, n, MADV_PAGEOUT);
 		if (pagemap(memory) & PAGEMAP_SWAPPED)
 			return 0;

@@ -55,6 +55,8 @@ static inline int swap_out(uint8_t *memory, size_t n)
 	int tries;
 
 	for (tries = 0; tries < 100; tries++) {
+		if (drain_lru())
+			return -1;
 		madvise(memory, n, MADV_PAGEOUT);
 		for (i = left = 0; i < n; i += page)
 			left += !!(pagemap(memory + i) & PAGEMAP_PRESENT);

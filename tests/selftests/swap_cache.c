@@ -65,6 +65,7 @@ static int all_out(uint8_t *memory)
 	double end = seconds() + 20;
 
 	while (!all_have(memory, pagemap, PAGEMAP_SWAPPED) && seconds() < end) {
+		drain_lru();
 		madvise(memory, PAGES * page_size(), MADV_PAGEOUT);
 		usleep(1000);
 	}
