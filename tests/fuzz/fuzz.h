@@ -169,5 +169,6 @@ void print_program(const struct program *program, const struct finding *finding)
 /* kernel_log.c */
 void kernel_log_start(void);
 bool kernel_log_bad(char *text, size_t size);
+void kernel_log_print_oom(void);
 
 #endif

@@ -7,6 +7,9 @@
 
 #include "fuzz.h"
 
+/* Without processes and what they have. */
+#define OOM_LINES 48
+
 static int log_fd = -1;
 
 static const char *const bad_words[] = {
@@ -22,18 +25,28 @@ void kernel_log_start(void)
 	lseek(log_fd, 0, SEEK_END);
 }
 
-/* A bad line since the last call, or since the start. */
+/* The next line since the last call, or since the start. */
+static bool next_line(char *line, size_t size)
+{
+	ssize_t got;
+
+	do
+		got = read(log_fd, line, size - 1);
+	while (got < 0 && errno == EPIPE);
+	if (got <= 0)
+		return false;
+	line[got] = 0;
+	return true;
+}
+
+/* A bad line among the lines that were not read yet. */
 bool kernel_log_bad(char *text, size_t size)
 {
 	bool bad = false;
 	char line[2048];
-	ssize_t got;
 	size_t i;
 
-	while ((got = read(log_fd, line, sizeof(line) - 1)) > 0 || (got < 0 && errno == EPIPE)) {
-		if (got < 0)
-			continue;
-		line[got] = 0;
+	while (next_line(line, sizeof(line))) {
 		for (i = 0; i < sizeof(bad_words) / sizeof(*bad_words) && !bad; i++) {
 			if (!strstr(line, bad_words[i]))
 				continue;
@@ -42,4 +55,19 @@ bool kernel_log_bad(char *text, size_t size)
 		}
 	}
 	return bad;
+}
+
+/* Who called the OOM killer, and from where: prints the beginning of its report. */
+void kernel_log_print_oom(void)
+{
+	char line[2048], *text;
+	int left = 0;
+
+	while (next_line(line, sizeof(line))) {
+		if (strstr(line, "invoked oom-killer"))
+			left = OOM_LINES;
+		text = strchr(line, ';');
+		if (text && left && left--)
+			printf("# kernel: %.*s\n", (int)strcspn(text + 1, "\n"), text + 1);
+	}
 }

@@ -29,6 +29,7 @@ struct shared {
 		_Atomic int reader_lost;	/* of op_storm() */
 		uint8_t undefined[PAGES];	/* the process's shadow, after a step */
 	} processes[PROCESSES];
+	_Atomic bool pinned;		/* some pages are, or were */
 	char group[64];			/* directory of the run's memory cgroup */
 };
 

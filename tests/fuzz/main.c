@@ -53,6 +53,8 @@ static void report(struct program *program, struct finding *finding, double limi
 	printf("# seed %llu, backend %s, step %d: %s: %s\n",
 	       (unsigned long long)program->seed, names[finding->backend], finding->step,
 	       difference_names[finding->what], finding->text);
+	if (finding->what == OOM_KILL)
+		kernel_log_print_oom();
 	if (!limit)
 		return;
 	print_steps(program);

@@ -292,7 +292,9 @@ struct dmirror_cmd {
 /*
  * Pages become the device's alone until the CPU wants them: as a write by the CPU that
  * changes nothing, to memory that may be written. An address that may not be fails, and
- * which pages before it were taken is not laid down, so it is tried page by page.
+ * which pages before it were taken is not laid down, so it is tried page by page. No page
+ * is taken while a pin exists: clear_refs leaves a pinned page soft-dirty, but not its
+ * exclusive entry (docs/findings.md).
  */
 static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 {
@@ -305,7 +307,7 @@ static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 	for (i = 0; i < n && !ret; i++, at += PAGE) {
 		cmd = (struct dmirror_cmd){ .addr = (uintptr_t)at, .npages = 1,
 					    .ptr = (uintptr_t)buffer };
-		if (backend == NO_DEVICE)
+		if (backend == NO_DEVICE || shared->pinned)
 			ret = copy_guarded(&word, at, sizeof(word)) ?:
 			      copy_guarded(at, &word, sizeof(word));
 		else

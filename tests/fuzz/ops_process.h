@@ -114,7 +114,10 @@ static long op_pin(uint8_t *at, int n, uint32_t write)
 
 	if (gup < 0)
 		gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
-	return ioctl(gup, PIN_START, &request) ? -errno : 0;
+	if (ioctl(gup, PIN_START, &request))
+		return -errno;
+	shared->pinned = true;
+	return 0;
 }
 
 static long op_unpin(uint8_t *at, int n, uint32_t unused)
@@ -124,7 +127,10 @@ static long op_unpin(uint8_t *at, int n, uint32_t unused)
 	(void)unused;
 	if (gup < 0)
 		return -EBADF;
-	return ioctl(gup, PIN_STOP) ? -errno : 0;
+	if (ioctl(gup, PIN_STOP))
+		return -errno;
+	shared->pinned = false;
+	return 0;
 }
 
 /* A pipe holds references to the pages themselves, until it is read. */
