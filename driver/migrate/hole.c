@@ -27,12 +27,16 @@
  *
  * Memory (docs/memory.md): filling a hole is best effort, so nothing here calls the OOM
  * killer, neither the system's nor a memory cgroup's. The page stays a hole and is
- * reported NO_MEMORY. Charging may reclaim, with the other pages of the call locked;
- * HOLE_GFP bounds that to one try. So the first page that finds no memory ends it for
- * the rest: a full memory cgroup is met once a call.
+ * reported NO_MEMORY. Nothing here reclaims either: device pages are on no LRU list, and
+ * memory that is pushed out to make room for them would leave the cgroup with nothing
+ * that a later reclaim finds; then the next fault of any of its processes kills. So holes
+ * take what room there is. The first page that finds none ends it for the rest: a full
+ * memory cgroup is met once a call, and memory.events counts it.
+ *   Rejected: one try at reclaim (__GFP_NORETRY). At a limit 8 MiB of holes pushed 8 MiB
+ * of the cgroup's memory to swap.
  *   Page tables and the anon_vma are allocated by mm, with GFP_KERNEL and a charge, and
  * take no flags from here. So the engine first allocates and frees as many charged pages
- * by itself, in one try. Then it lets mm allocate, in a scope (PF_MEMALLOC) in which mm
+ * by itself. Then it lets mm allocate, in a scope (PF_MEMALLOC) in which mm
  * neither reclaims nor kills. The freed pages are what mm takes then: from this CPU's
  * free lists, and from this CPU's stock of charges. If another task took them meanwhile,
  * mm takes SPARE_PAGES of the reserves, and the cgroup exceeds its limit by as many, at
@@ -57,8 +61,8 @@
 #include "engine.h"
 #include "mm_internal.h"
 
-/* One try: what is not needed for progress. */
-#define HOLE_GFP	(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN)
+/* What is not needed for progress takes no memory from anybody. */
+#define HOLE_GFP	((GFP_KERNEL & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN)
 
 /* What mm allocates for one address: tables of four levels, an anon_vma and its chain. */
 #define SPARE_PAGES	6
@@ -191,8 +195,11 @@ static u8 charge_and_fill(struct ferry_job *job, unsigned long addr, struct foli
 	if (!vma_is_anonymous(vma))
 		return FERRY_FILE;
 	pmdp = prepare(vma, addr);
-	if (!pmdp || mem_cgroup_charge(folio, vma->vm_mm, HOLE_GFP))
+	if (!pmdp || mem_cgroup_charge(folio, vma->vm_mm, HOLE_GFP)) {
+		/* A charge that does not reclaim is not counted by mm. */
+		memcg_memory_event_mm(vma->vm_mm, MEMCG_MAX);
 		return FERRY_NO_MEMORY;
+	}
 	why = fill(job, addr, pmdp, folio);
 	if (why) {
 		folio_clear_uptodate(folio);

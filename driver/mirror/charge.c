@@ -8,11 +8,11 @@
  * cgroup, which need not be the caller. A migration is best effort, so core is shown no
  * more holes than the cgroup has room for.
  *
- * Far from the limit one look at the counters says so. Near it the counters say little:
- * CPUs have charged in advance, and reclaim could make room. There the charge is tried:
- * so many pages are allocated and charged to the cgroup of the address space, with one
- * try at reclaim each and no OOM killer, and then freed. What was had once can be had
- * again.
+ * Far from the limit one look at the counters says so. Near it the counters say little,
+ * since CPUs have charged in advance. There the charge is tried: so many pages are
+ * allocated and charged to the cgroup of the address space, without reclaim and without
+ * the OOM killer, and then freed. What was had once can be had again. Why without
+ * reclaim: hole.c.
  *
  * What remains: between the trial and core's own charge other tasks of the cgroup may
  * take the room. Nothing can be held in between: core takes no page that is charged
@@ -47,17 +47,30 @@ static unsigned long margin(struct mem_cgroup *memcg)
 	return room;
 }
 
+#define CHARGE_GFP	((GFP_KERNEL_ACCOUNT & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN)
+
+/*
+ * memory.events counts that the limit was met, which mm does not do for a charge without
+ * reclaim. Who polls the file is not woken: cgroup_file_notify() is not exported.
+ */
+static void count_limit(struct mem_cgroup *memcg)
+{
+	atomic_long_inc(&memcg->memory_events_local[MEMCG_MAX]);
+	/* Up to the root, which has no parent and no events. */
+	for (; parent_mem_cgroup(memcg); memcg = parent_mem_cgroup(memcg))
+		atomic_long_inc(&memcg->memory_events[MEMCG_MAX]);
+}
+
 /* Returns how many of @npages could be charged; none is afterwards. */
 static unsigned long try_charge(struct mem_cgroup *memcg, unsigned long npages)
 {
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
 	struct mem_cgroup *former = set_active_memcg(memcg);
 	struct page *page, *next;
 	unsigned long got;
 	LIST_HEAD(pages);
 
 	for (got = 0; got < npages; got++) {
-		page = alloc_page(gfp);
+		page = alloc_page(CHARGE_GFP);
 		if (!page)
 			break;
 		list_add(&page->lru, &pages);
@@ -75,7 +88,7 @@ static unsigned long try_charge(struct mem_cgroup *memcg, unsigned long npages)
  *
  * A limit of cgroup v1's memory+swap is not looked at until the charge is tried.
  *
- * Context: sleeps; may reclaim.
+ * Context: sleeps.
  * Return: 0 to @npages.
  */
 unsigned long ferry_charge_room(struct mm_struct *mm, unsigned long npages)
@@ -88,6 +101,8 @@ unsigned long ferry_charge_room(struct mm_struct *mm, unsigned long npages)
 	memcg = get_mem_cgroup_from_mm(mm);
 	if (margin(memcg) < wanted + MEMCG_CHARGE_BATCH * num_online_cpus())
 		got = try_charge(memcg, wanted);
+	if (got < wanted)
+		count_limit(memcg);
 	mem_cgroup_put(memcg);
 	return got > SPARE_PAGES ? got - SPARE_PAGES : 0;
 }

@@ -228,6 +228,39 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }
 
+/*
+ * The group's memory could be swapped out to make room. What goes to the device instead
+ * cannot be, so the group would have nothing left that reclaim finds, and the next fault
+ * of anybody in it would kill.
+ */
+TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
+{
+	long swapped = -1;
+
+	ASSERT_EQ(swap_on(), 0);
+	ASSERT_EQ(put(GROUP "/memory.swap.max", "max"), 0);
+	self->child = test_fork();
+	if (!self->child)
+		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
+	close(self->done[1]);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(enter(self->child), 0);
+	ASSERT_EQ(limit(charged() + ROOM), 0);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(wait_told(self->done[0]), 0);
+
+	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_EQ(self->found->ret, 0);
+	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
+	ASSERT_EQ(read_number(GROUP "/memory.swap.current", &swapped), 0);
+	TH_LOG("%u of %zu pages moved, %ld bytes were swapped out",
+	       (unsigned int)self->found->call.moved, MEMORY / page_size(), swapped);
+	ASSERT_EQ(swapped, 0);
+	ASSERT_EQ(tell(self->go[1]), 0);
+	test_wait(self->child);
+	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
+}
+
 static int add(struct ferry *ferry, uint8_t *memory, size_t n)
 {
 	struct drm_ferry_exec_op op = {
