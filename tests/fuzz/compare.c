@@ -27,6 +27,9 @@
  *			asked for it, contents and processes alone are compared.
  * core-zero-page	the kernel's engine drops uffd-wp of a zero page that it fills
  *			(docs/findings.md).
+ * core-pinned		a hole that the kernel's engine fills is not soft-dirty, and clear_refs
+ *			leaves a pinned page writable: what a CPU writes then is not noted
+ *			(docs/findings.md). With core, once the program has pinned pages.
  * batches		counters are added up by batches of each CPU: RssAnon within 64 pages
  *			a CPU, memory.stat within 16 pages; and not where the program made the
  *			group give back memory of any kind.
@@ -67,6 +70,7 @@ struct past {
 	bool swapped;
 	bool reclaimed;
 	bool merged;
+	bool pinned;
 	bool midway;	/* an access ended in a fault, and may have done a part */
 };
 
@@ -79,6 +83,7 @@ static struct past past_of(const struct program *program, const struct run *plai
 		past.midway |= plain->steps[i].done && plain->steps[i].result == FAULT;
 		past.swapped |= !!(ops[program->steps[i].op].flags & OP_SWAPS);
 		past.reclaimed |= !!(ops[program->steps[i].op].flags & OP_RECLAIMS);
+		past.pinned |= !!(ops[program->steps[i].op].flags & OP_PINS);
 		past.merged |= !!(ops[program->steps[i].op].flags & OP_MERGES);
 	}
 	return past;
@@ -108,7 +113,8 @@ static enum difference compare_page(uint8_t plain, uint8_t device, enum backend 
 		return SAME;
 	if (plain & PAGE_THERE && !(device & PAGE_THERE))
 		return PAGE_LOST;
-	if (plain & PAGE_SOFT_DIRTY && !(device & PAGE_SOFT_DIRTY))
+	if (plain & PAGE_SOFT_DIRTY && !(device & PAGE_SOFT_DIRTY) &&
+	    !(which == CORE && past.pinned))
 		return SOFT_DIRTY_LOST;
 	if (changed & PAGE_UFFD_WP && plain & PAGE_THERE &&
 	    (which == OWN || plain & PAGE_REAL))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What the kernel says meanwhile: a line that vm/guest would call bad is a difference. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +26,28 @@ void kernel_log_start(void)
 	lseek(log_fd, 0, SEEK_END);
 }
 
+/* The last report of an OOM kill: who called, and from where. */
+static char oom[OOM_LINES * 100];
+static int oom_left;
+
+static void note_oom(const char *line)
+{
+	const char *text = strchr(line, ';');
+	size_t used = strlen(oom);
+
+	if (!text)
+		return;
+	if (strstr(text, "invoked oom-killer")) {
+		used = 0;
+		oom_left = OOM_LINES;
+	}
+	if (oom_left > 0) {
+		oom_left--;
+		snprintf(oom + used, sizeof(oom) - used, "# kernel: %.*s\n",
+			 (int)strcspn(text + 1, "\n"), text + 1);
+	}
+}
+
 /* The next line since the last call, or since the start. */
 static bool next_line(char *line, size_t size)
 {
@@ -36,6 +59,7 @@ static bool next_line(char *line, size_t size)
 	if (got <= 0)
 		return false;
 	line[got] = 0;
+	note_oom(line);
 	return true;
 }
 
@@ -57,17 +81,11 @@ bool kernel_log_bad(char *text, size_t size)
 	return bad;
 }
 
-/* Who called the OOM killer, and from where: prints the beginning of its report. */
 void kernel_log_print_oom(void)
 {
-	char line[2048], *text;
-	int left = 0;
+	char line[2048];
 
-	while (next_line(line, sizeof(line))) {
-		if (strstr(line, "invoked oom-killer"))
-			left = OOM_LINES;
-		text = strchr(line, ';');
-		if (text && left && left--)
-			printf("# kernel: %.*s\n", (int)strcspn(text + 1, "\n"), text + 1);
-	}
+	while (next_line(line, sizeof(line)))
+		;
+	printf("%s", oom);
 }

@@ -299,7 +299,6 @@ struct dmirror_cmd {
 static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 {
 	struct dmirror_cmd cmd;
-	uint64_t word;
 	long ret = 0;
 	int i;
 
@@ -308,8 +307,7 @@ static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 		cmd = (struct dmirror_cmd){ .addr = (uintptr_t)at, .npages = 1,
 					    .ptr = (uintptr_t)buffer };
 		if (backend == NO_DEVICE || shared->pinned)
-			ret = copy_guarded(&word, at, sizeof(word)) ?:
-			      copy_guarded(at, &word, sizeof(word));
+			ret = rewrite_guarded(at);
 		else
 			ret = ioctl(dmirror, DMIRROR_EXCLUSIVE, &cmd) ? FAULT : 0;
 	}

@@ -106,6 +106,22 @@ static long copy_guarded(void *to, const void *from, size_t n)
 	return 0;
 }
 
+/*
+ * The CPU writes what is there, in one access: 0 or FAULT. A read before the write would
+ * bring the zero page to a hole that cannot be written to.
+ */
+static long rewrite_guarded(uint8_t *at)
+{
+	volatile uint64_t zero = 0;
+
+	if (sigsetjmp(fault_return, 0))
+		return FAULT;
+	fault_expected = 1;
+	__atomic_fetch_add((uint64_t *)at, zero, __ATOMIC_RELAXED);
+	fault_expected = 0;
+	return 0;
+}
+
 /* Data ------------------------------------------------------------------------ */
 
 /* Room for the longest range, of each thread. */
