@@ -12,6 +12,8 @@
  *			there with a device and not without. It reads zero all the same.
  * over-reported	a page may be soft-dirty that nobody wrote: the bit is set where it
  *			cannot be kept exactly. It is never lost.
+ * midway		an access that faulted midway may have read a hole before: the zero
+ *			page is there, or it is not.
  * mapcount		"mapped once" is of pages that are present in both runs, and was not
  *			swapped out in either: who maps a page again is up to the order in
  *			which its processes touch it. Nor after an access that faulted midway:
@@ -111,7 +113,8 @@ static enum difference compare_page(uint8_t plain, uint8_t device, enum backend 
 		return LEFT_MIGRATING;
 	if (past.merged)
 		return SAME;
-	if (plain & PAGE_THERE && !(device & PAGE_THERE))
+	if (plain & PAGE_THERE && !(device & PAGE_THERE) &&
+	    (plain & PAGE_REAL || !past.midway))
 		return PAGE_LOST;
 	if (plain & PAGE_SOFT_DIRTY && !(device & PAGE_SOFT_DIRTY) &&
 	    !(which == CORE && past.pinned))

@@ -30,6 +30,7 @@ struct shared {
 		uint8_t undefined[PAGES];	/* the process's shadow, after a step */
 	} processes[PROCESSES];
 	_Atomic bool pinned;		/* some pages are, or were */
+	_Atomic bool spliced;		/* a pipe has pages, or had */
 	char group[64];			/* directory of the run's memory cgroup */
 };
 

@@ -294,7 +294,8 @@ struct dmirror_cmd {
  * changes nothing, to memory that may be written. An address that may not be fails, and
  * which pages before it were taken is not laid down, so it is tried page by page. No page
  * is taken while a pin exists: clear_refs leaves a pinned page soft-dirty, but not its
- * exclusive entry (docs/findings.md).
+ * exclusive entry (docs/findings.md). A page of a coherent device that a pipe has does not
+ * come to system memory, and so cannot be had: EBUSY.
  */
 static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 {
@@ -308,8 +309,12 @@ static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 					    .ptr = (uintptr_t)buffer };
 		if (backend == NO_DEVICE || shared->pinned)
 			ret = rewrite_guarded(at);
+		else if (!ioctl(dmirror, DMIRROR_EXCLUSIVE, &cmd))
+			ret = 0;
+		else if (errno == EBUSY && shared->spliced)
+			ret = rewrite_guarded(at);
 		else
-			ret = ioctl(dmirror, DMIRROR_EXCLUSIVE, &cmd) ? FAULT : 0;
+			ret = FAULT;
 	}
 	return ret;
 }

@@ -147,6 +147,7 @@ static long op_splice(uint8_t *at, int n, uint32_t unused)
 	ret = vmsplice(spliced[1], &range, 1, 0);
 	if (ret < 0)
 		return -errno;
+	shared->spliced = true;
 	spliced_at = at;
 	spliced_pages = ret / PAGE;
 	return ret;
