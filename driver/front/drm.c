@@ -46,7 +46,7 @@
 #include "drm.h"
 #include "mirror/mirror.h"
 #include "request.h"
-#include "show.h"
+#include "debugfs.h"
 
 /**
  * struct ferry_drm - the render node of one device

@@ -9,7 +9,7 @@
 
 #include "anon_vma.h"
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define NPAGES	4
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
@@ -20,50 +20,50 @@ static int count(const struct anon_vma *anon_vma)
 }
 
 /* Pages on a device, whose slots are those of the device's first pfns. */
-static struct ferry_trial *make_device_pages(struct kunit *test)
+static struct ferry_kunit *make_device_pages(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NPAGES);
 
-	t->device = ferry_trial_device_create(test);
-	ferry_trial_write(t, 0, NPAGES);
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_ASSERT_EQ(test, ferry_trial_count(t, FERRY_MOVED), NPAGES);
+	t->device = ferry_kunit_device_create(test);
+	ferry_kunit_write(t, 0, NPAGES);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), NPAGES);
 	return t;
 }
 
-static void begin_by_pfn(struct ferry_trial *t)
+static void begin_by_pfn(struct ferry_kunit *t)
 {
 	memset(t->dst, 0, NPAGES * sizeof(*t->dst));
 	memset(t->offered, 0, NPAGES * sizeof(*t->offered));
 	KUNIT_EXPECT_EQ(t->test, ferry_migrate_device_range(t->src,
-							    ferry_trial_device_pfn(t->device),
+							    ferry_kunit_device_pfn(t->device),
 							    NPAGES), 0);
 }
 
-static void offer(struct ferry_trial *t, unsigned long slot)
+static void offer(struct ferry_kunit *t, unsigned long slot)
 {
-	struct ferry_trial_device *device = t->device;
+	struct ferry_kunit_device *device = t->device;
 
 	/* Home. */
 	t->device = NULL;
-	ferry_trial_offer(t, slot);
+	ferry_kunit_offer(t, slot);
 	t->device = device;
 }
 
-static void end_by_pfn(struct ferry_trial *t)
+static void end_by_pfn(struct ferry_kunit *t)
 {
 	ferry_migrate_device_finalize(t->src, t->dst, NPAGES);
 }
 
 static void ref_is_taken_and_put(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 1);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 1);
 	struct anon_vma *anon_vma;
 	struct folio *folio;
 	int before;
 
-	ferry_trial_write(t, 0, 1);
-	folio = page_folio(ferry_trial_page(t, 0));
+	ferry_kunit_write(t, 0, 1);
+	folio = page_folio(ferry_kunit_page(t, 0));
 	before = count(folio_anon_vma(folio));
 	anon_vma = ferry_anon_vma_get(folio);
 	KUNIT_EXPECT_PTR_EQ(test, anon_vma, folio_anon_vma(folio));
@@ -103,8 +103,8 @@ KUNIT_ARRAY_PARAM_DESC(held, held_cases, name);
 static void held_meanwhile(struct kunit *test)
 {
 	const struct held_case *c = test->param_value;
-	struct ferry_trial *t = make_device_pages(test);
-	struct page *page = ferry_trial_page(t, 0);
+	struct ferry_kunit *t = make_device_pages(test);
+	struct page *page = ferry_kunit_page(t, 0);
 	struct anon_vma *anon_vma = folio_anon_vma(page_folio(page));
 	unsigned long slot;
 	int before = count(anon_vma);
@@ -122,12 +122,12 @@ static void held_meanwhile(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count(anon_vma), before);
 	if (c->before + c->between)
 		put_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(t->device), NPAGES - c->moved);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(t->device), NPAGES - c->moved);
 	slot = c->moved == NPAGES ? 0 : 1;
 	if (c->moved)
-		KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, slot, NPAGES - slot), 0);
+		KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, slot, NPAGES - slot), 0);
 	else
-		KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 0), page);
+		KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 0), page);
 }
 
 /*
@@ -147,8 +147,8 @@ KUNIT_ARRAY_PARAM_DESC(unmap, unmap_cases, name);
 static void survives_munmap(struct kunit *test)
 {
 	const struct unmap_case *c = test->param_value;
-	struct ferry_trial *t = make_device_pages(test);
-	struct anon_vma *anon_vma = folio_anon_vma(page_folio(ferry_trial_page(t, 0)));
+	struct ferry_kunit *t = make_device_pages(test);
+	struct anon_vma *anon_vma = folio_anon_vma(page_folio(ferry_kunit_page(t, 0)));
 	unsigned long slot;
 
 	begin_by_pfn(t);
@@ -161,19 +161,19 @@ static void survives_munmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count(anon_vma), NPAGES);
 	ferry_migrate_device_pages(t->src, t->dst, NPAGES);
 	end_by_pfn(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(t->device), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(t->device), 0);
 }
 
 /* Only pages of a device, mapped, and not locked: anything else is left alone. */
 static void others_are_left_alone(struct kunit *test)
 {
-	struct ferry_trial *t = make_device_pages(test);
-	struct page *system = alloc_page(GFP_KERNEL), *locked = ferry_trial_page(t, 0);
-	struct page *unmapped = ferry_trial_device_alloc(t->device);
+	struct ferry_kunit *t = make_device_pages(test);
+	struct page *system = alloc_page(GFP_KERNEL), *locked = ferry_kunit_page(t, 0);
+	struct page *unmapped = ferry_kunit_device_alloc(t->device);
 	unsigned long src[5] = {
 		page_to_pfn(locked), page_to_pfn(system), page_to_pfn(unmapped),
 		/* Free: not handed out yet. */
-		page_to_pfn(unmapped) + 1, page_to_pfn(ferry_trial_page(t, 1)),
+		page_to_pfn(unmapped) + 1, page_to_pfn(ferry_kunit_page(t, 1)),
 	};
 	unsigned long dst[5] = {};
 	int i;
@@ -185,7 +185,7 @@ static void others_are_left_alone(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		KUNIT_EXPECT_EQ_MSG(test, src[i], 0, "%d", i);
 	KUNIT_EXPECT_EQ(test, src[4] & ~FERRY_PFN_NOTES, MIGRATE_PFN_MIGRATE |
-			migrate_pfn(page_to_pfn(ferry_trial_page(t, 1))));
+			migrate_pfn(page_to_pfn(ferry_kunit_page(t, 1))));
 	KUNIT_EXPECT_EQ(test, page_ref_count(system), 1);
 	KUNIT_EXPECT_EQ(test, page_ref_count(unmapped), 1);
 	ferry_migrate_device_pages(src, dst, 5);
@@ -193,7 +193,7 @@ static void others_are_left_alone(struct kunit *test)
 	unlock_page(locked);
 	put_page(unmapped);
 	put_page(system);
-	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(t->device), NPAGES);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(t->device), NPAGES);
 }
 
 static struct kunit_case anon_vma_cases[] = {

@@ -9,7 +9,7 @@
 #include <linux/swapops.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
@@ -53,7 +53,7 @@ static const struct slots_case {
 
 KUNIT_ARRAY_PARAM_DESC(slots, slots_cases, name);
 
-static void expect_slot(struct ferry_trial *t, unsigned long slot, enum kind kind,
+static void expect_slot(struct ferry_kunit *t, unsigned long slot, enum kind kind,
 			struct page *page)
 {
 	bool system = t->migrate.vma.flags & SYSTEM;
@@ -72,7 +72,7 @@ static void expect_slot(struct ferry_trial *t, unsigned long slot, enum kind kin
 static void slots(struct kunit *test)
 {
 	const struct slots_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, PTRS_PER_PTE - FIRST, NSLOTS);
+	struct ferry_kunit *t = ferry_kunit_create(test, PTRS_PER_PTE - FIRST, NSLOTS);
 	u8 outcome[] = { [HOLE] = FERRY_HOLE, [ZERO] = c->zero, [PAGE] = c->page };
 	const struct piece *piece;
 	struct page **pages;
@@ -83,28 +83,28 @@ static void slots(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, pages);
 	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++) {
 		if (piece->kind == PAGE)
-			ferry_trial_write(t, piece->first, piece->end - piece->first);
+			ferry_kunit_write(t, piece->first, piece->end - piece->first);
 		if (piece->kind == ZERO)
-			ferry_trial_read(t, piece->first, piece->end - piece->first);
+			ferry_kunit_read(t, piece->first, piece->end - piece->first);
 		for (slot = piece->first; slot < piece->end; slot++)
-			pages[slot] = ferry_trial_page(t, slot);
+			pages[slot] = ferry_kunit_page(t, slot);
 	}
-	pmdp = mm_find_pmd(t->mm, ferry_trial_addr(t, FIRST));
+	pmdp = mm_find_pmd(t->mm, ferry_kunit_addr(t, FIRST));
 	KUNIT_ASSERT_TRUE(test, pmdp && pmd_none(*pmdp));
 
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, c->select), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, c->select), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, c->cpages);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.npages, NSLOTS);
 	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++)
 		for (slot = piece->first; slot < piece->end; slot++)
 			expect_slot(t, slot, piece->kind, pages[slot]);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++)
 		for (slot = piece->first; slot < piece->end; slot++) {
 			KUNIT_EXPECT_EQ_MSG(test, t->outcome[slot], outcome[piece->kind],
 					    "slot %lu", slot);
-			KUNIT_EXPECT_PTR_EQ_MSG(test, ferry_trial_page(t, slot), pages[slot],
+			KUNIT_EXPECT_PTR_EQ_MSG(test, ferry_kunit_page(t, slot), pages[slot],
 						"slot %lu", slot);
 		}
 }
@@ -164,18 +164,18 @@ KUNIT_ARRAY_PARAM_DESC(entry, entry_cases, name);
 static void entry(struct kunit *test)
 {
 	const struct entry_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	pte_t pte = c->make(ZERO_PAGE(0));
 
-	ferry_trial_write(t, 0, 1);
-	ferry_trial_write(t, 2, 1);
-	ferry_trial_set_pte(t, 1, pte);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	ferry_kunit_write(t, 0, 1);
+	ferry_kunit_write(t, 2, 1);
+	ferry_kunit_set_pte(t, 1, pte);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], c->outcome);
 	KUNIT_EXPECT_EQ(test, t->src[1], 0);
-	KUNIT_EXPECT_TRUE(test, pte_same(ferry_trial_pte(t, 1), pte));
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
-	ferry_trial_set_pte(t, 1, __pte(0));
+	KUNIT_EXPECT_TRUE(test, pte_same(ferry_kunit_pte(t, 1), pte));
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
+	ferry_kunit_set_pte(t, 1, __pte(0));
 }
 
 /* Kinds of memory ---------------------------------------------------------- */
@@ -183,7 +183,7 @@ static void entry(struct kunit *test)
 /* A private mapping of a file: a page of it, a copy of one, and a hole. */
 static void files(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct file *file = shmem_kernel_file_setup("ferry", 3 * PAGE_SIZE, 0);
 	struct page *page;
 
@@ -192,48 +192,48 @@ static void files(struct kunit *test)
 			vm_mmap(file, t->start, 3 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_FIXED, 0));
 	fput(file);
-	ferry_trial_read(t, 0, 1);
-	ferry_trial_write(t, 1, 1);
-	page = ferry_trial_page(t, 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	ferry_kunit_read(t, 0, 1);
+	ferry_kunit_write(t, 1, 1);
+	page = ferry_kunit_page(t, 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_FILE);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_FILE);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 0), page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 1, 1), 0);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 0), page);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 1, 1), 0);
 }
 
 static void device_pages(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
-	struct ferry_trial_device *device = ferry_trial_device_create(test);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
+	struct ferry_kunit_device *device = ferry_kunit_device_create(test);
 
 	t->device = device;
-	ferry_trial_write(t, 0, 2);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_ALREADY_THERE), 2);
+	ferry_kunit_write(t, 0, 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_ALREADY_THERE), 2);
 	/* Without a device in the arguments they are somebody else's. */
 	t->device = NULL;
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, PRIVATE), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_FOREIGN_DEVICE), 2);
-	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(device), 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, PRIVATE), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_FOREIGN_DEVICE), 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(device), 2);
 }
 
 /* A hole that somebody wants to fill by userfaultfd is left to him; zero pages too. */
 static void uffd_missing(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct vm_area_struct *vma;
 
-	ferry_trial_write(t, 0, 1);
-	ferry_trial_read(t, 1, 1);
+	ferry_kunit_write(t, 0, 1);
+	ferry_kunit_read(t, 1, 1);
 	mmap_write_lock(t->mm);
 	vma = vma_lookup(t->mm, t->start);
 	vm_flags_set(vma, VM_UFFD_MISSING);
 	mmap_write_unlock(t->mm);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_UFFD);
 	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_UFFD);

@@ -13,7 +13,7 @@
 #include <linux/uaccess.h>
 
 #include "control.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define NTASKS	3
 /* Long before FERRY_PAUSE_LIMIT lets everybody go. */
@@ -27,7 +27,7 @@
  * @through: of them, how many went on
  */
 struct control {
-	struct ferry_trial *t;
+	struct ferry_kunit *t;
 	struct vfsmount *mount;
 	struct task_struct *tasks[NTASKS];
 	atomic_t through;
@@ -128,8 +128,8 @@ static int control_init(struct kunit *test)
 	test->priv = control;
 	control->mount = kern_mount(type);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, control->mount);
-	control->t = ferry_trial_create(test, 0, 1);
-	ferry_trial_write(control->t, 0, 1);
+	control->t = ferry_kunit_create(test, 0, 1);
+	ferry_kunit_write(control->t, 0, 1);
 	set_control(test, "enabled", "1");
 	return 0;
 }

@@ -2,27 +2,27 @@
 /*
  * Destinations: those that cannot be taken (I4), those that nobody asked for (I5), and
  * those that somebody else has an eye on. That each comes back as often as it must is
- * checked by the trial, here as in all suites.
+ * checked by the fixture, here as in all suites.
  */
 #include <linux/kthread.h>
 #include <linux/pagemap.h>
 #include <linux/swap.h>
 
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
 /* Destinations that cannot be taken ---------------------------------------- */
 
-static void offer_unlocked(struct ferry_trial *t, unsigned long slot)
+static void offer_unlocked(struct ferry_kunit *t, unsigned long slot)
 {
-	struct page *page = ferry_trial_offer(t, slot);
+	struct page *page = ferry_kunit_offer(t, slot);
 
 	if (page)
 		unlock_page(page);
 }
 
-static void offer_large(struct ferry_trial *t, unsigned long slot)
+static void offer_large(struct ferry_kunit *t, unsigned long slot)
 {
 	struct page *page = alloc_pages(GFP_KERNEL | __GFP_COMP, 1);
 
@@ -30,7 +30,7 @@ static void offer_large(struct ferry_trial *t, unsigned long slot)
 	if (!page)
 		return;
 	lock_page(page);
-	page->index = FERRY_TRIAL_INDEX;
+	page->index = FERRY_KUNIT_INDEX;
 	if (t->drop_in)
 		get_page(page);
 	t->offered[slot] = page;
@@ -39,7 +39,7 @@ static void offer_large(struct ferry_trial *t, unsigned long slot)
 
 static const struct offer_case {
 	const char *name;
-	void (*offer)(struct ferry_trial *t, unsigned long slot);
+	void (*offer)(struct ferry_kunit *t, unsigned long slot);
 	bool drop_in, hole, device;
 } offer_cases[] = {
 	{ "unlocked", offer_unlocked },
@@ -53,63 +53,63 @@ static const struct offer_case {
 KUNIT_ARRAY_PARAM_DESC(offer, offer_cases, name);
 
 /*
- * I4: it is refused for that page alone, and comes back once, as the trial checks. The
+ * I4: it is refused for that page alone, and comes back once, as the fixture checks. The
  * page stays where it was, those beside it move.
  */
 static void unfit(struct kunit *test)
 {
 	const struct offer_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct page *before;
 
 	t->drop_in = c->drop_in;
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
-	ferry_trial_write(t, 0, 1);
+		t->device = ferry_kunit_device_create(test);
+	ferry_kunit_write(t, 0, 1);
 	if (!c->hole)
-		ferry_trial_write(t, 1, 1);
-	ferry_trial_write(t, 2, 1);
-	before = ferry_trial_page(t, 1);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	ferry_trial_offer(t, 0);
+		ferry_kunit_write(t, 1, 1);
+	ferry_kunit_write(t, 2, 1);
+	before = ferry_kunit_page(t, 1);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	ferry_kunit_offer(t, 0);
 	c->offer(t, 1);
-	ferry_trial_offer(t, 2);
-	ferry_trial_pages(t);
+	ferry_kunit_offer(t, 2);
+	ferry_kunit_pages(t);
 	KUNIT_EXPECT_TRUE(test, t->src[0] & MIGRATE_PFN_MIGRATE);
 	KUNIT_EXPECT_FALSE(test, t->src[1] & MIGRATE_PFN_MIGRATE);
 	KUNIT_EXPECT_TRUE(test, t->src[2] & MIGRATE_PFN_MIGRATE);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 1), before);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 1), before);
 	if (!c->drop_in) {
 		KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_NO_DESTINATION);
-		KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+		KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
 	}
 	if (!c->hole)
-		KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 1, 1), 0);
+		KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 1, 1), 0);
 }
 
 /* Offered though setup had refused the page: comes back all the same, locked or not. */
 static void unasked(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
 	struct page *pages[2];
 	int i;
 
-	ferry_trial_write(t, 0, 2);
+	ferry_kunit_write(t, 0, 2);
 	for (i = 0; i < 2; i++) {
-		pages[i] = ferry_trial_page(t, i);
+		pages[i] = ferry_kunit_page(t, i);
 		get_page(pages[i]);
 	}
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, 0);
-	ferry_trial_offer(t, 0);
+	ferry_kunit_offer(t, 0);
 	offer_unlocked(t, 1);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_PINNED), 2);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_PINNED), 2);
 	for (i = 0; i < 2; i++)
 		put_page(pages[i]);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 2), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 2), 0);
 }
 
 /* Third parties ------------------------------------------------------------ */
@@ -169,7 +169,7 @@ KUNIT_ARRAY_PARAM_DESC(party, party_cases, name);
 static void third_party(struct kunit *test)
 {
 	const struct party_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 8);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 8);
 	struct page *sources[4], *used, *unused;
 	struct waiter waiters[2] = {};
 	unsigned long i;
@@ -177,10 +177,10 @@ static void third_party(struct kunit *test)
 	t->others_hold = true;
 	t->drop_in = c->drop_in;
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
-	ferry_trial_write(t, 0, 8);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	ferry_trial_offer_all(t);
+		t->device = ferry_kunit_device_create(test);
+	ferry_kunit_write(t, 0, 8);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	ferry_kunit_offer_all(t);
 	for (i = 0; i < 4; i++) {
 		sources[i] = migrate_pfn_to_page(t->src[4 + i]);
 		get_page(sources[i]);
@@ -191,15 +191,15 @@ static void third_party(struct kunit *test)
 	unused = t->offered[5];
 	get_page(used);
 	get_page(unused);
-	ferry_trial_pages(t);
+	ferry_kunit_pages(t);
 	KUNIT_EXPECT_FALSE(test, waiters[0].locked || waiters[1].locked);
-	ferry_trial_finalize(t);
+	ferry_kunit_finalize(t);
 
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, kthread_stop(waiters[i].thread), 0);
 	KUNIT_EXPECT_TRUE(test, waiters[0].locked && waiters[1].locked);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 1), used);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 5), sources[1]);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 1), used);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 5), sources[1]);
 	lru_add_drain_all();
 	KUNIT_EXPECT_EQ(test, page_ref_count(used), 2);
 	KUNIT_EXPECT_EQ(test, page_ref_count(unused), 1);
@@ -208,8 +208,8 @@ static void third_party(struct kunit *test)
 	for (i = 0; i < 4; i++)
 		put_page(sources[i]);
 	if (!c->drop_in)
-		KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 4);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, c->device ? 4 : 0, c->device ? 4 : 8), 0);
+		KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 4);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, c->device ? 4 : 0, c->device ? 4 : 8), 0);
 }
 
 static struct kunit_case destination_cases[] = {

@@ -249,7 +249,7 @@ bool ferry_isolate_put(struct ferry_job *job, unsigned long first, unsigned long
 		       bool back);
 void ferry_unmap(struct ferry_job *job);
 void ferry_metadata_move(struct ferry_job *job);
-void ferry_hole_fill(struct ferry_job *job);
+void ferry_insert_pages(struct ferry_job *job);
 void ferry_install(struct ferry_job *job);
 void ferry_install_back(struct ferry_job *job);
 

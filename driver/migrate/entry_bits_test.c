@@ -8,7 +8,7 @@
 #include <linux/swapops.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
@@ -60,26 +60,26 @@ static bool is_legal(unsigned long bits, bool shared)
 	return !shared || !(bits & EXCLUSIVE);
 }
 
-static void write_bits(struct ferry_trial *t, unsigned long slot, unsigned long bits)
+static void write_bits(struct ferry_kunit *t, unsigned long slot, unsigned long bits)
 {
-	struct vm_area_struct *vma = vma_lookup(t->mm, ferry_trial_addr(t, slot));
-	struct page *page = ferry_trial_page(t, slot);
-	pte_t pte = ferry_trial_pte(t, slot);
+	struct vm_area_struct *vma = vma_lookup(t->mm, ferry_kunit_addr(t, slot));
+	struct page *page = ferry_kunit_page(t, slot);
+	pte_t pte = ferry_kunit_pte(t, slot);
 
 	pte = bits & WRITE ? pte_mkwrite(pte, vma) : pte_wrprotect(pte);
 	pte = bits & YOUNG ? pte_mkyoung(pte) : pte_mkold(pte);
 	pte = bits & DIRTY ? pte_mkdirty(pte) : pte_mkclean(pte);
 	pte = bits & SOFT_DIRTY ? pte_mksoft_dirty(pte) : pte_clear_soft_dirty(pte);
 	pte = bits & UFFD_WP ? pte_mkuffd_wp(pte) : pte_clear_uffd_wp(pte);
-	ferry_trial_set_pte(t, slot, pte);
+	ferry_kunit_set_pte(t, slot, pte);
 	if (!(bits & EXCLUSIVE))
 		ClearPageAnonExclusive(page);
 	ClearPageDirty(page);
 }
 
-static unsigned long read_bits(struct ferry_trial *t, unsigned long slot)
+static unsigned long read_bits(struct ferry_kunit *t, unsigned long slot)
 {
-	pte_t pte = ferry_trial_pte(t, slot);
+	pte_t pte = ferry_kunit_pte(t, slot);
 
 	if (!pte_present(pte))
 		return 0;
@@ -90,9 +90,9 @@ static unsigned long read_bits(struct ferry_trial *t, unsigned long slot)
 }
 
 /* What an entry of the device shows meanwhile. */
-static void expect_device_bits(struct ferry_trial *t, unsigned long slot, bool shared)
+static void expect_device_bits(struct ferry_kunit *t, unsigned long slot, bool shared)
 {
-	pte_t pte = ferry_trial_pte(t, slot);
+	pte_t pte = ferry_kunit_pte(t, slot);
 	unsigned long bits = 0;
 
 	if (is_writable_device_private_entry(pte_to_swp_entry(pte)))
@@ -101,17 +101,17 @@ static void expect_device_bits(struct ferry_trial *t, unsigned long slot, bool s
 		bits |= SOFT_DIRTY;
 	if (pte_swp_uffd_wp(pte))
 		bits |= UFFD_WP;
-	if (PageAnonExclusive(ferry_trial_page(t, slot)))
+	if (PageAnonExclusive(ferry_kunit_page(t, slot)))
 		bits |= EXCLUSIVE;
 	KUNIT_EXPECT_EQ_MSG(t->test, bits, slot & (WRITE | SOFT_DIRTY | UFFD_WP | EXCLUSIVE),
 			    "combination %#lx, on the device", slot);
 	if (!shared)
-		KUNIT_EXPECT_EQ_MSG(t->test, PageDirty(ferry_trial_page(t, slot)),
+		KUNIT_EXPECT_EQ_MSG(t->test, PageDirty(ferry_kunit_page(t, slot)),
 				    !!(slot & DIRTY), "combination %#lx, on the device",
 				    slot);
 }
 
-static void hold_all(struct ferry_trial *t, struct page **pages, int by)
+static void hold_all(struct ferry_kunit *t, struct page **pages, int by)
 {
 	unsigned long slot;
 
@@ -119,37 +119,37 @@ static void hold_all(struct ferry_trial *t, struct page **pages, int by)
 		page_ref_add(pages[slot], by);
 }
 
-static void note_pages(struct ferry_trial *t, struct page **pages)
+static void note_pages(struct ferry_kunit *t, struct page **pages)
 {
 	unsigned long slot;
 
 	for (slot = 0; slot < t->npages; slot++)
-		pages[slot] = ferry_trial_page(t, slot);
+		pages[slot] = ferry_kunit_page(t, slot);
 }
 
-static void migrate(struct ferry_trial *t, enum fate fate, unsigned long select)
+static void migrate(struct ferry_kunit *t, enum fate fate, unsigned long select)
 {
 	struct page *pages[NCOMBINATIONS];
 
 	note_pages(t, pages);
 	if (fate == REFUSED)
 		hold_all(t, pages, 1);
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_setup(t, select), 0);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_setup(t, select), 0);
 	if (fate != NO_DESTINATION)
-		ferry_trial_offer_all(t);
+		ferry_kunit_offer_all(t);
 	if (fate == FAILED)
 		hold_all(t, pages, 1);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	if (fate == REFUSED || fate == FAILED)
 		hold_all(t, pages, -1);
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_count(t, FERRY_MOVED),
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_count(t, FERRY_MOVED),
 			fate == MOVED ? t->npages : 0);
 }
 
-static void migrate_by_device(struct ferry_trial *t, enum fate fate, bool shared)
+static void migrate_by_device(struct ferry_kunit *t, enum fate fate, bool shared)
 {
-	struct ferry_trial_device *device = ferry_trial_device_create(t->test);
+	struct ferry_kunit_device *device = ferry_kunit_device_create(t->test);
 	unsigned long slot;
 
 	t->device = device;
@@ -161,12 +161,12 @@ static void migrate_by_device(struct ferry_trial *t, enum fate fate, bool shared
 	for (slot = 0; slot < t->npages; slot++)
 		if (is_legal(slot, shared))
 			expect_device_bits(t, slot, shared);
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_setup(t, PRIVATE), 0);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_setup(t, PRIVATE), 0);
 	t->device = NULL;
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_count(t, FERRY_MOVED), t->npages);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_count(t, FERRY_MOVED), t->npages);
 }
 
 /*
@@ -177,13 +177,13 @@ static void migrate_by_device(struct ferry_trial *t, enum fate fate, bool shared
 static void bits(struct kunit *test)
 {
 	const struct bits_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, NCOMBINATIONS);
-	struct ferry_trial_child *child = NULL;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NCOMBINATIONS);
+	struct ferry_kunit_child *child = NULL;
 	unsigned long slot;
 
-	ferry_trial_write(t, 0, NCOMBINATIONS);
+	ferry_kunit_write(t, 0, NCOMBINATIONS);
 	if (c->shared)
-		child = ferry_trial_fork(t);
+		child = ferry_kunit_fork(t);
 	for (slot = 0; slot < NCOMBINATIONS; slot++)
 		if (is_legal(slot, c->shared))
 			write_bits(t, slot, slot);
@@ -198,12 +198,12 @@ static void bits(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, read_bits(t, slot), slot & c->kept,
 				    "combination %#lx", slot);
 		if (!c->shared)
-			KUNIT_EXPECT_EQ_MSG(test, PageDirty(ferry_trial_page(t, slot)),
+			KUNIT_EXPECT_EQ_MSG(test, PageDirty(ferry_kunit_page(t, slot)),
 					    !!(slot & DIRTY), "combination %#lx", slot);
 	}
 	if (child)
-		ferry_trial_child_end(child);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, NCOMBINATIONS), 0);
+		ferry_kunit_child_end(child);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, NCOMBINATIONS), 0);
 }
 
 static struct kunit_case entry_bits_cases[] = {

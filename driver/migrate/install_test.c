@@ -9,19 +9,19 @@
 #include <linux/uaccess.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
 /* As UFFDIO_WRITEPROTECT changes an entry that is on its way. */
-static void write_protect(struct ferry_trial *t, unsigned long slot)
+static void write_protect(struct ferry_kunit *t, unsigned long slot)
 {
-	pte_t pte = ferry_trial_pte(t, slot);
+	pte_t pte = ferry_kunit_pte(t, slot);
 	swp_entry_t entry = pte_to_swp_entry(pte);
 
 	KUNIT_EXPECT_TRUE(t->test, is_writable_migration_entry(entry));
 	entry = make_readable_exclusive_migration_entry(swp_offset(entry));
-	ferry_trial_set_pte(t, slot, pte_swp_mkuffd_wp(swp_entry_to_pte(entry)));
+	ferry_kunit_set_pte(t, slot, pte_swp_mkuffd_wp(swp_entry_to_pte(entry)));
 }
 
 static const struct change_case {
@@ -39,31 +39,31 @@ KUNIT_ARRAY_PARAM_DESC(change, change_cases, name);
 static void write_protected_meanwhile(struct kunit *test)
 {
 	const struct change_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
 	pte_t pte;
 
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
-	ferry_trial_write(t, 0, 2);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+		t->device = ferry_kunit_device_create(test);
+	ferry_kunit_write(t, 0, 2);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	KUNIT_EXPECT_TRUE(test, t->src[1] & MIGRATE_PFN_WRITE);
 	write_protect(t, 1);
 	if (c->moves)
-		ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), c->moves ? 2 : 0);
-	pte = ferry_trial_pte(t, 1);
-	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(ferry_trial_page(t, 1)));
+		ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), c->moves ? 2 : 0);
+	pte = ferry_kunit_pte(t, 1);
+	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(ferry_kunit_page(t, 1)));
 	if (c->device) {
 		KUNIT_EXPECT_FALSE(test, is_writable_device_private_entry(pte_to_swp_entry(pte)));
 		KUNIT_EXPECT_TRUE(test, pte_swp_uffd_wp(pte));
-		pte = ferry_trial_pte(t, 0);
+		pte = ferry_kunit_pte(t, 0);
 		KUNIT_EXPECT_TRUE(test, is_writable_device_private_entry(pte_to_swp_entry(pte)));
 	} else {
 		KUNIT_EXPECT_FALSE(test, pte_write(pte));
 		KUNIT_EXPECT_TRUE(test, pte_uffd_wp(pte));
-		KUNIT_EXPECT_TRUE(test, pte_write(ferry_trial_pte(t, 0)));
+		KUNIT_EXPECT_TRUE(test, pte_write(ferry_kunit_pte(t, 0)));
 	}
 }
 
@@ -71,29 +71,29 @@ static void write_protected_meanwhile(struct kunit *test)
 static void zapped_meanwhile(struct kunit *test)
 {
 	const struct change_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
-	struct ferry_trial_memory before, now;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
+	struct ferry_kunit_memory before, now;
 	u64 word = 1;
 
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
-	ferry_trial_memory(t, &before);
-	ferry_trial_write(t, 0, 3);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	zap_page_range_single(t->vma, ferry_trial_addr(t, 1), PAGE_SIZE, NULL);
+		t->device = ferry_kunit_device_create(test);
+	ferry_kunit_memory(t, &before);
+	ferry_kunit_write(t, 0, 3);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	zap_page_range_single(t->vma, ferry_kunit_addr(t, 1), PAGE_SIZE, NULL);
 	if (c->moves)
-		ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_TRUE(test, pte_none(ferry_trial_pte(t, 1)));
+		ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_TRUE(test, pte_none(ferry_kunit_pte(t, 1)));
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.known, 2);
-	ferry_trial_memory(t, &now);
+	ferry_kunit_memory(t, &now);
 	KUNIT_EXPECT_EQ(test, now.rss, before.rss + 2);
 	KUNIT_EXPECT_EQ(test, now.mapped, before.mapped + 2);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru + (c->device ? 0 : 2)));
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_near(now.lru, before.lru + (c->device ? 0 : 2)));
 	if (c->device)
-		KUNIT_EXPECT_EQ(test, ferry_trial_device_used(t->device), 2);
-	KUNIT_EXPECT_EQ(test, 0, get_user(word, (u64 __user *)ferry_trial_addr(t, 1)));
+		KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(t->device), 2);
+	KUNIT_EXPECT_EQ(test, 0, get_user(word, (u64 __user *)ferry_kunit_addr(t, 1)));
 	KUNIT_EXPECT_EQ(test, word, 0);
 }
 

@@ -5,50 +5,50 @@
 #include <linux/uaccess.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 /* More than two of the runs that one lock is held for. */
 #define MANY	150
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
-static unsigned long count_on_lru(struct ferry_trial *t)
+static unsigned long count_on_lru(struct ferry_kunit *t)
 {
 	unsigned long slot, n = 0;
 
 	for (slot = 0; slot < t->npages; slot++)
-		n += folio_test_lru(page_folio(ferry_trial_page(t, slot)));
+		n += folio_test_lru(page_folio(ferry_kunit_page(t, slot)));
 	return n;
 }
 
 /* Moved or not: the lists are shorter meanwhile, and as long as before afterwards. */
 static void off_the_lists_meanwhile(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, MANY);
-	struct ferry_trial_memory before, now;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, MANY);
+	struct ferry_kunit_memory before, now;
 	unsigned long slot, on_lru = 0;
 
-	ferry_trial_write(t, 0, MANY);
-	ferry_trial_memory(t, &before);
+	ferry_kunit_write(t, 0, MANY);
+	ferry_kunit_memory(t, &before);
 	KUNIT_ASSERT_EQ(test, count_on_lru(t), MANY);
 
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	for (slot = 0; slot < MANY; slot++)
 		on_lru += folio_test_lru(page_folio(migrate_pfn_to_page(t->src[slot])));
 	KUNIT_EXPECT_EQ(test, on_lru, 0);
-	ferry_trial_memory(t, &now);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru - MANY));
+	ferry_kunit_memory(t, &now);
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_near(now.lru, before.lru - MANY));
 	for (slot = 0; slot < MANY; slot += 2)
-		ferry_trial_offer(t, slot);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+		ferry_kunit_offer(t, slot);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), MANY / 2);
-	ferry_trial_memory(t, &now);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru));
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), MANY / 2);
+	ferry_kunit_memory(t, &now);
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_near(now.lru, before.lru));
 	KUNIT_EXPECT_EQ(test, count_on_lru(t), MANY);
 }
 
-static void isolate_second(struct ferry_trial *t)
+static void isolate_second(struct ferry_kunit *t)
 {
 	struct page *page = migrate_pfn_to_page(t->src[1]);
 
@@ -59,37 +59,37 @@ static void isolate_second(struct ferry_trial *t)
 /* Compaction or reclaim comes between collect.c, which has seen PG_lru, and isolate.c. */
 static void somebody_was_faster(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct page *page;
 
-	ferry_trial_write(t, 0, 3);
-	ferry_trial_watch(t);
+	ferry_kunit_write(t, 0, 3);
+	ferry_kunit_watch(t);
 	t->on_collected = isolate_second;
-	page = ferry_trial_page(t, 1);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	page = ferry_kunit_page(t, 1);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_NOT_LRU);
 	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_MOVED);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 1), page);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 1), page);
 	/* It is his: not on a list, and not put on one by us. */
 	lru_add_drain_all();
 	KUNIT_EXPECT_FALSE(test, folio_test_lru(page_folio(page)));
 	folio_putback_lru(page_folio(page));
 	lru_add_drain_all();
 	KUNIT_EXPECT_TRUE(test, folio_test_lru(page_folio(page)));
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
 /* Of the page that is off its list for one pass. */
 static struct folio *taken;
 
-static void put_back_taken(struct ferry_trial *t)
+static void put_back_taken(struct ferry_kunit *t)
 {
 	folio_putback_lru(taken);
 	t->on_collected = NULL;
 }
 
-static void take_second(struct ferry_trial *t)
+static void take_second(struct ferry_kunit *t)
 {
 	taken = page_folio(migrate_pfn_to_page(t->src[1]));
 	KUNIT_EXPECT_TRUE(t->test, folio_isolate_lru(taken));
@@ -102,36 +102,36 @@ static void take_second(struct ferry_trial *t)
  */
 static void off_its_list_after_a_drain(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct page *page;
 
-	ferry_trial_write(t, 0, 3);
+	ferry_kunit_write(t, 0, 3);
 	lru_add_drain_all();
-	ferry_trial_watch(t);
+	ferry_kunit_watch(t);
 	t->on_collected = take_second;
-	page = ferry_trial_page(t, 0);
+	page = ferry_kunit_page(t, 0);
 	get_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_PINNED);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, 2);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, 3);
 	put_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
-static void write_on(struct ferry_trial *t, int cpu, unsigned long slot)
+static void write_on(struct ferry_kunit *t, int cpu, unsigned long slot)
 {
 	KUNIT_EXPECT_EQ(t->test, set_cpus_allowed_ptr(current, cpumask_of(cpu)), 0);
-	KUNIT_EXPECT_EQ(t->test, 0, put_user(ferry_trial_word(slot),
-					     (u64 __user *)ferry_trial_addr(t, slot)));
+	KUNIT_EXPECT_EQ(t->test, 0, put_user(ferry_kunit_word(slot),
+					     (u64 __user *)ferry_kunit_addr(t, slot)));
 }
 
 /* Pages that wait in the batches of all CPUs: one drain, and all of them move (I12). */
 static void other_cpus_batches(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2 * num_online_cpus());
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2 * num_online_cpus());
 	unsigned int others = num_online_cpus() > 1;
 	unsigned long slot = 0;
 	int cpu, here;
@@ -143,38 +143,38 @@ static void other_cpus_batches(struct kunit *test)
 		write_on(t, cpu, slot++);
 	}
 	KUNIT_EXPECT_EQ(test, set_cpus_allowed_ptr(current, cpumask_of(here)), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), t->npages);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), t->npages);
 	KUNIT_EXPECT_LE(test, t->migrate.counts.drains, others);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, 1 + t->migrate.counts.drains);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, t->npages), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, t->npages), 0);
 }
 
 /* I22: what is locked into memory stays so, and on the list of what is. */
 static void mlocked(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 4);
-	struct ferry_trial_memory before, now;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 4);
+	struct ferry_kunit_memory before, now;
 	struct folio *folio;
 	unsigned long slot;
 
 	KUNIT_ASSERT_EQ(test, t->start,
 			vm_mmap(NULL, t->start, 4 * PAGE_SIZE, PROT_READ | PROT_WRITE,
 				MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED | MAP_LOCKED, 0));
-	ferry_trial_write(t, 0, 4);
-	ferry_trial_memory(t, &before);
+	ferry_kunit_write(t, 0, 4);
+	ferry_kunit_memory(t, &before);
 	KUNIT_EXPECT_GE(test, before.mlocked, 4);
-	KUNIT_EXPECT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	for (slot = 0; slot < 2; slot++)
-		ferry_trial_offer(t, slot);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
-	ferry_trial_memory(t, &now);
+		ferry_kunit_offer(t, slot);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
+	ferry_kunit_memory(t, &now);
 	KUNIT_EXPECT_EQ(test, now.mlocked, before.mlocked);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru));
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_near(now.lru, before.lru));
 	for (slot = 0; slot < 4; slot++) {
-		folio = page_folio(ferry_trial_page(t, slot));
+		folio = page_folio(ferry_kunit_page(t, slot));
 		KUNIT_EXPECT_TRUE_MSG(test, folio_test_mlocked(folio), "slot %lu", slot);
 		KUNIT_EXPECT_TRUE_MSG(test, folio_test_unevictable(folio), "slot %lu", slot);
 		KUNIT_EXPECT_TRUE_MSG(test, folio_test_lru(folio), "slot %lu", slot);
@@ -188,32 +188,32 @@ static void mlocked(struct kunit *test)
  */
 static void stranded_among_others(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, MANY);
-	struct ferry_trial_memory before, now;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, MANY);
+	struct ferry_kunit_memory before, now;
 	struct folio *folio;
 	unsigned long slot;
 
-	ferry_trial_write(t, 0, MANY);
-	ferry_trial_memory(t, &before);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_kunit_write(t, 0, MANY);
+	ferry_kunit_memory(t, &before);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	for (slot = 0; slot < MANY; slot++)
 		if (slot % 4)
 			folio_set_unevictable(page_folio(migrate_pfn_to_page(t->src[slot])));
 	for (slot = 0; slot < MANY; slot += 2)
-		ferry_trial_offer(t, slot);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+		ferry_kunit_offer(t, slot);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	lru_add_drain_all();
 
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), MANY / 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), MANY / 2);
 	KUNIT_EXPECT_EQ(test, count_on_lru(t), MANY);
-	ferry_trial_memory(t, &now);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru));
+	ferry_kunit_memory(t, &now);
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_near(now.lru, before.lru));
 	for (slot = 0; slot < MANY; slot++) {
-		folio = page_folio(ferry_trial_page(t, slot));
+		folio = page_folio(ferry_kunit_page(t, slot));
 		KUNIT_EXPECT_FALSE(test, folio_test_unevictable(folio));
 	}
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, MANY), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, MANY), 0);
 }
 
 static struct kunit_case isolate_cases[] = {

@@ -185,7 +185,7 @@ static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
  * ferry_metadata_move() - the destinations take the place of their sources
  * @job: what does not work out loses MIGRATE_PFN_MIGRATE, and is told
  *
- * Slots without a page are left to ferry_hole_fill().
+ * Slots without a page are left to ferry_insert_pages().
  *
  * Context: sleeps.
  */

@@ -5,28 +5,28 @@
 #include <linux/swap.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
 /* What the caller says of a page that it offers nothing for is not overwritten. */
 static void reasons(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 5);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 5);
 
-	ferry_trial_write(t, 0, 3);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_kunit_write(t, 0, 3);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	t->outcome[0] = FERRY_NO_MEMORY;
 	t->outcome[1] = FERRY_COPY_FAILED;
 	t->outcome[3] = FERRY_NO_MEMORY;
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_NO_MEMORY);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_COPY_FAILED);
 	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_NO_DESTINATION);
 	KUNIT_EXPECT_EQ(test, t->outcome[3], FERRY_NO_MEMORY);
 	KUNIT_EXPECT_EQ(test, t->outcome[4], FERRY_HOLE);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
 /* References --------------------------------------------------------------- */
@@ -38,29 +38,29 @@ static void reasons(struct kunit *test)
  */
 static void reference_from_between(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct mem_cgroup *memcg;
 	struct page *page;
 
-	ferry_trial_write(t, 0, 3);
-	page = ferry_trial_page(t, 1);
+	ferry_kunit_write(t, 0, 3);
+	page = ferry_kunit_page(t, 1);
 	memcg = folio_memcg(page_folio(page));
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	ferry_trial_offer_all(t);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	ferry_kunit_offer_all(t);
 	get_page(page);
-	ferry_trial_pages(t);
+	ferry_kunit_pages(t);
 	KUNIT_EXPECT_FALSE(test, t->src[1] & MIGRATE_PFN_MIGRATE);
-	ferry_trial_finalize(t);
+	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 1), page);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 1), page);
 	KUNIT_EXPECT_PTR_EQ(test, folio_memcg(page_folio(page)), memcg);
 	lru_add_drain_all();
 	KUNIT_EXPECT_TRUE(test, folio_test_lru(page_folio(page)));
 	KUNIT_EXPECT_TRUE(test, folio_test_swapbacked(page_folio(page)));
 	KUNIT_EXPECT_EQ(test, page_ref_count(page), 2);
 	put_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
 /* What goes with the data -------------------------------------------------- */
@@ -80,14 +80,14 @@ static void flags(struct kunit *test)
 {
 	const unsigned long n = ARRAY_SIZE(flag_cases), none = 1UL << PG_dirty |
 		1UL << PG_referenced | 1UL << PG_active | 1UL << PG_workingset;
-	struct ferry_trial *t = ferry_trial_create(test, 0, n + 1);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, n + 1);
 	unsigned long slot, dirtied;
 	struct page *page;
 
-	ferry_trial_write(t, 0, n + 1);
+	ferry_kunit_write(t, 0, n + 1);
 	for (slot = 0; slot <= n; slot++) {
-		page = ferry_trial_page(t, slot);
-		ferry_trial_set_pte(t, slot, pte_mkclean(ferry_trial_pte(t, slot)));
+		page = ferry_kunit_page(t, slot);
+		ferry_kunit_set_pte(t, slot, pte_mkclean(ferry_kunit_pte(t, slot)));
 		/* Off its list, where active decides on which. */
 		KUNIT_ASSERT_TRUE(test, folio_isolate_lru(page_folio(page)));
 		page->flags &= ~none;
@@ -97,36 +97,36 @@ static void flags(struct kunit *test)
 	}
 	lru_add_drain_all();
 	dirtied = global_node_page_state(NR_DIRTIED);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), n + 1);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), n + 1);
 	for (slot = 0; slot <= n; slot++) {
-		page = ferry_trial_page(t, slot);
+		page = ferry_kunit_page(t, slot);
 		KUNIT_EXPECT_EQ_MSG(test, page->flags & none,
 				    slot < n ? 1UL << flag_cases[slot].flag : 0, "%s",
 				    slot < n ? flag_cases[slot].name : "none");
 	}
 	KUNIT_EXPECT_EQ(test, global_node_page_state(NR_DIRTIED), dirtied);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, n + 1), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, n + 1), 0);
 }
 
 /* Identity and charge go over in pages, before anybody can see the new page (I10). */
 static void identity(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 1);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 1);
 	struct address_space *mapping;
 	struct mem_cgroup *memcg;
 	struct folio *src, *dst;
 	pgoff_t index;
 
-	ferry_trial_write(t, 0, 1);
-	src = page_folio(ferry_trial_page(t, 0));
+	ferry_kunit_write(t, 0, 1);
+	src = page_folio(ferry_kunit_page(t, 0));
 	mapping = src->mapping;
 	index = src->index;
 	memcg = folio_memcg(src);
 	KUNIT_EXPECT_TRUE(test, memcg || mem_cgroup_disabled());
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
 	dst = page_folio(t->offered[0]);
 	KUNIT_EXPECT_PTR_EQ(test, dst->mapping, mapping);
 	KUNIT_EXPECT_EQ(test, dst->index, index);
@@ -135,13 +135,13 @@ static void identity(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, folio_memcg(dst), memcg);
 	KUNIT_EXPECT_PTR_EQ(test, folio_memcg(src), NULL);
 	KUNIT_EXPECT_FALSE(test, folio_mapped(dst));
-	ferry_trial_finalize(t);
+	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, folio_mapcount(dst), 1);
 	/* Ours became the entry's. */
 	KUNIT_EXPECT_EQ(test, folio_ref_count(dst), 1);
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(dst));
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 1), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 1), 0);
 }
 
 static struct kunit_case metadata_cases[] = {

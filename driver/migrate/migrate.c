@@ -9,7 +9,7 @@
  *			ferry_unmap()		unmap.c		rmap, references, flush
  *	(the caller allocates and copies)	tlb_batch.c	when to flush
  *	pages		ferry_metadata_move()	metadata.c	old page to new page
- *			ferry_hole_fill()	hole.c		where there was none
+ *			ferry_insert_pages()	insert.c		where there was none
  *	finalize	ferry_install()		install.c	page table, locks
  *
  * Who owns what: from setup to finalize the engine holds, for each page in src[], its
@@ -290,7 +290,7 @@ static void pages(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	ferry_metadata_move(&job);
 	ferry_job_stamp(&job, FERRY_STAMP_METADATA, start);
 	start = ferry_stamp_begin();
-	ferry_hole_fill(&job);
+	ferry_insert_pages(&job);
 	ferry_job_stamp(&job, FERRY_STAMP_HOLE, start);
 	if (trace_ferry_pages_enabled())
 		trace_ferry_pages(job.start, job.npages, ferry_job_count_moving(&job));

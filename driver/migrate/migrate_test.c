@@ -2,7 +2,7 @@
 /* The phases as a whole: arguments and round trips. */
 #include <linux/memremap.h>
 
-#include "trial.h"
+#include "kunit.h"
 
 /* Reaches into a second page table. */
 #define MANY	(PTRS_PER_PTE + 100)
@@ -43,7 +43,7 @@ KUNIT_ARRAY_PARAM_DESC(args, args_cases, name);
 static void args(struct kunit *test)
 {
 	const struct args_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 10);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 10);
 	struct vm_area_struct *vma;
 	struct migrate_vma args;
 	int own, core;
@@ -54,14 +54,14 @@ static void args(struct kunit *test)
 	/* Its lock and its counters are of no interest. */
 	data_race(memcpy(vma, vma_lookup(t->mm, t->start), sizeof(*vma)));
 	vma->vm_start = t->start;
-	vma->vm_end = ferry_trial_addr(t, 10);
+	vma->vm_end = ferry_kunit_addr(t, 10);
 	vm_flags_init(vma, vma->vm_flags | c->vm_flags);
 	args = (struct migrate_vma) {
 		.vma = c->no_vma ? NULL : vma,
 		.src = c->no_src ? NULL : t->src,
 		.dst = c->no_dst ? NULL : t->dst,
-		.start = ferry_trial_addr(t, c->start),
-		.end = ferry_trial_addr(t, c->end),
+		.start = ferry_kunit_addr(t, c->start),
+		.end = ferry_kunit_addr(t, c->end),
 		.flags = SYSTEM,
 		.fault_page = c->bad_fault_page ? ZERO_PAGE(0) : NULL,
 	};
@@ -78,14 +78,14 @@ static void args(struct kunit *test)
 
 static void unknown_flush(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 1);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 1);
 
 	t->migrate.flush = FERRY_NFLUSHES;
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), -EINVAL);
 	t->migrate.flush = -1;
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), -EINVAL);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), -EINVAL);
 	t->migrate.flush = FERRY_FLUSH_DEFAULT;
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 }
 
 static const struct trip_case {
@@ -105,13 +105,13 @@ static const struct trip_case {
 KUNIT_ARRAY_PARAM_DESC(trip, trip_cases, name);
 
 /* All that is exclusive moves at once, and needs no rmap walk, neither there nor back. */
-static void expect_one_pass(struct ferry_trial *t)
+static void expect_one_pass(struct ferry_kunit *t)
 {
 	const struct ferry_migrate_counts *counts = &t->migrate.counts;
 
 	if (t->drop_in)
 		return;
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_count(t, FERRY_MOVED), t->npages);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_count(t, FERRY_MOVED), t->npages);
 	KUNIT_EXPECT_EQ(t->test, counts->passes, 1);
 	KUNIT_EXPECT_EQ(t->test, counts->drains, 0);
 	KUNIT_EXPECT_EQ(t->test, counts->splits, 0);
@@ -119,94 +119,94 @@ static void expect_one_pass(struct ferry_trial *t)
 	KUNIT_EXPECT_EQ(t->test, counts->walked, 0);
 }
 
-static void expect_memory(struct ferry_trial *t, const struct ferry_trial_memory *before)
+static void expect_memory(struct ferry_kunit *t, const struct ferry_kunit_memory *before)
 {
-	struct ferry_trial_memory now;
+	struct ferry_kunit_memory now;
 
-	ferry_trial_memory(t, &now);
+	ferry_kunit_memory(t, &now);
 	KUNIT_EXPECT_EQ(t->test, now.rss, before->rss);
 	KUNIT_EXPECT_EQ(t->test, now.swap, before->swap);
-	KUNIT_EXPECT_TRUE(t->test, ferry_trial_near(now.lru, before->lru));
+	KUNIT_EXPECT_TRUE(t->test, ferry_kunit_near(now.lru, before->lru));
 	KUNIT_EXPECT_EQ(t->test, now.mapped, before->mapped);
 	KUNIT_EXPECT_EQ(t->test, now.isolated, before->isolated);
 	KUNIT_EXPECT_EQ(t->test, now.mlocked, before->mlocked);
 }
 
-static void come_home(struct ferry_trial *t)
+static void come_home(struct ferry_kunit *t)
 {
-	struct ferry_trial_device *device = t->device;
+	struct ferry_kunit_device *device = t->device;
 
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_device_used(device), t->npages);
-	KUNIT_EXPECT_TRUE(t->test, is_device_private_page(ferry_trial_page(t, 0)));
-	KUNIT_ASSERT_EQ(t->test, ferry_trial_setup(t, PRIVATE), 0);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_device_used(device), t->npages);
+	KUNIT_EXPECT_TRUE(t->test, is_device_private_page(ferry_kunit_page(t, 0)));
+	KUNIT_ASSERT_EQ(t->test, ferry_kunit_setup(t, PRIVATE), 0);
 	/* The owner stays in the arguments. */
 	t->device = NULL;
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	expect_one_pass(t);
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_device_used(device), 0);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_device_used(device), 0);
 }
 
 static void round_trip(struct kunit *test)
 {
 	const struct trip_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 7, MANY);
-	struct ferry_trial_memory before;
+	struct ferry_kunit *t = ferry_kunit_create(test, 7, MANY);
+	struct ferry_kunit_memory before;
 
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
+		t->device = ferry_kunit_device_create(test);
 	t->drop_in = c->drop_in;
 	t->migrate.flush = c->flush;
 	if (c->device)
 		t->npages = PTRS_PER_PTE;
-	ferry_trial_write(t, 0, t->npages);
-	ferry_trial_memory(t, &before);
+	ferry_kunit_write(t, 0, t->npages);
+	ferry_kunit_memory(t, &before);
 
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, t->npages);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.npages, t->npages);
 	expect_one_pass(t);
 	if (c->device)
 		come_home(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, t->npages), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, t->npages), 0);
 	expect_memory(t, &before);
 }
 
 /* I7: no walk means that no MMU notifier hears of a page that nobody else maps. */
 static void exclusive_pages_are_not_walked(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 64);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 64);
 
-	t->device = ferry_trial_device_create(test);
-	ferry_trial_write(t, 0, 64);
-	ferry_trial_watch(t);
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	t->device = ferry_kunit_device_create(test);
+	ferry_kunit_write(t, 0, 64);
+	ferry_kunit_watch(t);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	expect_one_pass(t);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_MIGRATE], 1);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_CLEAR], 0);
 	come_home(t);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_MIGRATE], 2);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_CLEAR], 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 64), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 64), 0);
 }
 
 /* A migration of nothing but pages that stay leaves each entry as it was. */
 static void nothing_selected(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 4);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 4);
 	pte_t before[4];
 	int i;
 
-	ferry_trial_write(t, 0, 4);
+	ferry_kunit_write(t, 0, 4);
 	for (i = 0; i < 4; i++)
-		before[i] = ferry_trial_pte(t, i);
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, PRIVATE), 0);
+		before[i] = ferry_kunit_pte(t, i);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, PRIVATE), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_ALREADY_THERE), 4);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_ALREADY_THERE), 4);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.flushes, 0);
 	for (i = 0; i < 4; i++)
-		KUNIT_EXPECT_TRUE(test, pte_same(before[i], ferry_trial_pte(t, i)));
+		KUNIT_EXPECT_TRUE(test, pte_same(before[i], ferry_kunit_pte(t, i)));
 }
 
 static struct kunit_case migrate_cases[] = {

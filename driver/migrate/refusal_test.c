@@ -5,12 +5,12 @@
 #include <linux/swap.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
-static void hold(struct ferry_trial *t, struct page *page)
+static void hold(struct ferry_kunit *t, struct page *page)
 {
 	get_page(page);
 }
@@ -20,7 +20,7 @@ static void let_go(struct page *page)
 	put_page(page);
 }
 
-static void hold_twice(struct ferry_trial *t, struct page *page)
+static void hold_twice(struct ferry_kunit *t, struct page *page)
 {
 	get_page(page);
 	get_page(page);
@@ -32,7 +32,7 @@ static void let_go_twice(struct page *page)
 	put_page(page);
 }
 
-static void pin(struct ferry_trial *t, struct page *page)
+static void pin(struct ferry_kunit *t, struct page *page)
 {
 	struct page *pinned = NULL;
 
@@ -41,12 +41,12 @@ static void pin(struct ferry_trial *t, struct page *page)
 	KUNIT_EXPECT_PTR_EQ(t->test, pinned, page);
 }
 
-static void lock(struct ferry_trial *t, struct page *page)
+static void lock(struct ferry_kunit *t, struct page *page)
 {
 	lock_page(page);
 }
 
-static void begin_writeback(struct ferry_trial *t, struct page *page)
+static void begin_writeback(struct ferry_kunit *t, struct page *page)
 {
 	set_bit(PG_writeback, &page->flags);
 }
@@ -56,7 +56,7 @@ static void end_writeback(struct page *page)
 	clear_bit(PG_writeback, &page->flags);
 }
 
-static void merge(struct ferry_trial *t, struct page *page)
+static void merge(struct ferry_kunit *t, struct page *page)
 {
 	page->mapping = (void *)((unsigned long)page->mapping | PAGE_MAPPING_KSM);
 }
@@ -67,7 +67,7 @@ static void unmerge(struct page *page)
 				 PAGE_MAPPING_ANON);
 }
 
-static void isolate(struct ferry_trial *t, struct page *page)
+static void isolate(struct ferry_kunit *t, struct page *page)
 {
 	KUNIT_EXPECT_TRUE(t->test, folio_isolate_lru(page_folio(page)));
 }
@@ -78,9 +78,9 @@ static void put_back(struct page *page)
 }
 
 /* As if another address space were about to unmap it. */
-static void map_once_more(struct ferry_trial *t, struct page *page)
+static void map_once_more(struct ferry_kunit *t, struct page *page)
 {
-	ferry_trial_unshare(t, 1);
+	ferry_kunit_unshare(t, 1);
 	atomic_inc(&page->_mapcount);
 }
 
@@ -91,7 +91,7 @@ static void map_once_less(struct page *page)
 
 static const struct state_case {
 	const char *name;
-	void (*begin)(struct ferry_trial *t, struct page *page);
+	void (*begin)(struct ferry_kunit *t, struct page *page);
 	void (*end)(struct page *page);
 	u8 outcome;
 	unsigned int passes, drains;
@@ -116,62 +116,62 @@ KUNIT_ARRAY_PARAM_DESC(state, state_cases, name);
 static void state(struct kunit *test)
 {
 	const struct state_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct page *page;
 	pte_t pte;
 
-	ferry_trial_write(t, 0, 3);
-	page = ferry_trial_page(t, 1);
+	ferry_kunit_write(t, 0, 3);
+	page = ferry_kunit_page(t, 1);
 	c->begin(t, page);
-	pte = ferry_trial_pte(t, 1);
+	pte = ferry_kunit_pte(t, 1);
 
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], c->outcome);
 	KUNIT_EXPECT_EQ(test, t->src[1], 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, 2);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, c->passes);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, c->drains);
-	KUNIT_EXPECT_TRUE(test, pte_same(ferry_trial_pte(t, 1), pte));
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_TRUE(test, pte_same(ferry_kunit_pte(t, 1), pte));
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
 	c->end(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
 /* A page that a child maps too, so that the rmap finds the reference after isolation. */
 static void shared_and_referenced(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
-	struct ferry_trial_child *child;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
+	struct ferry_kunit_child *child;
 	struct page *page;
 
-	ferry_trial_write(t, 0, 3);
-	child = ferry_trial_fork(t);
+	ferry_kunit_write(t, 0, 3);
+	child = ferry_kunit_fork(t);
 	lru_add_drain_all();
-	page = ferry_trial_page(t, 1);
+	page = ferry_kunit_page(t, 1);
 	get_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.drains, 1);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.passes, 2);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
 	put_page(page);
-	ferry_trial_child_end(child);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	ferry_kunit_child_end(child);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
 #if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
 /* Faults that meet the same locked page drain all CPUs once, and not once each. */
 static void faults_share_a_drain(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 1);
-	struct ferry_trial_device *device = ferry_trial_device_create(test);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 1);
+	struct ferry_kunit_device *device = ferry_kunit_device_create(test);
 	struct page *page;
 	unsigned int drains = 0, i;
 
 	t->device = device;
-	ferry_trial_write(t, 0, 1);
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	page = ferry_trial_page(t, 0);
+	ferry_kunit_write(t, 0, 1);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	page = ferry_kunit_page(t, 0);
 	set_bit(PG_mlocked, &page->flags);
 	/* The fault's, and as if a batch had one. */
 	get_page(page);
@@ -180,7 +180,7 @@ static void faults_share_a_drain(struct kunit *test)
 	while (!ferry_drain_is_due())
 		schedule_timeout_uninterruptible(1);
 	for (i = 0; i < 3; i++) {
-		KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, PRIVATE), 0);
+		KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, PRIVATE), 0);
 		KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_PINNED);
 		drains += t->migrate.counts.drains;
 	}

@@ -7,13 +7,13 @@
 
 #include "mm_internal.h"
 #include "split.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
-static bool is_huge(struct ferry_trial *t, unsigned long slot)
+static bool is_huge(struct ferry_kunit *t, unsigned long slot)
 {
-	pmd_t *pmdp = mm_find_pmd(t->mm, ferry_trial_addr(t, slot));
+	pmd_t *pmdp = mm_find_pmd(t->mm, ferry_kunit_addr(t, slot));
 
 	return pmdp && pmd_trans_huge(pmdp_get_lockless(pmdp));
 }
@@ -22,28 +22,28 @@ static bool is_huge(struct ferry_trial *t, unsigned long slot)
  * A range of @n huge pages, with two small ones behind, which khugepaged is not to make
  * huge: where they come there are to be no more huge pages.
  */
-static struct ferry_trial *make_huge(struct kunit *test, unsigned long n)
+static struct ferry_kunit *make_huge(struct kunit *test, unsigned long n)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, n * PTRS_PER_PTE + 2);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, n * PTRS_PER_PTE + 2);
 	unsigned long i;
 
 	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, (n + 1) * PMD_SIZE,
 					 MADV_HUGEPAGE), 0);
-	ferry_trial_write(t, 0, n * PTRS_PER_PTE);
+	ferry_kunit_write(t, 0, n * PTRS_PER_PTE);
 	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, (n + 1) * PMD_SIZE,
 					 MADV_NOHUGEPAGE), 0);
-	ferry_trial_write(t, n * PTRS_PER_PTE, 2);
+	ferry_kunit_write(t, n * PTRS_PER_PTE, 2);
 	for (i = 0; i < n; i++)
 		KUNIT_ASSERT_TRUE(test, is_huge(t, i * PTRS_PER_PTE));
 	return t;
 }
 
-static struct folio *huge_folio(struct ferry_trial *t, unsigned long slot)
+static struct folio *huge_folio(struct ferry_kunit *t, unsigned long slot)
 {
-	return pmd_folio(*mm_find_pmd(t->mm, ferry_trial_addr(t, slot)));
+	return pmd_folio(*mm_find_pmd(t->mm, ferry_kunit_addr(t, slot)));
 }
 
-static void map_by_ptes(struct ferry_trial *t)
+static void map_by_ptes(struct ferry_kunit *t)
 {
 	struct vm_area_struct *vma;
 
@@ -52,7 +52,7 @@ static void map_by_ptes(struct ferry_trial *t)
 	split_huge_pmd(vma, mm_find_pmd(t->mm, t->start), t->start);
 	mmap_read_unlock(t->mm);
 	KUNIT_ASSERT_FALSE(t->test, is_huge(t, 0));
-	KUNIT_ASSERT_TRUE(t->test, PageCompound(ferry_trial_page(t, 0)));
+	KUNIT_ASSERT_TRUE(t->test, PageCompound(ferry_kunit_page(t, 0)));
 }
 
 enum hold { FREE, REFERENCED, LOCKED };
@@ -95,9 +95,9 @@ static const struct at_case {
 
 KUNIT_ARRAY_PARAM_DESC(at, at_cases, name);
 
-static int split_at(struct ferry_trial *t, unsigned long slot, unsigned long *next)
+static int split_at(struct ferry_kunit *t, unsigned long slot, unsigned long *next)
 {
-	unsigned long addr = ferry_trial_addr(t, slot);
+	unsigned long addr = ferry_kunit_addr(t, slot);
 	int ret;
 
 	mmap_read_lock(t->mm);
@@ -109,7 +109,7 @@ static int split_at(struct ferry_trial *t, unsigned long slot, unsigned long *ne
 static void at(struct kunit *test)
 {
 	const struct at_case *c = test->param_value;
-	struct ferry_trial *t = make_huge(test, 1);
+	struct ferry_kunit *t = make_huge(test, 1);
 	unsigned long slot = min(c->slot, PTRS_PER_PTE - 1UL), next = 0;
 	struct folio *folio = huge_folio(t, 0);
 
@@ -117,52 +117,52 @@ static void at(struct kunit *test)
 		map_by_ptes(t);
 	hold(folio, c->hold);
 	KUNIT_EXPECT_EQ(test, split_at(t, slot, &next), c->ret);
-	KUNIT_EXPECT_EQ(test, next, ferry_trial_addr(t, min(c->next, PTRS_PER_PTE + 0UL)));
+	KUNIT_EXPECT_EQ(test, next, ferry_kunit_addr(t, min(c->next, PTRS_PER_PTE + 0UL)));
 	KUNIT_EXPECT_EQ(test, folio_test_large(folio), c->ret < 0);
 	KUNIT_EXPECT_EQ(test, is_huge(t, 0), c->ret < 0 && !c->ptes);
 	let_go(folio, c->hold);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, PTRS_PER_PTE), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, PTRS_PER_PTE), 0);
 }
 
 /* No large folio: a page, a hole, the huge zero page, whose mapping alone is split. */
 static void at_others(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2 * PTRS_PER_PTE);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2 * PTRS_PER_PTE);
 	unsigned long next;
 
-	ferry_trial_write(t, 0, 1);
+	ferry_kunit_write(t, 0, 1);
 	KUNIT_EXPECT_EQ(test, split_at(t, 0, &next), 0);
-	KUNIT_EXPECT_EQ(test, next, ferry_trial_addr(t, 1));
+	KUNIT_EXPECT_EQ(test, next, ferry_kunit_addr(t, 1));
 	KUNIT_EXPECT_EQ(test, split_at(t, 1, &next), 0);
-	KUNIT_EXPECT_EQ(test, next, ferry_trial_addr(t, 2));
+	KUNIT_EXPECT_EQ(test, next, ferry_kunit_addr(t, 2));
 
-	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, ferry_trial_addr(t, PTRS_PER_PTE), PMD_SIZE,
+	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, ferry_kunit_addr(t, PTRS_PER_PTE), PMD_SIZE,
 					 MADV_HUGEPAGE), 0);
 	KUNIT_EXPECT_EQ(test, split_at(t, PTRS_PER_PTE, &next), 0);
-	ferry_trial_read(t, PTRS_PER_PTE, 1);
+	ferry_kunit_read(t, PTRS_PER_PTE, 1);
 	KUNIT_ASSERT_TRUE(test, is_huge(t, PTRS_PER_PTE));
 	KUNIT_ASSERT_TRUE(test, is_huge_zero_folio(huge_folio(t, PTRS_PER_PTE)));
 	KUNIT_EXPECT_EQ(test, split_at(t, PTRS_PER_PTE, &next), 0);
 	KUNIT_EXPECT_FALSE(test, is_huge(t, PTRS_PER_PTE));
-	KUNIT_EXPECT_TRUE(test, is_zero_pfn(pte_pfn(ferry_trial_pte(t, PTRS_PER_PTE))));
+	KUNIT_EXPECT_TRUE(test, is_zero_pfn(pte_pfn(ferry_kunit_pte(t, PTRS_PER_PTE))));
 }
 
 /* From the last page of the first to the first one of the second; not the third. */
 static void range(struct kunit *test)
 {
-	struct ferry_trial *t = make_huge(test, 3);
+	struct ferry_kunit *t = make_huge(test, 3);
 	struct folio *folios[3];
 	int i;
 
 	for (i = 0; i < 3; i++)
 		folios[i] = huge_folio(t, i * PTRS_PER_PTE);
 	mmap_read_lock(t->mm);
-	ferry_split_range(t->mm, ferry_trial_addr(t, PTRS_PER_PTE - 1),
-			  ferry_trial_addr(t, PTRS_PER_PTE + 1));
+	ferry_split_range(t->mm, ferry_kunit_addr(t, PTRS_PER_PTE - 1),
+			  ferry_kunit_addr(t, PTRS_PER_PTE + 1));
 	mmap_read_unlock(t->mm);
 	for (i = 0; i < 3; i++)
 		KUNIT_EXPECT_EQ(test, folio_test_large(folios[i]), i == 2);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3 * PTRS_PER_PTE), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3 * PTRS_PER_PTE), 0);
 }
 
 static const struct migrate_case {
@@ -189,7 +189,7 @@ KUNIT_ARRAY_PARAM_DESC(migrate, migrate_cases, name);
 static void migrate(struct kunit *test)
 {
 	const struct migrate_case *c = test->param_value;
-	struct ferry_trial *t = make_huge(test, 1);
+	struct ferry_kunit *t = make_huge(test, 1);
 	struct folio *folio = huge_folio(t, 0);
 
 	if (c->ptes)
@@ -197,8 +197,8 @@ static void migrate(struct kunit *test)
 	t->start += (PTRS_PER_PTE - 10) * PAGE_SIZE;
 	t->npages = 12;
 	hold(folio, c->hold);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, c->outcome),
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, c->outcome),
 			c->outcome == FERRY_MOVED ? 12 : 10);
 	KUNIT_EXPECT_EQ(test, t->outcome[10], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, t->outcome[11], FERRY_MOVED);
@@ -209,7 +209,7 @@ static void migrate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, is_huge(t, 0), c->hold != FREE && !c->ptes);
 	let_go(folio, c->hold);
 	t->start -= (PTRS_PER_PTE - 10) * PAGE_SIZE;
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, PTRS_PER_PTE + 2), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, PTRS_PER_PTE + 2), 0);
 }
 
 static struct kunit_case split_cases[] = {

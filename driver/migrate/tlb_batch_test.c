@@ -5,7 +5,7 @@
 #include <asm/tlbflush.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define NPAGES	16
 #define NCEILING 33	/* x86's, if nobody changed it */
@@ -22,7 +22,7 @@ static u64 count_flushes(struct mm_struct *mm)
 }
 
 /* Entries are cleared, and put back before the lock drops. */
-static void clear_table(struct ferry_trial *t, struct ferry_tlb *tlb, unsigned long n,
+static void clear_table(struct ferry_kunit *t, struct ferry_tlb *tlb, unsigned long n,
 			bool exclusive)
 {
 	unsigned long slot, addr = t->start;
@@ -75,12 +75,12 @@ KUNIT_ARRAY_PARAM_DESC(strategy, strategy_cases, name);
 static void strategy(struct kunit *test)
 {
 	const struct strategy_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NPAGES);
 	unsigned long flushes = 0;
 	struct ferry_tlb tlb;
 	u64 before;
 
-	ferry_trial_write(t, 0, NPAGES);
+	ferry_kunit_write(t, 0, NPAGES);
 	ferry_tlb_init(&tlb, c->asked, c->one_table, &flushes);
 	if (FERRY_CAN_DEFER_FLUSH || c->used == FERRY_FLUSH_PER_PAGE)
 		KUNIT_EXPECT_EQ(test, tlb.strategy, c->used);
@@ -92,7 +92,7 @@ static void strategy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, flushes, c->counted);
 	if (IS_ENABLED(CONFIG_X86))
 		KUNIT_EXPECT_EQ(test, count_flushes(t->mm) - before, c->counted);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, NPAGES), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, NPAGES), 0);
 }
 
 static const struct setup_case {
@@ -112,19 +112,19 @@ KUNIT_ARRAY_PARAM_DESC(setup, setup_cases, name);
 static void whole_setup(struct kunit *test)
 {
 	const struct setup_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, PTRS_PER_PTE - NPAGES, 2 * NPAGES);
+	struct ferry_kunit *t = ferry_kunit_create(test, PTRS_PER_PTE - NPAGES, 2 * NPAGES);
 
 	t->migrate.flush = c->flush;
-	ferry_trial_write(t, 0, 2 * NPAGES);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	ferry_kunit_write(t, 0, 2 * NPAGES);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.flushes, c->counted);
 #ifdef CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH
 	KUNIT_EXPECT_FALSE(test, current->tlb_ubc.flush_required);
 #endif
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2 * NPAGES);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2 * NPAGES);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.flushes, c->counted);
 }
 
@@ -154,13 +154,13 @@ KUNIT_ARRAY_PARAM_DESC(width, width_cases, name);
 static void as_wide_as_what_moves(struct kunit *test)
 {
 	const struct width_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, NCEILING + 1);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NCEILING + 1);
 	unsigned long flushes = 0;
 	struct ferry_tlb tlb;
 	unsigned int i;
 
 	KUNIT_ASSERT_EQ(test, tlb_single_page_flush_ceiling, NCEILING);
-	ferry_trial_write(t, 0, NCEILING + 1);
+	ferry_kunit_write(t, 0, NCEILING + 1);
 	ferry_tlb_init(&tlb, FERRY_FLUSH_AUTO, false, &flushes);
 	for (i = 0; i < c->tables; i++)
 		clear_table(t, &tlb, c->pages[i], true);
@@ -186,17 +186,17 @@ KUNIT_ARRAY_PARAM_DESC(secondary, secondary_cases, name);
 static void secondary_gets_the_range(struct kunit *test)
 {
 	const struct secondary_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NPAGES);
 	unsigned long flushes = 0;
 	struct ferry_tlb tlb;
 
-	ferry_trial_write(t, 0, NPAGES);
-	ferry_trial_watch_secondary(t);
+	ferry_kunit_write(t, 0, NPAGES);
+	ferry_kunit_watch_secondary(t);
 	ferry_tlb_init(&tlb, c->flush, false, &flushes);
 	clear_table(t, &tlb, NPAGES / 2, true);
 	KUNIT_EXPECT_EQ(test, t->secondary.calls, 1);
 	KUNIT_EXPECT_EQ(test, t->secondary.start, t->start);
-	KUNIT_EXPECT_EQ(test, t->secondary.end, ferry_trial_addr(t, NPAGES / 2));
+	KUNIT_EXPECT_EQ(test, t->secondary.end, ferry_kunit_addr(t, NPAGES / 2));
 	ferry_tlb_end_call(&tlb);
 	KUNIT_EXPECT_EQ(test, t->secondary.calls, 1);
 }
@@ -230,12 +230,12 @@ KUNIT_ARRAY_PARAM_DESC(pending, pending_cases, name);
 static void read_by_mm(struct kunit *test)
 {
 	const struct pending_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NPAGES);
 	unsigned long flushes = 0;
 	struct ferry_tlb tlb;
 	u64 before;
 
-	ferry_trial_write(t, 0, NPAGES);
+	ferry_kunit_write(t, 0, NPAGES);
 	atomic_set(&t->mm->tlb_flush_batched, c->before);
 	ferry_tlb_init(&tlb, FERRY_FLUSH_PER_CALL, false, &flushes);
 	clear_table(t, &tlb, NPAGES, true);

@@ -7,21 +7,21 @@
 #include <linux/swapops.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SHARED	16
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
-static void expect_shared(struct ferry_trial *t, struct ferry_trial_child *child)
+static void expect_shared(struct ferry_kunit *t, struct ferry_kunit_child *child)
 {
 	unsigned long slot;
 	struct page *page;
 	pte_t other;
 
 	for (slot = 0; slot < t->npages; slot++) {
-		page = ferry_trial_page(t, slot);
-		other = ferry_trial_pte_of(child->mm, ferry_trial_addr(t, slot));
+		page = ferry_kunit_page(t, slot);
+		other = ferry_kunit_pte_of(child->mm, ferry_kunit_addr(t, slot));
 		KUNIT_EXPECT_PTR_EQ_MSG(t->test, page, t->offered[slot], "slot %lu", slot);
 		KUNIT_EXPECT_TRUE_MSG(t->test, pte_present(other), "slot %lu", slot);
 		KUNIT_EXPECT_FALSE_MSG(t->test, pte_write(other), "slot %lu", slot);
@@ -32,7 +32,7 @@ static void expect_shared(struct ferry_trial *t, struct ferry_trial_child *child
 	}
 }
 
-static void nobody_maps_them(struct ferry_trial *t)
+static void nobody_maps_them(struct ferry_kunit *t)
 {
 	unsigned long slot;
 
@@ -45,41 +45,41 @@ static void nobody_maps_them(struct ferry_trial *t)
 /* They leave and come into both page tables; all of it with one flush. */
 static void shared_by_fork(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, SHARED);
-	struct ferry_trial_child *child;
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, SHARED);
+	struct ferry_kunit_child *child;
 
-	ferry_trial_write(t, 0, SHARED);
-	child = ferry_trial_fork(t);
+	ferry_kunit_write(t, 0, SHARED);
+	child = ferry_kunit_fork(t);
 	t->migrate.flush = FERRY_FLUSH_PER_CALL;
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, SHARED);
 	nobody_maps_them(t);
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), SHARED);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), SHARED);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.walked, SHARED);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.known, 0);
 	if (FERRY_CAN_DEFER_FLUSH)
 		KUNIT_EXPECT_EQ(test, t->migrate.counts.flushes, 1);
 	expect_shared(t, child);
-	ferry_trial_child_end(child);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, SHARED), 0);
+	ferry_kunit_child_end(child);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, SHARED), 0);
 }
 
 /* The other process is gone: exclusive again as far as rmap knows, and no walk. */
 static void shared_no_more(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, SHARED);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, SHARED);
 
-	ferry_trial_write(t, 0, SHARED);
-	ferry_trial_child_end(ferry_trial_fork(t));
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), SHARED);
+	ferry_kunit_write(t, 0, SHARED);
+	ferry_kunit_child_end(ferry_kunit_fork(t));
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), SHARED);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.known, SHARED);
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.walked, 0);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, SHARED), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, SHARED), 0);
 }
 
 /*
@@ -88,29 +88,29 @@ static void shared_no_more(struct kunit *test)
  */
 static void reference_from_before(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 3);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
 	struct page *page;
 
-	ferry_trial_write(t, 0, 3);
-	page = ferry_trial_page(t, 1);
+	ferry_kunit_write(t, 0, 3);
+	page = ferry_kunit_page(t, 1);
 	get_page(page);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
 	KUNIT_EXPECT_EQ(test, t->src[1], 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, 2);
-	KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 1), page);
-	KUNIT_EXPECT_TRUE(test, pte_present(ferry_trial_pte(t, 1)));
+	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 1), page);
+	KUNIT_EXPECT_TRUE(test, pte_present(ferry_kunit_pte(t, 1)));
 	KUNIT_EXPECT_FALSE(test, PageLocked(page));
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
-	KUNIT_EXPECT_EQ(test, ferry_trial_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
 	lru_add_drain_all();
 	/* Ours and the entry's. */
 	KUNIT_EXPECT_EQ(test, page_ref_count(page), 2);
 	put_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 3), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
 /* A device page that a CPU has touched: the fault's reference is explained, once. */
@@ -131,33 +131,33 @@ KUNIT_ARRAY_PARAM_DESC(fault, fault_cases, name);
 static void fault_page(struct kunit *test)
 {
 	const struct fault_case *c = test->param_value;
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
-	struct ferry_trial_device *device = ferry_trial_device_create(test);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
+	struct ferry_kunit_device *device = ferry_kunit_device_create(test);
 	struct page *page;
 	int i;
 
 	t->device = device;
-	ferry_trial_write(t, 0, 2);
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	page = ferry_trial_page(t, 0);
+	ferry_kunit_write(t, 0, 2);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	page = ferry_kunit_page(t, 0);
 	for (i = 0; i < c->references; i++)
 		get_page(page);
 	t->fault_page = c->told ? page : NULL;
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, PRIVATE), 0);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, PRIVATE), 0);
 	t->device = NULL;
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], c->outcome);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_MOVED);
 	for (i = 0; i < c->references; i++)
 		put_page(page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(device), c->outcome != FERRY_MOVED);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(device), c->outcome != FERRY_MOVED);
 	if (c->outcome == FERRY_MOVED)
-		KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, 1), 0);
+		KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 1), 0);
 	else
-		KUNIT_EXPECT_PTR_EQ(test, ferry_trial_page(t, 0), page);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 1, 1), 0);
+		KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 0), page);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 1, 1), 0);
 }
 
 static struct kunit_case unmap_cases[] = {

@@ -23,9 +23,9 @@
  *   mark only where the mapping is not soft-dirty as a whole;
  *   elsewhere the type says so, as mm has it.
  *
- * Who keeps that: install.c and hole.c for what the engine puts in; a writable entry
+ * Who keeps that: install.c and insert.c for what the engine puts in; a writable entry
  * from before the tracking began stays writable until ferry_writes_note(), and the
- * driver does not trust the type of an entry in a tracked mapping (mirror/fault.c).
+ * driver does not trust the type of an entry in a tracked mapping (mirror/device_fault.c).
  * core puts in writable ones, and asks the type when it takes them out: backend.c calls
  * ferry_writes_grant() before and ferry_writes_protect() after it. In between, for the
  * time of one call, the entries are mm's prey again; of those named above fork and mprotect

@@ -5,7 +5,7 @@
 #include <linux/swapops.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 #include "writes.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
@@ -43,7 +43,7 @@ static const struct tracked_case {
 
 KUNIT_ARRAY_PARAM_DESC(tracked, tracked_cases, name);
 
-static void clear_soft_dirty(struct ferry_trial *t)
+static void clear_soft_dirty(struct ferry_kunit *t)
 {
 	struct vm_area_struct *vma;
 	unsigned long slot;
@@ -54,56 +54,56 @@ static void clear_soft_dirty(struct ferry_trial *t)
 	vm_flags_clear(vma, VM_SOFTDIRTY);
 	mmap_write_unlock(t->mm);
 	for (slot = 0; slot < t->npages; slot++) {
-		pte = ferry_trial_pte(t, slot);
+		pte = ferry_kunit_pte(t, slot);
 		if (pte_present(pte))
 			pte = pte_clear_soft_dirty(pte_wrprotect(pte));
 		else
 			pte = pte_swp_clear_soft_dirty(pte);
-		ferry_trial_set_pte(t, slot, pte);
+		ferry_kunit_set_pte(t, slot, pte);
 	}
 }
 
-static void write_again(struct ferry_trial *t)
+static void write_again(struct ferry_kunit *t)
 {
 	struct vm_area_struct *vma = vma_lookup(t->mm, t->start);
 	unsigned long slot;
 	pte_t pte;
 
 	for (slot = 0; slot < t->npages; slot++) {
-		pte = ferry_trial_pte(t, slot);
-		ferry_trial_set_pte(t, slot, pte_mksoft_dirty(pte_mkwrite(pte, vma)));
+		pte = ferry_kunit_pte(t, slot);
+		ferry_kunit_set_pte(t, slot, pte_mksoft_dirty(pte_mkwrite(pte, vma)));
 	}
 }
 
 /* On the device, in the state that a case asks for. */
-static struct ferry_trial *make(struct kunit *test, const struct tracked_case *c,
-				struct ferry_trial_child **child)
+static struct ferry_kunit *make(struct kunit *test, const struct tracked_case *c,
+				struct ferry_kunit_child **child)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, NPAGES);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, NPAGES);
 	unsigned long slot;
 
 	if (!IS_ENABLED(CONFIG_MEM_SOFT_DIRTY))
 		kunit_skip(test, "no soft-dirty in this kernel");
-	t->device = ferry_trial_device_create(test);
+	t->device = ferry_kunit_device_create(test);
 	t->drop_in = c->drop_in;
-	ferry_trial_write(t, 0, NPAGES);
+	ferry_kunit_write(t, 0, NPAGES);
 	if (c->tracked == BEFORE)
 		clear_soft_dirty(t);
 	if (c->tracked == BEFORE && !c->clean)
 		write_again(t);
-	KUNIT_EXPECT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	*child = c->shared ? ferry_trial_fork(t) : NULL;
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	*child = c->shared ? ferry_kunit_fork(t) : NULL;
 	if (c->tracked == ON_DEVICE)
 		clear_soft_dirty(t);
 	for (slot = 0; slot < NPAGES && c->protected; slot++)
-		ferry_trial_set_pte(t, slot, pte_swp_mkuffd_wp(ferry_trial_pte(t, slot)));
+		ferry_kunit_set_pte(t, slot, pte_swp_mkuffd_wp(ferry_kunit_pte(t, slot)));
 	return t;
 }
 
-static void unmake(struct ferry_trial_child *child)
+static void unmake(struct ferry_kunit_child *child)
 {
 	if (child)
-		ferry_trial_child_end(child);
+		ferry_kunit_child_end(child);
 }
 
 static bool is_writable_entry(pte_t pte)
@@ -111,52 +111,52 @@ static bool is_writable_entry(pte_t pte)
 	return is_writable_device_private_entry(pte_to_swp_entry(pte));
 }
 
-static bool note(struct ferry_trial *t, unsigned long slot, const void *owner)
+static bool note(struct ferry_kunit *t, unsigned long slot, const void *owner)
 {
 	bool may;
 
 	mmap_read_lock(t->mm);
-	may = ferry_writes_note(vma_lookup(t->mm, t->start), ferry_trial_addr(t, slot), owner);
+	may = ferry_writes_note(vma_lookup(t->mm, t->start), ferry_kunit_addr(t, slot), owner);
 	mmap_read_unlock(t->mm);
 	return may;
 }
 
-static void bring_back(struct ferry_trial *t)
+static void bring_back(struct ferry_kunit *t)
 {
-	KUNIT_EXPECT_EQ(t->test, ferry_trial_setup(t, PRIVATE), 0);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_setup(t, PRIVATE), 0);
 	t->device = NULL;
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 }
 
 /* What is on the device, what a note makes of it, and what comes back. */
 static void noted(struct kunit *test)
 {
 	const struct tracked_case *c = test->param_value;
-	struct ferry_trial_child *child;
-	struct ferry_trial *t = make(test, c, &child);
+	struct ferry_kunit_child *child;
+	struct ferry_kunit *t = make(test, c, &child);
 	void *owner = t->device;
-	pte_t pte = ferry_trial_pte(t, 0);
+	pte_t pte = ferry_kunit_pte(t, 0);
 
 	KUNIT_EXPECT_EQ(test, is_writable_entry(pte), c->device_write);
 	KUNIT_EXPECT_EQ(test, !pte_swp_soft_dirty(pte), c->clean);
 	KUNIT_EXPECT_FALSE(test, note(t, 0, t));
-	KUNIT_EXPECT_EQ(test, pte_val(ferry_trial_pte(t, 0)), pte_val(pte));
+	KUNIT_EXPECT_EQ(test, pte_val(ferry_kunit_pte(t, 0)), pte_val(pte));
 	KUNIT_EXPECT_EQ(test, note(t, 0, owner), c->noted);
-	pte = ferry_trial_pte(t, 0);
+	pte = ferry_kunit_pte(t, 0);
 	if (c->noted) {
 		KUNIT_EXPECT_TRUE(test, pte_swp_soft_dirty(pte));
 		KUNIT_EXPECT_EQ(test, is_writable_entry(pte), c->tracked == NEVER);
 	}
-	KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_trial_pte(t, 1)), c->device_write);
+	KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_kunit_pte(t, 1)), c->device_write);
 	bring_back(t);
-	KUNIT_EXPECT_EQ(test, pte_write(ferry_trial_pte(t, 0)), c->noted);
-	KUNIT_EXPECT_EQ(test, pte_write(ferry_trial_pte(t, 1)), c->back_write);
-	KUNIT_EXPECT_EQ(test, !!pte_soft_dirty(ferry_trial_pte(t, 0)), c->noted || !c->clean);
-	KUNIT_EXPECT_EQ(test, !!pte_soft_dirty(ferry_trial_pte(t, 1)), !c->clean);
-	KUNIT_EXPECT_EQ(test, PageAnonExclusive(ferry_trial_page(t, 0)), !c->shared);
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 0, NPAGES), 0);
+	KUNIT_EXPECT_EQ(test, pte_write(ferry_kunit_pte(t, 0)), c->noted);
+	KUNIT_EXPECT_EQ(test, pte_write(ferry_kunit_pte(t, 1)), c->back_write);
+	KUNIT_EXPECT_EQ(test, !!pte_soft_dirty(ferry_kunit_pte(t, 0)), c->noted || !c->clean);
+	KUNIT_EXPECT_EQ(test, !!pte_soft_dirty(ferry_kunit_pte(t, 1)), !c->clean);
+	KUNIT_EXPECT_EQ(test, PageAnonExclusive(ferry_kunit_page(t, 0)), !c->shared);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, NPAGES), 0);
 	unmake(child);
 }
 
@@ -164,30 +164,30 @@ static void noted(struct kunit *test)
 static void back_by_pfn(struct kunit *test)
 {
 	const struct tracked_case *c = test->param_value;
-	struct ferry_trial_child *child;
-	struct ferry_trial *t = make(test, c, &child);
-	struct ferry_trial_device *device = t->device;
+	struct ferry_kunit_child *child;
+	struct ferry_kunit *t = make(test, c, &child);
+	struct ferry_kunit_device *device = t->device;
 	unsigned long slot;
 
 	memset(t->dst, 0, NPAGES * sizeof(*t->dst));
 	memset(t->offered, 0, NPAGES * sizeof(*t->offered));
-	ferry_migrate_device_range(t->src, ferry_trial_device_pfn(device), NPAGES);
+	ferry_migrate_device_range(t->src, ferry_kunit_device_pfn(device), NPAGES);
 	t->device = NULL;
 	t->drop_in = false;
 	/* One stays, to be put back where it was. */
 	for (slot = 1; slot < NPAGES; slot++)
-		ferry_trial_offer(t, slot);
+		ferry_kunit_offer(t, slot);
 	ferry_migrate_device_pages(t->src, t->dst, NPAGES);
 	ferry_migrate_device_finalize(t->src, t->dst, NPAGES);
-	KUNIT_EXPECT_EQ(test, ferry_trial_device_used(device), 1);
-	KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_trial_pte(t, 0)),
+	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(device), 1);
+	KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_kunit_pte(t, 0)),
 			c->device_write && c->tracked != ON_DEVICE);
 	for (slot = 1; slot < NPAGES; slot++) {
-		KUNIT_EXPECT_EQ(test, pte_write(ferry_trial_pte(t, slot)), c->back_write);
-		KUNIT_EXPECT_EQ(test, !!pte_soft_dirty(ferry_trial_pte(t, slot)), !c->clean);
-		KUNIT_EXPECT_EQ(test, PageAnonExclusive(ferry_trial_page(t, slot)), !c->shared);
+		KUNIT_EXPECT_EQ(test, pte_write(ferry_kunit_pte(t, slot)), c->back_write);
+		KUNIT_EXPECT_EQ(test, !!pte_soft_dirty(ferry_kunit_pte(t, slot)), !c->clean);
+		KUNIT_EXPECT_EQ(test, PageAnonExclusive(ferry_kunit_page(t, slot)), !c->shared);
 	}
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, 1, NPAGES - 1), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 1, NPAGES - 1), 0);
 	t->device = device;
 	unmake(child);
 }
@@ -196,24 +196,24 @@ static void back_by_pfn(struct kunit *test)
 static void protected(struct kunit *test)
 {
 	static const struct tracked_case on_device = { .tracked = ON_DEVICE };
-	struct ferry_trial_child *child;
-	struct ferry_trial *t = make(test, &on_device, &child);
-	unsigned long slot, end = ferry_trial_addr(t, NPAGES - 1);
+	struct ferry_kunit_child *child;
+	struct ferry_kunit *t = make(test, &on_device, &child);
+	unsigned long slot, end = ferry_kunit_addr(t, NPAGES - 1);
 
-	ferry_trial_set_pte(t, 1, pte_swp_mksoft_dirty(ferry_trial_pte(t, 1)));
+	ferry_kunit_set_pte(t, 1, pte_swp_mksoft_dirty(ferry_kunit_pte(t, 1)));
 	mmap_read_lock(t->mm);
 	ferry_writes_protect(vma_lookup(t->mm, t->start), t->start, end);
 	mmap_read_unlock(t->mm);
 	for (slot = 0; slot < NPAGES; slot++) {
-		KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_trial_pte(t, slot)),
+		KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_kunit_pte(t, slot)),
 				slot == NPAGES - 1);
-		KUNIT_EXPECT_EQ(test, !!pte_swp_soft_dirty(ferry_trial_pte(t, slot)), slot == 1);
+		KUNIT_EXPECT_EQ(test, !!pte_swp_soft_dirty(ferry_kunit_pte(t, slot)), slot == 1);
 	}
 	mmap_read_lock(t->mm);
 	ferry_writes_grant(vma_lookup(t->mm, t->start), t->start, end + PAGE_SIZE);
 	mmap_read_unlock(t->mm);
 	for (slot = 0; slot < NPAGES; slot++)
-		KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_trial_pte(t, slot)), slot == 1);
+		KUNIT_EXPECT_EQ(test, is_writable_entry(ferry_kunit_pte(t, slot)), slot == 1);
 	unmake(child);
 }
 

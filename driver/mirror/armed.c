@@ -14,7 +14,7 @@
  * section. The monitor may change the address space, or close the file, meanwhile. The
  * wait has no end of its own, as a CPU's has none; a signal ends it: any signal as long
  * as the access has touched nothing, then SIGKILL alone. A monitor that wakes without an
- * answer costs one of the tries of fault.c, which are bounded.
+ * answer costs one of the tries of device_fault.c, which are bounded.
  *
  * A file of userfaultfd(2) that was opened with UFFD_USER_MODE_ONLY hears of no fault
  * of a device, nor of read(2): the access fails with -EFAULT.

@@ -12,12 +12,12 @@
  * since CPUs have charged in advance. There the charge is tried: so many pages are
  * allocated and charged to the cgroup of the address space, without reclaim and without
  * the OOM killer, and then freed. What was had once can be had again. Why without
- * reclaim: hole.c.
+ * reclaim: insert.c.
  *
  * What remains: between the trial and core's own charge other tasks of the cgroup may
  * take the room. Nothing can be held in between: core takes no page that is charged
  * already (mem_cgroup_commit_charge() has a VM_BUG_ON for it), and charges that are held
- * for core would be counted twice. The own engine needs none of this (hole.c).
+ * for core would be counted twice. The own engine needs none of this (insert.c).
  *
  * Rejected: PF_MEMALLOC around core's call. mm would exceed the limit by a whole batch
  * for each thread instead.

@@ -27,7 +27,7 @@
  * cut off at the ends of the mapping), in one call of the engine: what is on the same
  * device comes along, whoever it was handed out to, as in a migration by address.
  * Holes, system pages, what is swapped and other devices' pages the engine passes over;
- * KSM pages are system pages, which core does not touch on the way home (see range.c).
+ * KSM pages are system pages, which core does not touch on the way home (see mirror/migrate.c).
  * The touched page alone decides what the fault returns:
  *   destinations are allocated at once, from what is free: nobody has to give up memory
  *     for neighbours, nor is anybody woken; where there is none they stay. If the touched

@@ -122,7 +122,7 @@ static void split_by_engine_all(struct exclusive *batch)
 
 	for (addr = batch->addr; addr < batch->end; addr += PAGE_SIZE) {
 		vma = vma_lookup(mirror->mm, addr);
-		/* Mergeable: see range.c. What is mapped by a PMD is not merged yet. */
+		/* Mergeable: see mirror/migrate.c. What is mapped by a PMD is not merged yet. */
 		if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_MERGEABLE)
 			continue;
 		state = ferry_snapshot_page(mirror->device, vma, addr);

@@ -81,7 +81,7 @@ int ferry_mirror_enter_own(struct ferry_mirror *mirror);
 void ferry_mirror_leave(struct ferry_mirror *mirror);
 int ferry_mirror_check(const struct ferry_mirror *mirror, u64 addr, u64 len);
 
-/* range.c */
+/* mirror/migrate.c */
 enum ferry_target {
 	FERRY_TARGET_DEVICE,
 	FERRY_TARGET_SYSTEM,
@@ -97,7 +97,7 @@ enum ferry_target {
  * @outcomes: NULL, or a byte for each page of the range
  * @need_read: a mapping that is not readable is -EINVAL
  * @skip_holes: what holds no page is left alone, mapped or not: DRM_FERRY_HOLE
- * @uses: of range.c: no RELEASE takes the device's memory away
+ * @uses: of mirror/migrate.c: no RELEASE takes the device's memory away
  * @done: out: bytes dealt with
  * @ended_by: out: the error that the call ended early with, also where it is not
  *	returned; 0: none
@@ -133,7 +133,7 @@ unsigned long ferry_charge_room(struct mm_struct *mm, unsigned long npages);
 unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
 			       unsigned long addr, unsigned long end);
 
-/* fill.c */
+/* populate.c */
 
 /**
  * struct ferry_fill - destinations that are wanted
@@ -203,7 +203,7 @@ int ferry_mirror_look(struct ferry_mirror *mirror, unsigned long addr, unsigned 
 int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 			  unsigned long len, u32 __user *pages, u64 *done);
 
-/* fault.c */
+/* device_fault.c */
 
 /* What a device fault is to end in. */
 enum ferry_access {
@@ -216,7 +216,7 @@ enum ferry_access {
 int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		     enum ferry_access access);
 
-/* transfer.c */
+/* access.c */
 typedef void (*ferry_access_fn)(void *bytes, size_t n, void *arg);
 void ferry_access_copy_out(void *bytes, size_t n, void *arg);
 void ferry_access_copy_in(void *bytes, size_t n, void *arg);

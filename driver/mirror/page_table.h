@@ -93,7 +93,7 @@ void ferry_window_clear(struct ferry_window *window, unsigned long start,
 /* notifier.c */
 extern const struct mmu_interval_notifier_ops ferry_window_notifier_ops;
 
-/* fault.c */
+/* device_fault.c */
 
 /* What ends a wait for userfaultfd's monitor. */
 enum ferry_wait {

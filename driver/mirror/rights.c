@@ -18,7 +18,7 @@
  *     CPU's entry (migrate/writes.c). An exclusive page that is not write-protected stays
  *     on the device;
  *   a page for which that is refused must become writable the way the CPU would do it,
- *     in system memory (fault.c).
+ *     in system memory (device_fault.c).
  * Where the helper that notes is not built in, the CPU's entry decides everywhere, and
  * soft-dirty is lost to writes after clear_refs: docs/findings.md.
  */

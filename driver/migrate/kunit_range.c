@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The range of a trial. It is in an address space that KUnit makes for the test's
+ * The range of a fixture. It is in an address space that KUnit makes for the test's
  * thread (kunit_vm_mmap()), and that goes when the thread ends, before the actions of
  * the test run. Each page holds a word of its own, so that pages that are lost or
  * exchanged are seen.
@@ -19,7 +19,7 @@
 #include <asm/tlbflush.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 /*
  * kthread_use_mm() in kunit_attach_mm() takes a reference that only
@@ -30,7 +30,7 @@ static void drop_mm(void *mm)
 	mmdrop(mm);
 }
 
-static void alloc_slots(struct ferry_trial *t)
+static void alloc_slots(struct ferry_kunit *t)
 {
 	struct kunit *test = t->test;
 
@@ -43,19 +43,19 @@ static void alloc_slots(struct ferry_trial *t)
 }
 
 /**
- * ferry_trial_create() - map anonymous memory, without a page in it
- * @test: the test; with it the trial ends
+ * ferry_kunit_create() - map anonymous memory, without a page in it
+ * @test: the test; with it the fixture ends
  * @before: pages of the mapping before slot 0, which are not migrated; the page table
  *	of slot 0 begins with them
  * @npages: slots
  *
  * There are no huge pages unless the test asks for some.
  */
-struct ferry_trial *ferry_trial_create(struct kunit *test, unsigned long before,
+struct ferry_kunit *ferry_kunit_create(struct kunit *test, unsigned long before,
 				       unsigned long npages)
 {
 	unsigned long size = (before + npages + 2 * PTRS_PER_PTE) * PAGE_SIZE, base;
-	struct ferry_trial *t;
+	struct ferry_kunit *t;
 
 	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t);
@@ -74,66 +74,66 @@ struct ferry_trial *ferry_trial_create(struct kunit *test, unsigned long before,
 }
 
 /* What belongs into the page of a slot. */
-u64 ferry_trial_word(unsigned long slot)
+u64 ferry_kunit_word(unsigned long slot)
 {
 	return (slot + 1) * 0x9e3779b97f4a7c15ull;
 }
 
 /**
- * ferry_trial_write() - the CPU writes pages
- * @t: the trial
+ * ferry_kunit_write() - the CPU writes pages
+ * @t: the fixture
  * @first: slot
  * @n: how many
  *
  * None of them is in a CPU's batch for the LRU lists afterwards.
  */
-void ferry_trial_write(struct ferry_trial *t, unsigned long first, unsigned long n)
+void ferry_kunit_write(struct ferry_kunit *t, unsigned long first, unsigned long n)
 {
 	unsigned long slot;
 
 	for (slot = first; slot < first + n; slot++)
 		KUNIT_ASSERT_EQ(t->test, 0,
-				put_user(ferry_trial_word(slot),
-					 (u64 __user *)ferry_trial_addr(t, slot)));
+				put_user(ferry_kunit_word(slot),
+					 (u64 __user *)ferry_kunit_addr(t, slot)));
 	lru_add_drain_all();
 }
 
 /**
- * ferry_trial_read() - the CPU reads pages: where there is none, the zero page
- * @t: the trial
+ * ferry_kunit_read() - the CPU reads pages: where there is none, the zero page
+ * @t: the fixture
  * @first: slot
  * @n: how many
  */
-void ferry_trial_read(struct ferry_trial *t, unsigned long first, unsigned long n)
+void ferry_kunit_read(struct ferry_kunit *t, unsigned long first, unsigned long n)
 {
 	unsigned long slot;
 
 	for (slot = first; slot < first + n; slot++)
 		KUNIT_ASSERT_EQ(t->test, 0,
-				fault_in_readable((char __user *)ferry_trial_addr(t, slot),
+				fault_in_readable((char __user *)ferry_kunit_addr(t, slot),
 						  1));
 }
 
 /**
- * ferry_trial_wrong() - how many pages do not hold what was written
- * @t: the trial
+ * ferry_kunit_wrong() - how many pages do not hold what was written
+ * @t: the fixture
  * @first: slot
  * @n: how many
  */
-unsigned long ferry_trial_wrong(struct ferry_trial *t, unsigned long first,
+unsigned long ferry_kunit_wrong(struct ferry_kunit *t, unsigned long first,
 				unsigned long n)
 {
 	unsigned long slot, wrong = 0;
 	u64 word;
 
 	for (slot = first; slot < first + n; slot++)
-		wrong += get_user(word, (u64 __user *)ferry_trial_addr(t, slot)) ||
-			 word != ferry_trial_word(slot);
+		wrong += get_user(word, (u64 __user *)ferry_kunit_addr(t, slot)) ||
+			 word != ferry_kunit_word(slot);
 	return wrong;
 }
 
 /* The page-table entry of an address; none if there is no table for it. */
-pte_t ferry_trial_pte_of(struct mm_struct *mm, unsigned long addr)
+pte_t ferry_kunit_pte_of(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmdp = mm_find_pmd(mm, addr);
 	spinlock_t *ptl;	/* the table's */
@@ -148,15 +148,15 @@ pte_t ferry_trial_pte_of(struct mm_struct *mm, unsigned long addr)
 }
 
 /* The same, of a slot. */
-pte_t ferry_trial_pte(struct ferry_trial *t, unsigned long slot)
+pte_t ferry_kunit_pte(struct ferry_kunit *t, unsigned long slot)
 {
-	return ferry_trial_pte_of(t->mm, ferry_trial_addr(t, slot));
+	return ferry_kunit_pte_of(t->mm, ferry_kunit_addr(t, slot));
 }
 
 /* The page that the entry of a slot names, or NULL. */
-struct page *ferry_trial_page(struct ferry_trial *t, unsigned long slot)
+struct page *ferry_kunit_page(struct ferry_kunit *t, unsigned long slot)
 {
-	pte_t pte = ferry_trial_pte(t, slot);
+	pte_t pte = ferry_kunit_pte(t, slot);
 
 	if (pte_present(pte))
 		return pte_page(pte);
@@ -166,9 +166,9 @@ struct page *ferry_trial_page(struct ferry_trial *t, unsigned long slot)
 }
 
 /* Put any entry into the page table. There must be one. */
-void ferry_trial_set_pte(struct ferry_trial *t, unsigned long slot, pte_t pte)
+void ferry_kunit_set_pte(struct ferry_kunit *t, unsigned long slot, pte_t pte)
 {
-	unsigned long addr = ferry_trial_addr(t, slot);
+	unsigned long addr = ferry_kunit_addr(t, slot);
 	pmd_t *pmdp = mm_find_pmd(t->mm, addr);
 	spinlock_t *ptl;	/* the table's */
 	pte_t *ptep;
@@ -184,10 +184,10 @@ void ferry_trial_set_pte(struct ferry_trial *t, unsigned long slot, pte_t pte)
 }
 
 /* Leave a page as a child that is gone leaves it: not exclusive, not writable. */
-void ferry_trial_unshare(struct ferry_trial *t, unsigned long slot)
+void ferry_kunit_unshare(struct ferry_kunit *t, unsigned long slot)
 {
-	ferry_trial_set_pte(t, slot, pte_wrprotect(ferry_trial_pte(t, slot)));
-	ClearPageAnonExclusive(ferry_trial_page(t, slot));
+	ferry_kunit_set_pte(t, slot, pte_wrprotect(ferry_kunit_pte(t, slot)));
+	ClearPageAnonExclusive(ferry_kunit_page(t, slot));
 }
 
 static long count_node_item(enum node_stat_item item)
@@ -216,14 +216,14 @@ static long count_zone_item(enum zone_stat_item item)
 }
 
 /**
- * ferry_trial_memory() - count, exactly
- * @t: the trial
+ * ferry_kunit_memory() - count, exactly
+ * @t: the fixture
  * @memory: out
  */
-void ferry_trial_memory(struct ferry_trial *t, struct ferry_trial_memory *memory)
+void ferry_kunit_memory(struct ferry_kunit *t, struct ferry_kunit_memory *memory)
 {
 	lru_add_drain_all();
-	*memory = (struct ferry_trial_memory) {
+	*memory = (struct ferry_kunit_memory) {
 		.rss = get_mm_counter_sum(t->mm, MM_ANONPAGES),
 		.swap = get_mm_counter_sum(t->mm, MM_SWAPENTS),
 		.lru = count_node_item(NR_ACTIVE_ANON) +
@@ -238,7 +238,7 @@ void ferry_trial_memory(struct ferry_trial *t, struct ferry_trial_memory *memory
 static int note_start(struct mmu_notifier *notifier,
 		      const struct mmu_notifier_range *range)
 {
-	struct ferry_trial *t = container_of(notifier, struct ferry_trial, notifier);
+	struct ferry_kunit *t = container_of(notifier, struct ferry_kunit, notifier);
 
 	t->events[range->event]++;
 	return 0;
@@ -247,7 +247,7 @@ static int note_start(struct mmu_notifier *notifier,
 static void note_end(struct mmu_notifier *notifier,
 		     const struct mmu_notifier_range *range)
 {
-	struct ferry_trial *t = container_of(notifier, struct ferry_trial, notifier);
+	struct ferry_kunit *t = container_of(notifier, struct ferry_kunit, notifier);
 
 	if (range->event == MMU_NOTIFY_MIGRATE && t->on_collected)
 		t->on_collected(t);
@@ -256,7 +256,7 @@ static void note_end(struct mmu_notifier *notifier,
 static void note_secondary(struct mmu_notifier *notifier, struct mm_struct *mm,
 			   unsigned long start, unsigned long end)
 {
-	struct ferry_trial *t = container_of(notifier, struct ferry_trial, notifier);
+	struct ferry_kunit *t = container_of(notifier, struct ferry_kunit, notifier);
 
 	t->secondary.calls++;
 	t->secondary.start = start;
@@ -275,16 +275,16 @@ static const struct mmu_notifier_ops secondary_ops = {
 
 static void unwatch(void *data)
 {
-	struct ferry_trial *t = data;
+	struct ferry_kunit *t = data;
 
 	mmu_notifier_unregister(&t->notifier, t->mm);
 }
 
 /**
- * ferry_trial_watch() - count invalidations from now on
- * @t: the trial
+ * ferry_kunit_watch() - count invalidations from now on
+ * @t: the fixture
  */
-void ferry_trial_watch(struct ferry_trial *t)
+void ferry_kunit_watch(struct ferry_kunit *t)
 {
 	t->notifier.ops = &notifier_ops;
 	KUNIT_ASSERT_EQ(t->test, mmu_notifier_register(&t->notifier, t->mm), 0);
@@ -292,10 +292,10 @@ void ferry_trial_watch(struct ferry_trial *t)
 }
 
 /**
- * ferry_trial_watch_secondary() - note what secondary MMUs are sent, from now on
- * @t: the trial; not watched
+ * ferry_kunit_watch_secondary() - note what secondary MMUs are sent, from now on
+ * @t: the fixture; not watched
  */
-void ferry_trial_watch_secondary(struct ferry_trial *t)
+void ferry_kunit_watch_secondary(struct ferry_kunit *t)
 {
 	t->notifier.ops = &secondary_ops;
 	KUNIT_ASSERT_EQ(t->test, mmu_notifier_register(&t->notifier, t->mm), 0);
@@ -304,7 +304,7 @@ void ferry_trial_watch_secondary(struct ferry_trial *t)
 
 static int child_main(void *data)
 {
-	struct ferry_trial_child *child = data;
+	struct ferry_kunit_child *child = data;
 
 	child->mm = current->mm;
 	mmget(child->mm);
@@ -315,25 +315,25 @@ static int child_main(void *data)
 
 static void end_child(void *child)
 {
-	ferry_trial_child_end(child);
+	ferry_kunit_child_end(child);
 }
 
 /**
- * ferry_trial_fork() - a process with a copy of the trial's address space
- * @t: the trial
+ * ferry_kunit_fork() - a process with a copy of the fixture's address space
+ * @t: the fixture
  *
  * It does nothing until it is told to end.
  */
-struct ferry_trial_child *ferry_trial_fork(struct ferry_trial *t)
+struct ferry_kunit_child *ferry_kunit_fork(struct ferry_kunit *t)
 {
 	struct kernel_clone_args args = {
 		.flags = CLONE_FS | CLONE_FILES | CLONE_UNTRACED,
 		.exit_signal = SIGCHLD,
 		.fn = child_main,
 		.kthread = 1,
-		.name = "ferry_trial",
+		.name = "ferry_kunit",
 	};
-	struct ferry_trial_child *child;
+	struct ferry_kunit_child *child;
 
 	child = kunit_kzalloc(t->test, sizeof(*child), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(t->test, child);
@@ -347,10 +347,10 @@ struct ferry_trial_child *ferry_trial_fork(struct ferry_trial *t)
 }
 
 /**
- * ferry_trial_child_end() - the process exits; its page tables are gone on return
- * @child: from ferry_trial_fork(); a second call does nothing
+ * ferry_kunit_child_end() - the process exits; its page tables are gone on return
+ * @child: from ferry_kunit_fork(); a second call does nothing
  */
-void ferry_trial_child_end(struct ferry_trial_child *child)
+void ferry_kunit_child_end(struct ferry_kunit_child *child)
 {
 	struct mm_struct *mm = child->mm;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-#ifndef FERRY_FRONT_SHOW_H
-#define FERRY_FRONT_SHOW_H
+#ifndef FERRY_FRONT_DEBUGFS_H
+#define FERRY_FRONT_DEBUGFS_H
 
 struct drm_device;
 struct drm_printer;

@@ -12,7 +12,7 @@
 
 #include "migrate/tally.h"
 #include "mirror/mirror.h"
-#include "show.h"
+#include "debugfs.h"
 
 static void show(struct drm_printer *p, const char *prefix, const char *name,
 		 atomic64_t *counter)

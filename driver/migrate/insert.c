@@ -215,7 +215,7 @@ static bool is_hole_with_page(const struct ferry_job *job, unsigned long slot)
 }
 
 /**
- * ferry_hole_fill() - map new pages where there were none
+ * ferry_insert_pages() - map new pages where there were none
  * @job: destinations of slots without a page are cleared, locked and fit; what does
  *	not work out loses MIGRATE_PFN_MIGRATE, and is told
  *
@@ -223,7 +223,7 @@ static bool is_hole_with_page(const struct ferry_job *job, unsigned long slot)
  *
  * Context: mmap_lock held; sleeps.
  */
-void ferry_hole_fill(struct ferry_job *job)
+void ferry_insert_pages(struct ferry_job *job)
 {
 	unsigned long slot, first = 0;
 	struct mmu_notifier_range range;

@@ -9,20 +9,20 @@
 #include <linux/memremap.h>
 #include <linux/numa.h>
 
-#include "trial.h"
+#include "kunit.h"
 
 #define DEVICE_PAGES	512
 #define DEVICE_SIZE	(DEVICE_PAGES * PAGE_SIZE)
 
 /**
- * struct ferry_trial_device - device memory
+ * struct ferry_kunit_device - device memory
  * @pagemap: of all of it; its owner is the address of this
  * @resource: where it is
  * @next: page to be handed out
  * @used: pages that are
  * @words: what each page holds
  */
-struct ferry_trial_device {
+struct ferry_kunit_device {
 	struct dev_pagemap pagemap;
 	struct resource *resource;
 	unsigned long next;
@@ -30,9 +30,9 @@ struct ferry_trial_device {
 	u64 words[DEVICE_PAGES];
 };
 
-static struct ferry_trial_device *device_of(const struct page *page)
+static struct ferry_kunit_device *device_of(const struct page *page)
 {
-	return container_of(page->pgmap, struct ferry_trial_device, pagemap);
+	return container_of(page->pgmap, struct ferry_kunit_device, pagemap);
 }
 
 static void free_device_page(struct page *page)
@@ -53,19 +53,19 @@ static const struct dev_pagemap_ops device_ops = {
 /* Waits for pages that the test's address space still has. */
 static void destroy(void *data)
 {
-	struct ferry_trial_device *device = data;
+	struct ferry_kunit_device *device = data;
 
 	memunmap_pages(&device->pagemap);
 	release_mem_region(device->resource->start, resource_size(device->resource));
 }
 
 /**
- * ferry_trial_device_create() - make a device
+ * ferry_kunit_device_create() - make a device
  * @test: the test; with it the device ends
  */
-struct ferry_trial_device *ferry_trial_device_create(struct kunit *test)
+struct ferry_kunit_device *ferry_kunit_device_create(struct kunit *test)
 {
-	struct ferry_trial_device *device;
+	struct ferry_kunit_device *device;
 	void *address;
 
 	device = kunit_kzalloc(test, sizeof(*device), GFP_KERNEL);
@@ -85,34 +85,34 @@ struct ferry_trial_device *ferry_trial_device_create(struct kunit *test)
 }
 
 /* The first pfn. */
-unsigned long ferry_trial_device_pfn(const struct ferry_trial_device *device)
+unsigned long ferry_kunit_device_pfn(const struct ferry_kunit_device *device)
 {
 	return PHYS_PFN(device->pagemap.range.start);
 }
 
 /* A page, locked; NULL if there is no more. None is handed out twice. */
-struct page *ferry_trial_device_alloc(struct ferry_trial_device *device)
+struct page *ferry_kunit_device_alloc(struct ferry_kunit_device *device)
 {
 	struct page *page;
 
 	if (device->next == DEVICE_PAGES)
 		return NULL;
-	page = pfn_to_page(ferry_trial_device_pfn(device) + device->next++);
+	page = pfn_to_page(ferry_kunit_device_pfn(device) + device->next++);
 	zone_device_page_init(page);
 	atomic_long_inc(&device->used);
 	return page;
 }
 
 /* Pages that are handed out. */
-unsigned long ferry_trial_device_used(const struct ferry_trial_device *device)
+unsigned long ferry_kunit_device_used(const struct ferry_kunit_device *device)
 {
 	return atomic_long_read(&device->used);
 }
 
 /* What a page holds. */
-u64 *ferry_trial_device_word(const struct page *page)
+u64 *ferry_kunit_device_word(const struct page *page)
 {
-	struct ferry_trial_device *device = device_of(page);
+	struct ferry_kunit_device *device = device_of(page);
 
-	return &device->words[page_to_pfn(page) - ferry_trial_device_pfn(device)];
+	return &device->words[page_to_pfn(page) - ferry_kunit_device_pfn(device)];
 }

@@ -27,7 +27,7 @@
  * One batch, in the order that the engine asks for:
  *   setup     collects, locks, unmaps and isolates; what it cannot have it leaves
  *   holes     (holes.c) those that are to be left, or that core must not be shown
- *   fill      (fill.c) destination pages for what it has, and the data copied: no CPU can
+ *   fill      (populate.c) destination pages for what it has, and the data copied: no CPU can
  *             reach either page, both are locked, the TLB is flushed
  *   pages     moves the metadata; one that it refuses is put back below
  *   finalize  the page table names the new pages, locks are dropped

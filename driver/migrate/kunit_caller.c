@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The caller of a trial: does between the phases what a driver does, with system pages
+ * The caller of a fixture: does between the phases what a driver does, with system pages
  * or device pages as destinations, and checks after each migration what holds for all
  * of them: a destination that took the place of its source is never put, any other
  * exactly once, and looks as it did when it was offered (I5).
@@ -10,18 +10,18 @@
 #include <linux/memremap.h>
 #include <linux/pagemap.h>
 
-#include "trial.h"
+#include "kunit.h"
 
 static u64 *word_of(struct page *page)
 {
-	return is_device_private_page(page) ? ferry_trial_device_word(page) :
+	return is_device_private_page(page) ? ferry_kunit_device_word(page) :
 					      page_address(page);
 }
 
 /* put_dst() of struct ferry_migrate */
 static void take_back(struct ferry_migrate *migrate, struct page *page)
 {
-	struct ferry_trial *t = container_of(migrate, struct ferry_trial, migrate);
+	struct ferry_kunit *t = container_of(migrate, struct ferry_kunit, migrate);
 	struct folio *folio = page_folio(page);
 	unsigned long slot = 0;
 
@@ -32,7 +32,7 @@ static void take_back(struct ferry_migrate *migrate, struct page *page)
 		return;
 	t->puts[slot]++;
 	KUNIT_EXPECT_PTR_EQ(t->test, folio->mapping, NULL);
-	KUNIT_EXPECT_EQ(t->test, folio->index, FERRY_TRIAL_INDEX);
+	KUNIT_EXPECT_EQ(t->test, folio->index, FERRY_KUNIT_INDEX);
 	KUNIT_EXPECT_FALSE(t->test, folio_test_swapbacked(folio));
 	KUNIT_EXPECT_FALSE(t->test, folio_test_dirty(folio));
 	KUNIT_EXPECT_FALSE(t->test, folio_mapped(folio));
@@ -44,13 +44,13 @@ static void take_back(struct ferry_migrate *migrate, struct page *page)
 }
 
 /**
- * ferry_trial_setup() - the first phase, over all slots
- * @t: the trial; mmap_lock is held until ferry_trial_finalize()
+ * ferry_kunit_setup() - the first phase, over all slots
+ * @t: the fixture; mmap_lock is held until ferry_kunit_finalize()
  * @select: MIGRATE_VMA_SELECT_*
  *
  * Return: what the engine's returned.
  */
-int ferry_trial_setup(struct ferry_trial *t, unsigned long select)
+int ferry_kunit_setup(struct ferry_kunit *t, unsigned long select)
 {
 	unsigned long slot;
 
@@ -62,7 +62,7 @@ int ferry_trial_setup(struct ferry_trial *t, unsigned long select)
 			.src = t->src,
 			.dst = t->dst,
 			.start = t->start,
-			.end = ferry_trial_addr(t, t->npages),
+			.end = ferry_kunit_addr(t, t->npages),
 			.pgmap_owner = t->device,
 			.flags = select,
 			.fault_page = t->fault_page,
@@ -85,16 +85,16 @@ int ferry_trial_setup(struct ferry_trial *t, unsigned long select)
 }
 
 /**
- * ferry_trial_offer() - a destination for one slot, locked, with the data
- * @t: the trial
+ * ferry_kunit_offer() - a destination for one slot, locked, with the data
+ * @t: the fixture
  * @slot: which
  */
-struct page *ferry_trial_offer(struct ferry_trial *t, unsigned long slot)
+struct page *ferry_kunit_offer(struct ferry_kunit *t, unsigned long slot)
 {
 	struct page *src = migrate_pfn_to_page(t->src[slot]), *page;
 
 	if (t->device) {
-		page = ferry_trial_device_alloc(t->device);
+		page = ferry_kunit_device_alloc(t->device);
 	} else {
 		page = alloc_page(GFP_KERNEL);
 		if (page)
@@ -109,7 +109,7 @@ struct page *ferry_trial_offer(struct ferry_trial *t, unsigned long slot)
 		*word_of(page) = 0;
 	else
 		clear_page(page_address(page));
-	page->index = FERRY_TRIAL_INDEX;
+	page->index = FERRY_KUNIT_INDEX;
 	if (t->drop_in)
 		get_page(page);
 	t->offered[slot] = page;
@@ -118,23 +118,23 @@ struct page *ferry_trial_offer(struct ferry_trial *t, unsigned long slot)
 }
 
 /**
- * ferry_trial_offer_all() - a destination for each slot that can have one
- * @t: the trial
+ * ferry_kunit_offer_all() - a destination for each slot that can have one
+ * @t: the fixture
  */
-void ferry_trial_offer_all(struct ferry_trial *t)
+void ferry_kunit_offer_all(struct ferry_kunit *t)
 {
 	unsigned long slot;
 
 	for (slot = 0; slot < t->npages; slot++)
 		if (t->src[slot] & MIGRATE_PFN_MIGRATE)
-			ferry_trial_offer(t, slot);
+			ferry_kunit_offer(t, slot);
 }
 
 /**
- * ferry_trial_pages() - the second phase
- * @t: the trial
+ * ferry_kunit_pages() - the second phase
+ * @t: the fixture
  */
-void ferry_trial_pages(struct ferry_trial *t)
+void ferry_kunit_pages(struct ferry_kunit *t)
 {
 	if (t->drop_in)
 		ferry_migrate_pages(&t->migrate.vma);
@@ -142,7 +142,7 @@ void ferry_trial_pages(struct ferry_trial *t)
 		ferry_migrate_pages_ext(&t->migrate);
 }
 
-static void settle_drop_in(struct ferry_trial *t, unsigned long slot, bool used)
+static void settle_drop_in(struct ferry_kunit *t, unsigned long slot, bool used)
 {
 	if (!used && !t->others_hold)
 		KUNIT_EXPECT_EQ_MSG(t->test, page_ref_count(t->offered[slot]), 1,
@@ -153,7 +153,7 @@ static void settle_drop_in(struct ferry_trial *t, unsigned long slot, bool used)
 	put_page(t->offered[slot]);
 }
 
-static void settle(struct ferry_trial *t)
+static void settle(struct ferry_kunit *t)
 {
 	unsigned long slot;
 	bool used;
@@ -173,10 +173,10 @@ static void settle(struct ferry_trial *t)
 }
 
 /**
- * ferry_trial_finalize() - the last phase; destinations are checked and freed
- * @t: the trial
+ * ferry_kunit_finalize() - the last phase; destinations are checked and freed
+ * @t: the fixture
  */
-void ferry_trial_finalize(struct ferry_trial *t)
+void ferry_kunit_finalize(struct ferry_kunit *t)
 {
 	if (t->drop_in)
 		ferry_migrate_finalize(&t->migrate.vma);
@@ -187,45 +187,45 @@ void ferry_trial_finalize(struct ferry_trial *t)
 }
 
 /**
- * ferry_trial_migrate() - all phases
- * @t: the trial
+ * ferry_kunit_migrate() - all phases
+ * @t: the fixture
  * @select: MIGRATE_VMA_SELECT_*
  *
  * Return: 0, or what setup returned.
  */
-int ferry_trial_migrate(struct ferry_trial *t, unsigned long select)
+int ferry_kunit_migrate(struct ferry_kunit *t, unsigned long select)
 {
-	int ret = ferry_trial_setup(t, select);
+	int ret = ferry_kunit_setup(t, select);
 
 	if (ret) {
 		mmap_read_unlock(t->mm);
 		return ret;
 	}
-	ferry_trial_offer_all(t);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_offer_all(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	return 0;
 }
 
 /**
- * ferry_trial_fault() - a CPU writes to a page between the phases
- * @t: the trial, between setup and finalize
+ * ferry_kunit_fault() - a CPU writes to a page between the phases
+ * @t: the fixture, between setup and finalize
  * @slot: of a hole; the page that comes is zero
  *
  * Return: whether it worked.
  */
-bool ferry_trial_fault(struct ferry_trial *t, unsigned long slot)
+bool ferry_kunit_fault(struct ferry_kunit *t, unsigned long slot)
 {
-	return !(handle_mm_fault(t->vma, ferry_trial_addr(t, slot), FAULT_FLAG_WRITE,
+	return !(handle_mm_fault(t->vma, ferry_kunit_addr(t, slot), FAULT_FLAG_WRITE,
 				 NULL) & VM_FAULT_ERROR);
 }
 
 /**
- * ferry_trial_count() - how many slots ended with an outcome
- * @t: the trial
+ * ferry_kunit_count() - how many slots ended with an outcome
+ * @t: the fixture
  * @outcome: enum ferry_outcome
  */
-unsigned long ferry_trial_count(const struct ferry_trial *t, u8 outcome)
+unsigned long ferry_kunit_count(const struct ferry_kunit *t, u8 outcome)
 {
 	unsigned long slot, n = 0;
 

@@ -9,7 +9,7 @@
 #include <linux/uaccess.h>
 
 #include "mm_internal.h"
-#include "trial.h"
+#include "kunit.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
@@ -17,13 +17,13 @@
 /* Before the end of a table: a page, a zero page, a hole; behind it, no table: a hole. */
 enum { PAGE, ZERO, HOLE, NO_TABLE, NSLOTS };
 
-static struct ferry_trial *make_holes(struct kunit *test)
+static struct ferry_kunit *make_holes(struct kunit *test)
 {
-	struct ferry_trial *t;
+	struct ferry_kunit *t;
 
-	t = ferry_trial_create(test, PTRS_PER_PTE - NO_TABLE, NSLOTS);
-	ferry_trial_write(t, PAGE, 1);
-	ferry_trial_read(t, ZERO, 1);
+	t = ferry_kunit_create(test, PTRS_PER_PTE - NO_TABLE, NSLOTS);
+	ferry_kunit_write(t, PAGE, 1);
+	ferry_kunit_read(t, ZERO, 1);
 	return t;
 }
 
@@ -39,10 +39,10 @@ static const struct fill_case {
 
 KUNIT_ARRAY_PARAM_DESC(fill, fill_cases, name);
 
-static void expect_filled(struct ferry_trial *t, unsigned long slot, bool writable)
+static void expect_filled(struct ferry_kunit *t, unsigned long slot, bool writable)
 {
-	struct page *page = ferry_trial_page(t, slot);
-	pte_t pte = ferry_trial_pte(t, slot);
+	struct page *page = ferry_kunit_page(t, slot);
+	pte_t pte = ferry_kunit_pte(t, slot);
 
 	KUNIT_EXPECT_EQ_MSG(t->test, t->outcome[slot], FERRY_ZERO_FILLED, "slot %lu", slot);
 	KUNIT_EXPECT_PTR_EQ_MSG(t->test, page, t->offered[slot], "slot %lu", slot);
@@ -66,8 +66,8 @@ static void expect_filled(struct ferry_trial *t, unsigned long slot, bool writab
 static void fill(struct kunit *test)
 {
 	const struct fill_case *c = test->param_value;
-	struct ferry_trial *t = make_holes(test);
-	struct ferry_trial_memory before, now;
+	struct ferry_kunit *t = make_holes(test);
+	struct ferry_kunit_memory before, now;
 	unsigned long slot;
 	u64 word;
 
@@ -77,22 +77,22 @@ static void fill(struct kunit *test)
 		mmap_write_unlock(t->mm);
 	}
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
-	ferry_trial_memory(t, &before);
-	KUNIT_ASSERT_EQ(test, ferry_trial_migrate(t, SYSTEM), 0);
-	ferry_trial_memory(t, &now);
+		t->device = ferry_kunit_device_create(test);
+	ferry_kunit_memory(t, &before);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	ferry_kunit_memory(t, &now);
 	KUNIT_EXPECT_EQ(test, t->outcome[PAGE], FERRY_MOVED);
 	for (slot = ZERO; slot < NSLOTS; slot++)
 		expect_filled(t, slot, !c->read_only);
 	KUNIT_EXPECT_EQ(test, now.rss, before.rss + NSLOTS - 1);
 	KUNIT_EXPECT_EQ(test, now.mapped, before.mapped + NSLOTS - 1);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_near(now.lru, before.lru +
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_near(now.lru, before.lru +
 						 (c->device ? -1 : NSLOTS - 1)));
 	if (c->device)
 		return;
 	for (slot = ZERO; slot < NSLOTS; slot++) {
 		KUNIT_EXPECT_EQ(test, 0, get_user(word,
-						  (u64 __user *)ferry_trial_addr(t, slot)));
+						  (u64 __user *)ferry_kunit_addr(t, slot)));
 		KUNIT_EXPECT_EQ(test, word, 0);
 	}
 }
@@ -100,43 +100,43 @@ static void fill(struct kunit *test)
 /* Nothing offered: holes stay holes, zero pages zero pages. */
 static void nothing_offered(struct kunit *test)
 {
-	struct ferry_trial *t = make_holes(test);
+	struct ferry_kunit *t = make_holes(test);
 	unsigned long slot;
 	pte_t before[NSLOTS];
 
 	for (slot = 0; slot < NSLOTS; slot++)
-		before[slot] = ferry_trial_pte(t, slot);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+		before[slot] = ferry_kunit_pte(t, slot);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	for (slot = ZERO; slot < NSLOTS; slot++) {
 		KUNIT_EXPECT_EQ(test, t->outcome[slot], FERRY_HOLE);
-		KUNIT_EXPECT_TRUE(test, pte_same(ferry_trial_pte(t, slot), before[slot]));
+		KUNIT_EXPECT_TRUE(test, pte_same(ferry_kunit_pte(t, slot), before[slot]));
 	}
 }
 
 /* What comes between setup and pages --------------------------------------- */
 
-static void fault_in(struct ferry_trial *t)
+static void fault_in(struct ferry_kunit *t)
 {
 	unsigned long slot;
 
 	for (slot = ZERO; slot < NSLOTS; slot++)
-		KUNIT_EXPECT_TRUE(t->test, ferry_trial_fault(t, slot));
+		KUNIT_EXPECT_TRUE(t->test, ferry_kunit_fault(t, slot));
 }
 
-static void reap(struct ferry_trial *t)
+static void reap(struct ferry_kunit *t)
 {
 	set_bit(MMF_UNSTABLE, &t->mm->flags);
 }
 
-static void reap_end(struct ferry_trial *t)
+static void reap_end(struct ferry_kunit *t)
 {
 	clear_bit(MMF_UNSTABLE, &t->mm->flags);
 }
 
 /* As a drop-in caller might let happen, who gives mmap_lock up for a while. */
-static void set_uffd(struct ferry_trial *t, bool on)
+static void set_uffd(struct ferry_kunit *t, bool on)
 {
 	mmap_read_unlock(t->mm);
 	mmap_write_lock(t->mm);
@@ -144,24 +144,24 @@ static void set_uffd(struct ferry_trial *t, bool on)
 	mmap_write_downgrade(t->mm);
 }
 
-static void uffd(struct ferry_trial *t)
+static void uffd(struct ferry_kunit *t)
 {
 	set_uffd(t, true);
 }
 
-static void uffd_end(struct ferry_trial *t)
+static void uffd_end(struct ferry_kunit *t)
 {
 	set_uffd(t, false);
 }
 
-static void none(struct ferry_trial *t)
+static void none(struct ferry_kunit *t)
 {
 }
 
 static const struct refuse_case {
 	const char *name;
-	void (*begin)(struct ferry_trial *t);
-	void (*end)(struct ferry_trial *t);
+	void (*begin)(struct ferry_kunit *t);
+	void (*end)(struct ferry_kunit *t);
 	u8 outcome;
 	bool drop_in, device;
 } refuse_cases[] = {
@@ -177,59 +177,59 @@ static const struct refuse_case {
 KUNIT_ARRAY_PARAM_DESC(refuse, refuse_cases, name);
 
 /*
- * I5: each destination comes back once and without a charge (the trial checks), and
+ * I5: each destination comes back once and without a charge (the fixture checks), and
  * what is in the page table is what came between.
  */
 static void refuse(struct kunit *test)
 {
 	const struct refuse_case *c = test->param_value;
-	struct ferry_trial *t = make_holes(test);
-	struct ferry_trial_memory before, now;
+	struct ferry_kunit *t = make_holes(test);
+	struct ferry_kunit_memory before, now;
 	pte_t between[NSLOTS];
 	unsigned long slot;
 
 	t->drop_in = c->drop_in;
 	if (c->device)
-		t->device = ferry_trial_device_create(test);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
+		t->device = ferry_kunit_device_create(test);
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
 	/* The page stays out of it. */
 	for (slot = ZERO; slot < NSLOTS; slot++)
-		ferry_trial_offer(t, slot);
+		ferry_kunit_offer(t, slot);
 	c->begin(t);
-	ferry_trial_memory(t, &before);
+	ferry_kunit_memory(t, &before);
 	for (slot = 0; slot < NSLOTS; slot++)
-		between[slot] = ferry_trial_pte(t, slot);
-	ferry_trial_pages(t);
+		between[slot] = ferry_kunit_pte(t, slot);
+	ferry_kunit_pages(t);
 	for (slot = ZERO; slot < NSLOTS; slot++) {
 		KUNIT_EXPECT_FALSE(test, t->src[slot] & MIGRATE_PFN_MIGRATE);
 		KUNIT_EXPECT_PTR_EQ(test, folio_memcg(page_folio(t->offered[slot])), NULL);
 	}
 	c->end(t);
-	ferry_trial_finalize(t);
-	ferry_trial_memory(t, &now);
+	ferry_kunit_finalize(t);
+	ferry_kunit_memory(t, &now);
 	KUNIT_EXPECT_EQ(test, now.rss, before.rss);
 	for (slot = ZERO; slot < NSLOTS; slot++) {
-		KUNIT_EXPECT_TRUE_MSG(test, pte_same(ferry_trial_pte(t, slot), between[slot]),
+		KUNIT_EXPECT_TRUE_MSG(test, pte_same(ferry_kunit_pte(t, slot), between[slot]),
 				      "slot %lu", slot);
 		if (!c->drop_in)
 			KUNIT_EXPECT_EQ(test, t->outcome[slot], c->outcome);
 	}
-	KUNIT_EXPECT_EQ(test, ferry_trial_wrong(t, PAGE, 1), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, PAGE, 1), 0);
 }
 
 /* A huge page came into the hole, and with it no page table. */
 static void huge_page(struct kunit *test)
 {
-	struct ferry_trial *t = ferry_trial_create(test, 0, 2);
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
 	unsigned long i;
 
 	KUNIT_ASSERT_EQ(test, do_madvise(t->mm, t->start, PMD_SIZE, MADV_HUGEPAGE), 0);
-	KUNIT_ASSERT_EQ(test, ferry_trial_setup(t, SYSTEM), 0);
-	ferry_trial_offer_all(t);
-	KUNIT_EXPECT_TRUE(test, ferry_trial_fault(t, 0));
+	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
+	ferry_kunit_offer_all(t);
+	KUNIT_EXPECT_TRUE(test, ferry_kunit_fault(t, 0));
 	KUNIT_EXPECT_TRUE(test, pmd_trans_huge(*mm_find_pmd(t->mm, t->start)));
-	ferry_trial_pages(t);
-	ferry_trial_finalize(t);
+	ferry_kunit_pages(t);
+	ferry_kunit_finalize(t);
 	for (i = 0; i < 2; i++)
 		KUNIT_EXPECT_EQ(test, t->outcome[i], FERRY_RACED);
 	KUNIT_EXPECT_TRUE(test, pmd_trans_huge(*mm_find_pmd(t->mm, t->start)));
@@ -244,7 +244,7 @@ static struct kunit_case hole_cases[] = {
 };
 
 static struct kunit_suite hole_suite = {
-	.name = "ferry_hole",
+	.name = "ferry_insert",
 	.test_cases = hole_cases,
 };
 

@@ -6,8 +6,8 @@
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ferry
 
-#if !defined(FERRY_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
-#define FERRY_TRACE_H
+#if !defined(FERRY_MIGRATE_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define FERRY_MIGRATE_TRACE_H
 
 #include <linux/tracepoint.h>
 
@@ -95,7 +95,7 @@ TRACE_EVENT(ferry_outcome,
 #endif
 
 #undef TRACE_INCLUDE_PATH
-#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_PATH migrate
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_FILE trace
 #include <trace/define_trace.h>
