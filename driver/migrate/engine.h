@@ -1,5 +1,37 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the files of the engine share; migrate.h is for its callers. */
+/* Interface between the engine's files. Callers use migrate.h. */
+
+/**
+ * DOC: Ownership and lock order of the engine
+ *
+ * Ownership, from setup to finalize:
+ *
+ *   page in src[]	the engine holds the page lock, one reference and the
+ *			page's place on the LRU list
+ *   page in dst[]	the caller holds the page lock and one reference; the
+ *			page is on no LRU list; finalize takes the page over
+ *   mmap_lock		by address: the caller holds mmap_lock for reading all
+ *			the way
+ *   anon_vma		by pfn: the engine holds a reference on each page's
+ *			anon_vma instead of mmap_lock (I18)
+ *
+ * Lock order, outermost first:
+ *
+ *   1. mmap_lock
+ *   2. MMU notifier section
+ *   3. page-table lock
+ *   4. page locks, by trylock only
+ *
+ * Then, with page locks held: anon_vma (rmap walks, splits), page-table locks,
+ * lruvec lock.
+ *
+ * While the engine holds a page lock, the engine waits for no page lock, no
+ * writeback and no other CPU's LRU batch (I16). migrate.c argues the drains of
+ * the batches. Filling a hole allocates and charges memory with page locks
+ * held, as a CPU fault does for its locked page. Large folios are split between
+ * two passes, with other page locks held, in the lock order of
+ * mm/huge_memory.c.
+ */
 #ifndef FERRY_MIGRATE_ENGINE_H
 #define FERRY_MIGRATE_ENGINE_H
 
@@ -14,21 +46,26 @@
 #include "writes.h"
 
 /*
- * Notes in src[], in bits that the kernel's encoding leaves free.
- * AGAIN stands alone, in a slot that the next pass is to look at; the same bit beside a
- * page is LISTED: no LRU list waits for what holds its data, for that was not (yet)
- * isolated, or is a device's.
- * KNOWN: the page's only migration entry is the one at the slot's address.
- * HELD: a reference on the page's anon_vma is in folio->private.
+ * Notes in src[], in bits that the kernel's encoding leaves free:
+ *
+ *   AGAIN	alone in a slot: the next pass looks at the slot
+ *   LISTED	the same bit beside a page: the folio with the data needs no LRU
+ *		list, for the folio is not (yet) isolated or is a device's
+ *   KNOWN	the page's only migration entry is at the slot's address
+ *   HELD	folio->private holds a reference on the page's anon_vma
  */
 #define FERRY_PFN_AGAIN	(1UL << 2)
 #define FERRY_PFN_LISTED	FERRY_PFN_AGAIN
 #define FERRY_PFN_KNOWN	(1UL << 4)
 #define FERRY_PFN_HELD	(1UL << 5)
 /*
- * In dst[]: it came unlocked, and there is no lock to drop; it took the place of its
- * source, or of nothing; it is unlocked and its reference is a page table's, which may
- * have dropped it since: it is not looked at any more.
+ * Notes in dst[], in the same bits:
+ *
+ *   UNLOCKED	the page came unlocked; finalize drops no lock
+ *   USED	the page took the place of its source, or filled a hole
+ *   GIVEN	the page is unlocked and its reference is a page table's. The
+ *		page table may have dropped the reference since: nothing looks
+ *		at the page any more
  */
 #define FERRY_PFN_UNLOCKED	FERRY_PFN_AGAIN
 #define FERRY_PFN_USED		FERRY_PFN_KNOWN
@@ -39,42 +76,46 @@ static_assert(!(FERRY_PFN_NOTES & (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE |
 				   MIGRATE_PFN_WRITE)));
 static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
 
-/* Slots between two looks whether another task wants the CPU. */
+/* Slots between two calls of cond_resched(). */
 #define FERRY_SLOTS_AT_ONCE	512
 
-/* Passes over a range whose page table changes under us, at the most. */
+/* Limit of passes over a range whose page table changes during setup. */
 #define FERRY_MIGRATE_PASSES	10
 
 /**
  * struct ferry_job - one migration, as the phases see it
- * @src: a slot for each page
- * @dst: the same
- * @npages: slots
- * @vma: NULL for the forms by pfn; its mm's mmap_lock is held
- * @start: address of slot 0
- * @select: MIGRATE_VMA_SELECT_*
- * @owner: of the device pages that are wanted
- * @fault_page: NULL, or a page on which the caller has one more reference
- * @outcome: NULL, or a byte for each slot
- * @counts: what it cost
- * @ext: NULL for drop-in calls
- * @tlb: flushes that are due
- * @mapped: NR_ANON_MAPPED that is due, under a page table's lock
- * @young: in the offset of a migration entry, that the entry was young; 0 where there is
- *	no room for it
- * @dirty: the same, that it was dirty
- * @pfn_mask: what of the offset is the pfn
- * @moving: in setup, and not kept up later: slots with MIGRATE_PFN_MIGRATE
- * @tracked: by address: writes to the mapping are tracked, see writes.c
- * @readable: entries that are not present are readable, whatever may be written: @tracked,
- *	and the caller knows of it
- * @want_unmap: a page was collected that is mapped elsewhere too, or referenced
- * @holes: destinations were offered for slots without a page
- * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and is to be put back
- * @drained: the LRU batches of all CPUs were drained: who has a reference now uses the page
- * @drained_for_list: and a page was on no list before: what is on none now stays off
- * @want_drain: a page was met that a drain may put on its list, or free of a reference
- * @want_list: a page was met that a drain may put on its list
+ * @src: one slot for each page, encoded as in migrate_vma.src, with notes
+ * @dst: one slot for each page, the same; NULL in setup by pfn
+ * @npages: number of slots
+ * @vma: mapping of the range, whose mm's mmap_lock the caller holds; NULL by
+ *	pfn
+ * @start: address of slot 0; 0 by pfn
+ * @select: MIGRATE_VMA_SELECT_* flags of the caller; 0 by pfn
+ * @owner: pgmap owner of the selected device pages
+ * @fault_page: a page on which the caller has one more reference, or NULL
+ * @outcome: one byte for each slot, enum ferry_outcome, or NULL
+ * @counts: cost of the migration; each phase adds to the counters
+ * @ext: the extended call; NULL for drop-in calls
+ * @tlb: TLB flushes that are due
+ * @mapped: change of NR_ANON_MAPPED that is due, under a page table's lock
+ * @young: bit in the offset of a migration entry: the entry was young; 0 where
+ *	the offset has no room
+ * @dirty: bit in the offset of a migration entry: the entry was dirty; 0 where
+ *	the offset has no room
+ * @pfn_mask: bits of the offset that hold the pfn
+ * @moving: number of slots with MIGRATE_PFN_MIGRATE; kept up in setup only
+ * @tracked: by address: writes to the mapping are tracked (writes.c)
+ * @readable: non-present entries are readable, also of pages that may be
+ *	written: @tracked, and the caller uses the extended form
+ * @want_unmap: collect met a page with another mapping or another reference
+ * @holes: the caller offered destinations for slots without a page
+ * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and must be put back
+ * @drained: the LRU batches of all CPUs were drained; the holder of a remaining
+ *	reference uses the page
+ * @drained_for_list: a drain followed a page on no LRU list; a page on no list
+ *	after the drain is refused
+ * @want_drain: a drain may put a page on its list, or drop a page's reference
+ * @want_list: a drain may put a page on its list
  * @want_split: a large folio was met
  * @raced: a page table went away between two looks
  */
@@ -120,7 +161,7 @@ static inline void ferry_job_tell(struct ferry_job *job, unsigned long slot, u8 
 		ferry_job_trace(job, slot, outcome);
 }
 
-/* Leave the page of a slot alone, for a reason. */
+/* Leave the page of a slot alone, with the reason in @outcome. */
 static inline void ferry_job_skip(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	job->src[slot] = 0;
@@ -136,7 +177,7 @@ static inline unsigned long ferry_job_count_moving(const struct ferry_job *job)
 	return count;
 }
 
-/* A page that was collected stays after all. */
+/* A collected page stays after all. */
 static inline void ferry_job_refuse(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
@@ -145,13 +186,13 @@ static inline void ferry_job_refuse(struct ferry_job *job, unsigned long slot, u
 	ferry_job_tell(job, slot, outcome);
 }
 
-/* A page that was collected, or that took the place of one, is a folio of its own. */
+/* A collected page is a small folio, and the used destination is another. */
 static inline struct folio *ferry_slot_folio(unsigned long slot)
 {
 	return (struct folio *)pfn_to_page(slot >> MIGRATE_PFN_SHIFT);
 }
 
-/* Of a slot with MIGRATE_PFN_VALID. */
+/* For slots with MIGRATE_PFN_VALID. */
 static inline struct folio *ferry_job_source(const struct ferry_job *job,
 					     unsigned long slot)
 {
@@ -164,15 +205,16 @@ static inline unsigned long ferry_job_addr(const struct ferry_job *job,
 	return job->start + slot * PAGE_SIZE;
 }
 
-/* As folio_test_swapcache(); the bit means something else on other pages. */
+/* As folio_test_swapcache(). The bit has other meanings on other pages. */
 static inline bool ferry_folio_in_swap_cache(const struct folio *folio)
 {
 	return READ_ONCE(folio->flags) & BIT(PG_swapcache) && folio_test_swapcache(folio);
 }
 
 /*
- * A slot's page is anonymous, small and mapped nowhere: ours is its reference, and the
- * swap cache's (@cached), and the caller's on a page that faulted.
+ * Expected references of a small anonymous folio that is mapped nowhere: the
+ * engine's reference, the swap cache's (@cached) and, on the fault page, the
+ * caller's.
  */
 static inline bool ferry_job_references_right(const struct ferry_job *job,
 					      const struct folio *folio, bool cached)
@@ -180,16 +222,17 @@ static inline bool ferry_job_references_right(const struct ferry_job *job,
 	bool faulted = job->fault_page == &folio->page;
 	int count = folio_ref_count(folio);
 
-	/* Most often; said first, it is half as long. */
+	/* Fast path: halves the generated code. */
 	if (likely(count == 1 && !cached && !faulted))
 		return true;
 	return count == 1 + cached + faulted;
 }
 
 /*
- * A system page that is mapped nowhere has one reference too many: another CPU's batch for
- * the LRU lists (activation, deactivation, lazy freeing) may have it, and a drain of the
- * batches would help. A page that is pinned has more than one (GUP_PIN_COUNTING_BIAS).
+ * Whether a drain of the LRU batches may drop the one extra reference of a
+ * system page that is mapped nowhere. Another CPU's batch (activation,
+ * deactivation, lazy freeing) may hold the reference. A pinned page has more
+ * than one extra reference (GUP_PIN_COUNTING_BIAS).
  */
 static inline bool ferry_job_drain_may_help(const struct ferry_job *job,
 					    const struct folio *folio, bool cached)
@@ -198,15 +241,15 @@ static inline bool ferry_job_drain_may_help(const struct ferry_job *job,
 	       folio_ref_count(folio) == 2 + cached;
 }
 
-/* The same in few words, of a folio that is small: nobody maps it. */
+/* A short !folio_mapped(), for small folios. */
 static inline bool ferry_folio_unmapped(const struct folio *folio)
 {
 	return atomic_read(&folio->_mapcount) < 0;
 }
 
 /*
- * What install.c is to look at: in setup (@back) the pages that were refused, after it
- * all that are left.
+ * Whether install.c handles a slot. In setup (@back): the refused pages. In
+ * finalize: all remaining pages.
  */
 static inline bool ferry_job_is_due(const struct ferry_job *job, unsigned long slot,
 				    bool back)
@@ -216,24 +259,24 @@ static inline bool ferry_job_is_due(const struct ferry_job *job, unsigned long s
 	return src & MIGRATE_PFN_VALID && !(back && src & MIGRATE_PFN_MIGRATE);
 }
 
-/* Once every FERRY_SLOTS_AT_ONCE slots; @next: the slot that comes next. */
+/* Called once every FERRY_SLOTS_AT_ONCE slots; @next: the next slot. */
 static inline void ferry_job_resched(const struct ferry_job *job, unsigned long next)
 {
 	if (next < job->npages)
 		cond_resched();
 }
 
-/* Where the data of a slot's page is: the destination, once it took its place. */
+/* The folio with a slot's data: the destination once used, else the source. */
 static inline struct folio *ferry_job_holder(const struct ferry_job *job,
 					     unsigned long slot)
 {
-	/* In setup there are no destinations yet. */
+	/* NULL in setup by pfn. */
 	unsigned long dst = job->dst ? job->dst[slot] : 0;
 
 	return ferry_slot_folio(dst & FERRY_PFN_USED ? dst : job->src[slot]);
 }
 
-/* A step of a migration by address has ended; those by pfn are not counted. */
+/* End of a timed step. Only migrations by address are timed. */
 static inline void ferry_job_stamp(const struct ferry_job *job, enum ferry_stamp_step step,
 				   cycles_t start)
 {

@@ -1,48 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ferry's migration engine: the phases, as a table of contents. Each file argues its
- * own order of steps; docs/engine.md lists the invariants I1 to I25, which test shows
- * each, and which mutant breaks it.
+ * The phases of the engine, as a table of contents. Each file argues its own
+ * order of steps. docs/engine.md lists the invariants I1 to I25, the test for
+ * each, and the mutants that break each. engine.h describes ownership and lock
+ * order.
  *
- *	setup		ferry_collect()		collect.c	page table, locks
+ *	setup		ferry_collect()		collect.c	page table,
+ *								locks
  *			ferry_isolate()		isolate.c	LRU lists
- *			ferry_unmap()		unmap.c		rmap, references, flush
+ *			ferry_unmap()		unmap.c		rmap,
+ *								references,
+ *								flush
  *	(the caller allocates and copies)	tlb_batch.c	when to flush
- *	pages		ferry_metadata_move()	metadata.c	old page to new page
- *			ferry_insert_pages()	insert.c		where there was none
- *	finalize	ferry_install()		install.c	page table, locks
+ *	pages		ferry_metadata_move()	metadata.c	old page to new
+ *								page
+ *			ferry_insert_pages()	insert.c	new page for a
+ *								hole
+ *	finalize	ferry_install()		install.c	page table,
+ *								locks
  *
- * Who owns what: from setup to finalize the engine holds, for each page in src[], its
- * lock and one reference, and its place on the LRU list; the caller holds the same of
- * each page in dst[], which finalize takes over. mmap_lock is the caller's and is
- * held for reading all the way, in the forms by address. In the forms by pfn the
- * engine holds a reference on each page's anon_vma instead (I18).
+ * Drains. A page in a CPU's LRU batch is on no LRU list, or has one extra
+ * reference. A drain of the batches waits for work on each CPU, and the engine
+ * waits for no CPU with a page lock held (I16). So the engine puts all
+ * collected pages back, drains once, and collects the range again. Three bounds
+ * hold:
  *
- * Lock order: mmap_lock, MMU notifier section, page-table lock, page locks by
- * trylock only; then, with page locks held, anon_vma (rmap walks, splits), page-
- * table locks, lruvec lock. The engine waits for no page lock, for no writeback and
- * for no other CPU's LRU batch while it holds a page lock (I16): when a page is met
- * that a drain of those batches may help, everything collected so far is put back,
- * the batches are drained once, and the range is collected anew. A drain waits for work
- * on each CPU, so a call makes one for a page on no list, whatever it finds afterwards.
- * It may make one before for a reference. Who has one reference too many is often no
- * batch but a user (KSM that compares pages): the drain for it must not use up the other,
- * for pages enter batches all the time, and a page that is refused for that reason could
- * have moved. CPU faults make one in FERRY_DRAIN_PAUSE together: N threads that fault on
- * one page would make N. (Filling holes allocates and charges memory with page locks
- * held, as a fault does for a page that it has locked.) Splits of large folios are between
- * passes as well, with page locks of others held, as mm/huge_memory.c takes them.
+ *   page on no list	one drain for each call, whatever the call finds
+ *			afterwards.
+ *   extra reference	one drain for each call, and only before any other
+ *			drain. The holder of the reference is often a user and
+ *			no batch (KSM compares pages). The drain for a reference
+ *			does not replace the drain for a list: pages enter
+ *			batches all the time, and a page refused for its list
+ *			could have moved.
+ *   CPU fault		all CPU faults share one drain in FERRY_DRAIN_PAUSE.
+ *			Without the bound, N threads that fault on one page make
+ *			N drains.
  *
- * Callers choose how many pages there are, so each loop over slots looks once a page table
- * whether another task wants the CPU (ferry_job_resched()), with no spinlock held.
+ * The caller chooses the number of pages. Each loop over slots therefore calls
+ * cond_resched() once for each page table, with no spinlock held.
  *
- * A state of its own between the calls there is none: what is noted of a page is in
- * spare bits of its slot (engine.h), so the drop-in calls need nothing but the
- * caller's arrays.
+ * The engine keeps no state between calls. Notes live in spare bits of src[]
+ * and dst[] (engine.h), and drop-in calls need no more than the caller's
+ * arrays.
  *
- * Rejected: one pass over all page tables with a lock each page (core); keeping the
- * pages of a failed drain locked meanwhile (a CPU whose drain work needs one of those
- * locks would wait for us).
+ * Rejected: one pass over all page tables that takes a lock for each page
+ * (core).
+ * Rejected: page locks held during a drain. A CPU whose drain work needs one of
+ * the page locks would wait for the engine.
  */
 #include <linux/dax.h>
 #include <linux/export.h>
@@ -60,6 +65,16 @@
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
+/**
+ * ferry_job_trace() - emit the trace event for the outcome of a slot
+ * @job: the migration
+ * @slot: index of the page
+ * @outcome: enum ferry_outcome
+ *
+ * The address is 0 by pfn.
+ *
+ * Context: any; the tracepoint is enabled.
+ */
 void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	trace_ferry_outcome(job->vma ? ferry_job_addr(job, slot) : 0, slot, outcome);
@@ -67,7 +82,7 @@ void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome
 
 /* Phase: setup -------------------------------------------------------------- */
 
-/* As the kernel's, so that drop-in callers meet the same -EINVAL (I11). */
+/* The kernel's checks: drop-in callers meet the same -EINVAL (I11). */
 static int check_args(const struct migrate_vma *args)
 {
 	const struct vm_area_struct *vma = args->vma;
@@ -85,7 +100,7 @@ static int check_args(const struct migrate_vma *args)
 	return 0;
 }
 
-/* What the offset of a migration entry holds. */
+/* Layout of the offset of a migration entry. */
 static void init_offset(struct ferry_job *job)
 {
 	job->pfn_mask = ~0UL;
@@ -120,7 +135,7 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 	job->readable = job->tracked && ext;
 }
 
-/* Nothing is collected, nothing told. */
+/* Reset: no page is collected, no outcome is reported. */
 static void begin_anew(struct ferry_job *job)
 {
 	job->moving = 0;
@@ -129,26 +144,34 @@ static void begin_anew(struct ferry_job *job)
 		memset(job->outcome, FERRY_NOT_ATTEMPTED, job->npages);
 }
 
-/* Between two drains that CPU faults ask for, in jiffies. */
+/* Pause between two drains for CPU faults, in jiffies. */
 #define FERRY_DRAIN_PAUSE	DIV_ROUND_UP(HZ, 50)
 
-/* When the last drain began, whoever asked. Races are harmless: one drain more or less. */
+/*
+ * Start of the last drain by any caller, in jiffies. Races are harmless: one
+ * drain more or less.
+ */
 static unsigned long drained_at = INITIAL_JIFFIES;
 
 /**
  * ferry_drain_is_due() - may a CPU fault drain the LRU batches of all CPUs
  *
- * The last drain has put on their lists all pages, whoever asked for it. A page that got
- * into a batch since then waits for the next one, and its fault is tried again until then.
+ * The last drain, by any caller, put all pages of the batches on their lists. A
+ * page that entered a batch later waits for the next drain, and the CPU fault
+ * on the page is retried until then.
  *
- * Return: whether the last drain is FERRY_DRAIN_PAUSE ago.
+ * Context: any; takes no lock.
+ * Return: true if the last drain is FERRY_DRAIN_PAUSE ago.
  */
 bool ferry_drain_is_due(void)
 {
 	return time_after_eq(jiffies, READ_ONCE(drained_at) + FERRY_DRAIN_PAUSE);
 }
 
-/* Everything back as it was, with no page lock left, to drain and begin anew. */
+/*
+ * Put every collected page back as before and drop all page locks. Then drain,
+ * and reset for a new collection.
+ */
 static void drain(struct ferry_job *job)
 {
 	unsigned long slot;
@@ -169,7 +192,7 @@ static void drain(struct ferry_job *job)
 	begin_anew(job);
 }
 
-/* One try for each mapping of a large folio; where it stays large it is given up. */
+/* One try for each mapping of a large folio. A folio that stays large is refused. */
 static void split(struct ferry_job *job)
 {
 	unsigned long slot = 0, next, addr;
@@ -191,7 +214,7 @@ static void split(struct ferry_job *job)
 	}
 }
 
-/* What the last pass still found changing. */
+/* Refuse the slots that changed until the last pass. */
 static void give_up(struct ferry_job *job)
 {
 	unsigned long slot;
@@ -207,7 +230,7 @@ static void collect_in_passes(struct ferry_job *job)
 	cycles_t start;
 
 	for (pass = 1; pass <= FERRY_MIGRATE_PASSES; pass++) {
-		/* What the last pass collects, nobody would collect again. */
+		/* No later pass collects a page that the last pass puts off. */
 		if (pass == FERRY_MIGRATE_PASSES) {
 			job->drained = true;
 			job->drained_for_list = true;
@@ -246,7 +269,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	struct ferry_job job;
 	int ret;
 
-	/* Counted before they are rounded, as the caller counted its arrays. */
+	/* Count pages before rounding, as the caller sized its arrays. */
 	if ((long)(args->end - args->start) >> PAGE_SHIFT <= 0)
 		return -EINVAL;
 	args->start &= PAGE_MASK;
@@ -262,7 +285,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);
 	collect_and_unmap(&job);
-	/* For a reference, and only before any drain, so this is the last time. */
+	/* For a reference, and only before any drain: the second and last time. */
 	if (job.want_drain) {
 		drain(&job);
 		collect_and_unmap(&job);
@@ -315,14 +338,17 @@ static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *coun
 
 /**
  * ferry_migrate_setup() - collect, lock and unmap the pages of a range
- * @args: as for migrate_vma_setup()
+ * @args: the range, set by the caller as for migrate_vma_setup()
  *
- * Drop-in for migrate_vma_setup(). Pages of files are left alone (core unmaps them
- * and maps them again); large folios are split, also when mapped by PTEs.
+ * Drop-in for migrate_vma_setup(). Two differences: pages of files are left
+ * alone (core unmaps file pages and maps them again); large folios are split,
+ * also when mapped by PTEs.
  *
- * Context: mmap_lock held for reading, until after finalize; sleeps.
- * Return: 0, also when no page could be had; -EINVAL for a bad range, and for hugetlb,
- * VM_SPECIAL and DAX mappings.
+ * Context: mmap_lock held for reading, from before setup until after finalize;
+ * no page lock held; sleeps.
+ * Return: 0, also when no page was collected; -EINVAL for an empty range, a
+ * range outside the VMA, a missing array, a fault page that is not
+ * device-private, and for hugetlb, VM_SPECIAL and DAX mappings.
  */
 int ferry_migrate_setup(struct migrate_vma *args)
 {
@@ -334,13 +360,13 @@ EXPORT_SYMBOL_GPL(ferry_migrate_setup);
 
 /**
  * ferry_migrate_pages() - destinations take the place of their sources
- * @args: from ferry_migrate_setup(), with dst[] filled in: locked pages, whose data is
- *	that of their sources
+ * @args: from ferry_migrate_setup(), with dst[] set by the caller: locked pages
+ *	with the data of their sources, or 0
  *
  * Drop-in for migrate_vma_pages(). A page that could not move loses
  * MIGRATE_PFN_MIGRATE in src[].
  *
- * Context: as setup.
+ * Context: mmap_lock held for reading, as for ferry_migrate_setup(); sleeps.
  */
 void ferry_migrate_pages(struct migrate_vma *args)
 {
@@ -351,12 +377,12 @@ void ferry_migrate_pages(struct migrate_vma *args)
 EXPORT_SYMBOL_GPL(ferry_migrate_pages);
 
 /**
- * ferry_migrate_finalize() - map the new pages, or the old ones again
+ * ferry_migrate_finalize() - map the new pages, or the old pages again
  * @args: from ferry_migrate_pages()
  *
  * Drop-in for migrate_vma_finalize(). All pages are unlocked and put.
  *
- * Context: as setup.
+ * Context: mmap_lock held for reading, as for ferry_migrate_setup(); sleeps.
  */
 void ferry_migrate_finalize(struct migrate_vma *args)
 {
@@ -369,11 +395,14 @@ EXPORT_SYMBOL_GPL(ferry_migrate_finalize);
 /* By address: extended ------------------------------------------------------ */
 
 /**
- * ferry_migrate_setup_ext() - as ferry_migrate_setup(), extended
- * @migrate: see struct ferry_migrate
+ * ferry_migrate_setup_ext() - extended form of ferry_migrate_setup()
+ * @migrate: the range, outcome array, flush strategy and callback, set by the
+ *	caller as struct ferry_migrate describes
  *
- * Context: as ferry_migrate_setup().
- * Return: as ferry_migrate_setup(); also -EINVAL for an unknown @migrate->flush.
+ * Context: mmap_lock held for reading, from before setup until after finalize;
+ * no page lock held; sleeps.
+ * Return: 0, also when no page was collected; -EINVAL as ferry_migrate_setup(),
+ * and for an unknown @migrate->flush.
  */
 int ferry_migrate_setup_ext(struct ferry_migrate *migrate)
 {
@@ -384,10 +413,11 @@ int ferry_migrate_setup_ext(struct ferry_migrate *migrate)
 EXPORT_SYMBOL_GPL(ferry_migrate_setup_ext);
 
 /**
- * ferry_migrate_pages_ext() - as ferry_migrate_pages(), extended
- * @migrate: from ferry_migrate_setup_ext()
+ * ferry_migrate_pages_ext() - extended form of ferry_migrate_pages()
+ * @migrate: from ferry_migrate_setup_ext(), with dst[] set by the caller
  *
- * Context: as ferry_migrate_pages().
+ * Context: mmap_lock held for reading, as for ferry_migrate_setup_ext();
+ * sleeps.
  */
 void ferry_migrate_pages_ext(struct ferry_migrate *migrate)
 {
@@ -396,10 +426,11 @@ void ferry_migrate_pages_ext(struct ferry_migrate *migrate)
 EXPORT_SYMBOL_GPL(ferry_migrate_pages_ext);
 
 /**
- * ferry_migrate_finalize_ext() - as ferry_migrate_finalize(), extended
+ * ferry_migrate_finalize_ext() - extended form of ferry_migrate_finalize()
  * @migrate: from ferry_migrate_pages_ext()
  *
- * Context: as ferry_migrate_finalize().
+ * Context: mmap_lock held for reading, as for ferry_migrate_setup_ext();
+ * sleeps.
  */
 void ferry_migrate_finalize_ext(struct ferry_migrate *migrate)
 {
@@ -410,12 +441,13 @@ EXPORT_SYMBOL_GPL(ferry_migrate_finalize_ext);
 /* By pfn: the kernel's signatures ------------------------------------------- */
 
 /*
- * A page of a device, locked, with a reference, and with its anon_vma held: from
- * before it is unmapped to after it is installed (I18). In between it is mapped
- * nowhere, and the last process that mapped it may exit, and with it the anon_vma
- * that finalize is going to walk. The reference is kept in the page's private field,
- * which is free while nobody but us has the lock: a device page is never in the swap
- * cache. A page that is not mapped is on its way elsewhere and is left alone.
+ * Lock a device page, take a reference, and take a reference on the anon_vma,
+ * from before unmap to after install (I18). In between the page is mapped
+ * nowhere. The last process that mapped the page may exit, and its anon_vma may
+ * be freed before finalize walks the rmap. The page's private field keeps the
+ * anon_vma: the field is free while the engine has the page lock, for a device
+ * page is never in the swap cache. A page that is not mapped is on its way
+ * elsewhere and is left alone.
  */
 static unsigned long lock_device_page(struct page *page)
 {
@@ -453,7 +485,7 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.drained = true,
 		.want_unmap = true,
 	};
-	/* Nothing but rmap walks: they share one deferred flush. */
+	/* By pfn all entries leave by rmap walks, which share one deferred flush. */
 	ferry_tlb_init(&job->tlb, FERRY_FLUSH_PER_CALL, false, &counts->flushes);
 	init_offset(job);
 }
@@ -470,15 +502,16 @@ static void unmap_device_pages(unsigned long *src, unsigned long npages)
 
 /**
  * ferry_migrate_device_range() - lock and unmap consecutive pages of a device
- * @src_pfns: out: as src[] of ferry_migrate_setup(), 0 for pages that are free, locked
- *	by somebody else, not mapped, referenced, or not of a device
+ * @src_pfns: out: one slot for each page, encoded as src[] of
+ *	ferry_migrate_setup(); 0 for a page that is free, locked by another
+ *	task, not mapped, referenced, or not a device's
  * @start: first pfn
- * @npages: how many
+ * @npages: number of pages
  *
- * Drop-in for migrate_device_range(), for memory that is to be freed. No mmap_lock is
- * needed; the engine holds the pages' anon_vmas until finalize.
+ * Drop-in for migrate_device_range(), for memory that is to be freed. No
+ * mmap_lock is needed: the engine holds the pages' anon_vmas until finalize.
  *
- * Context: sleeps; takes no mmap_lock and waits for none.
+ * Context: sleeps; takes no mmap_lock and waits for no mmap_lock.
  * Return: 0.
  */
 int ferry_migrate_device_range(unsigned long *src_pfns, unsigned long start,
@@ -497,13 +530,13 @@ int ferry_migrate_device_range(unsigned long *src_pfns, unsigned long start,
 EXPORT_SYMBOL_GPL(ferry_migrate_device_range);
 
 /**
- * ferry_migrate_device_pfns() - the same, for any pages of a device
+ * ferry_migrate_device_pfns() - lock and unmap any pages of a device
  * @src_pfns: in: plain pfns; out: as for ferry_migrate_device_range()
- * @npages: how many
+ * @npages: number of pages
  *
  * Drop-in for migrate_device_pfns() of later kernels.
  *
- * Context: as ferry_migrate_device_range().
+ * Context: sleeps; takes no mmap_lock and waits for no mmap_lock.
  * Return: 0.
  */
 int ferry_migrate_device_pfns(unsigned long *src_pfns, unsigned long npages)
@@ -521,10 +554,11 @@ int ferry_migrate_device_pfns(unsigned long *src_pfns, unsigned long npages)
 EXPORT_SYMBOL_GPL(ferry_migrate_device_pfns);
 
 /**
- * ferry_migrate_device_pages() - destinations take the place of their sources
+ * ferry_migrate_device_pages() - let the destinations take the place of their
+ * sources
  * @src_pfns: from ferry_migrate_device_range() or ferry_migrate_device_pfns()
- * @dst_pfns: locked pages with the data, or 0
- * @npages: how many
+ * @dst_pfns: one slot for each page: a locked page with the data, or 0
+ * @npages: number of pages
  *
  * Drop-in for migrate_device_pages().
  *
@@ -543,12 +577,12 @@ void ferry_migrate_device_pages(unsigned long *src_pfns, unsigned long *dst_pfns
 EXPORT_SYMBOL_GPL(ferry_migrate_device_pages);
 
 /**
- * ferry_migrate_device_finalize() - map the new pages, or the old ones again
+ * ferry_migrate_device_finalize() - map the new pages, or the old pages again
  * @src_pfns: from ferry_migrate_device_pages()
- * @dst_pfns: the same
- * @npages: how many
+ * @dst_pfns: from ferry_migrate_device_pages()
+ * @npages: number of pages
  *
- * Drop-in for migrate_device_finalize().
+ * Drop-in for migrate_device_finalize(). All pages are unlocked and put.
  *
  * Context: sleeps.
  */

@@ -1,19 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ferry's migration engine.
+ * Ferry's migration engine: the interface for callers.
  *
- * The drop-in calls take and return what the kernel's calls of the same name without
- * "ferry" do, include/linux/migrate.h; a driver is moved over by renaming them. Flags
- * and pfn encodings are the kernel's. A driver tests the bits that it knows in src[]
- * and dst[] and leaves the others alone: the engine keeps notes in bits 2, 4 and 5
- * between setup and finalize.
+ * Drop-in calls: ferry_X() takes and returns exactly what the kernel's X() does
+ * (include/linux/migrate.h). A driver changes the names of its calls and
+ * nothing else. Flags and pfn encodings are the kernel's. Between setup and
+ * finalize the engine keeps notes in bits 2, 4 and 5 of src[] and dst[]; a
+ * driver tests the known bits and leaves the other bits alone.
  *
- * The extended calls, on struct ferry_migrate, add the reason why each page did not
- * move, the choice of flush strategy, counters, and a way to get unused destinations
- * back. The two kinds are not mixed within one migration, nor with the kernel's.
+ * Extended calls, on struct ferry_migrate, add:
  *
- * Terms: addr is in bytes, npages a count, end is exclusive, a slot is the index of
- * a page in src[], dst[] and outcome[].
+ * - the reason why each page did not move
+ * - the choice of flush strategy
+ * - counters
+ * - a callback that gets the unused destinations back
+ *
+ * One migration uses calls of one kind, and no call of the kernel's engine.
+ *
+ * Terms: addr is in bytes, npages is a count, end is exclusive, a slot is the
+ * index of a page in src[], dst[] and outcome[]. engine.h describes ownership
+ * and lock order.
  */
 #ifndef FERRY_MIGRATE_MIGRATE_H
 #define FERRY_MIGRATE_MIGRATE_H
@@ -24,18 +30,22 @@
 #include "outcome.h"
 
 /**
- * enum ferry_flush - when the TLB is flushed for present entries that were cleared
+ * enum ferry_flush - when the TLB is flushed for cleared present entries
  * @FERRY_FLUSH_DEFAULT: %FERRY_FLUSH_AUTO
- * @FERRY_FLUSH_PER_PAGE: for each exclusive page and each page table, as the kernel's
- *	migrate_vma_collect_pmd() does
- * @FERRY_FLUSH_PER_TABLE: once for each page table, before its lock drops
- * @FERRY_FLUSH_PER_CALL: once for each call, as reclaim does; where the architecture
- *	cannot defer a flush it is %FERRY_FLUSH_PER_TABLE. x86 keeps no range with a
- *	deferred flush: the whole TLB of each CPU of the process is flushed
- * @FERRY_FLUSH_AUTO: as wide as what moved: the range, before the lock of a page table
- *	drops, where the call lies in one table or few pages of a table move (their span
- *	is not above the architecture's limit for single-page flushes, 33 on x86; at most
- *	4 times a call); otherwise %FERRY_FLUSH_PER_CALL
+ * @FERRY_FLUSH_PER_PAGE: one flush for each exclusive page and each page table,
+ *	as in the kernel's migrate_vma_collect_pmd()
+ * @FERRY_FLUSH_PER_TABLE: one flush for each page table, before the table's
+ *	lock drops
+ * @FERRY_FLUSH_PER_CALL: one flush for each call, as in reclaim; becomes
+ *	%FERRY_FLUSH_PER_TABLE where the architecture cannot defer a flush. x86
+ *	keeps no range with a deferred flush: the flush empties the whole TLB of
+ *	each CPU of the process
+ * @FERRY_FLUSH_AUTO: as wide as the moved pages. The range is flushed before
+ *	the lock of a page table drops, where the call lies in one table or few
+ *	pages of a table move: their span is not above the architecture's limit
+ *	for single-page flushes (33 on x86), and the call did so at most 4
+ *	times. Otherwise %FERRY_FLUSH_PER_CALL
+ * @FERRY_NFLUSHES: number of values
  *
  * The values are those of enum drm_ferry_flush.
  */
@@ -49,15 +59,17 @@ enum ferry_flush {
 };
 
 /**
- * struct ferry_migrate_counts - what one migration cost
- * @passes: times the range was collected, at least 1
- * @drains: times the LRU batches of all CPUs were drained, at most 2: once for a page
- *	with one reference too many, and after it once for a page on no LRU list
- * @splits: large folios that were split
- * @flushes: TLB flushes asked for by address; those of rmap walks in other address
- *	spaces share one
- * @known: pages whose only page-table entry was written where it was found
- * @walked: pages for which the rmap was walked to install them
+ * struct ferry_migrate_counts - cost of one migration
+ * @passes: how often the range was collected, at least 1
+ * @drains: how often the LRU batches of all CPUs were drained, at most 2: once
+ *	for a page with one extra reference, and after it once for a page on no
+ *	LRU list
+ * @splits: number of large folios that were split
+ * @flushes: number of TLB flushes that were requested by address; the rmap
+ *	walks in other address spaces share one flush
+ * @known: number of pages whose only page-table entry was written at the noted
+ *	address (fast path)
+ * @walked: number of pages that were installed by an rmap walk (rmap path)
  */
 struct ferry_migrate_counts {
 	unsigned int passes;
@@ -69,20 +81,21 @@ struct ferry_migrate_counts {
 };
 
 /**
- * struct ferry_migrate - one migration of a range, extended
- * @vma: as for migrate_vma_setup(), filled by the caller
- * @outcome: optional: a byte for each page, enum ferry_outcome, cleared by setup.
- *	The caller may store why it offers no destination (FERRY_NO_MEMORY, say)
- *	between setup and pages; each slot has its final value after finalize
- * @flush: when to flush
- * @put_dst: optional: takes over the reference on a destination page that was not
- *	used. The page is unlocked and as it was offered: no mapping, index, swapbacked
- *	flag or memcg charge of this call. Called exactly once for each page in dst[]
- *	that did not take the place of its source, from finalize, with mmap_lock held;
- *	may sleep. Without it the page is put
- * @counts: out: added to by each phase
- * @cleared: the engine's, from setup on: to the device, and clear_refs was called for the
- *	address space
+ * struct ferry_migrate - one extended migration of a range
+ * @vma: as for migrate_vma_setup(), set by the caller
+ * @outcome: optional: one byte for each page, enum ferry_outcome, cleared by
+ *	setup. Between setup and pages the caller may store why a page gets no
+ *	destination (for example FERRY_NO_MEMORY). Each slot has its final value
+ *	after finalize
+ * @flush: when the TLB is flushed
+ * @put_dst: optional: takes over the reference on an unused destination page.
+ *	The page is unlocked and as offered: no mapping, index, swapbacked flag
+ *	or memcg charge of the migration. Finalize calls @put_dst exactly once
+ *	for each page in dst[] that did not take the place of its source, with
+ *	mmap_lock held; may sleep. Without @put_dst the engine puts the page
+ * @counts: out: each phase adds to the counters
+ * @cleared: written and read by the engine from setup on: the pages move to the
+ *	device, and clear_refs was called for the address space
  */
 struct ferry_migrate {
 	struct migrate_vma vma;
