@@ -5,19 +5,14 @@
  * each, and the mutants that break each. engine.h describes ownership and lock
  * order.
  *
- *	setup		ferry_collect()		collect.c	page table,
- *								locks
- *			ferry_isolate()		isolate.c	LRU lists
- *			ferry_unmap()		unmap.c		rmap,
- *								references,
- *								flush
- *	(the caller allocates and copies)	tlb_batch.c	when to flush
- *	pages		ferry_metadata_move()	metadata.c	old page to new
- *								page
- *			ferry_insert_pages()	insert.c	new page for a
- *								hole
- *	finalize	ferry_install()		install.c	page table,
- *								locks
+ *   setup     ferry_collect()        collect.c    page table, locks
+ *             ferry_isolate()        isolate.c    LRU lists
+ *             ferry_unmap()          unmap.c      rmap, references, flush
+ *                                    tlb_batch.c  when to flush
+ *   (the caller allocates destinations and copies)
+ *   pages     ferry_metadata_move()  metadata.c   old page to new page
+ *             ferry_insert_pages()   insert.c     new page for a hole
+ *   finalize  ferry_install()        install.c    page table, locks
  *
  * Drains. A page in a CPU's LRU batch is on no LRU list, or has one extra
  * reference. A drain of the batches waits for work on each CPU, and the engine
@@ -80,7 +75,7 @@ void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome
 	trace_ferry_outcome(job->vma ? ferry_job_addr(job, slot) : 0, slot, outcome);
 }
 
-/* Phase: setup -------------------------------------------------------------- */
+/* Phase: setup ------------------------------------------------------------- */
 
 /* The kernel's checks: drop-in callers meet the same -EINVAL (I11). */
 static int check_args(const struct migrate_vma *args)
@@ -192,7 +187,10 @@ static void drain(struct ferry_job *job)
 	begin_anew(job);
 }
 
-/* One try for each mapping of a large folio. A folio that stays large is refused. */
+/*
+ * One try for each mapping of a large folio. A folio that stays large is
+ * refused.
+ */
 static void split(struct ferry_job *job)
 {
 	unsigned long slot = 0, next, addr;
@@ -285,7 +283,9 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);
 	collect_and_unmap(&job);
-	/* For a reference, and only before any drain: the second and last time. */
+	/*
+	 * For a reference, and only before any drain: the second and last time.
+	 */
 	if (job.want_drain) {
 		drain(&job);
 		collect_and_unmap(&job);
@@ -299,7 +299,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	return 0;
 }
 
-/* Phases: pages, finalize --------------------------------------------------- */
+/* Phases: pages, finalize -------------------------------------------------- */
 
 static void pages(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		  struct ferry_migrate *ext)
@@ -334,7 +334,7 @@ static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *coun
 	trace_ferry_finalize(job.start, job.npages, counts->known, counts->walked);
 }
 
-/* By address: the kernel's signatures --------------------------------------- */
+/* By address: the kernel's signatures -------------------------------------- */
 
 /**
  * ferry_migrate_setup() - collect, lock and unmap the pages of a range
@@ -392,7 +392,7 @@ void ferry_migrate_finalize(struct migrate_vma *args)
 }
 EXPORT_SYMBOL_GPL(ferry_migrate_finalize);
 
-/* By address: extended ------------------------------------------------------ */
+/* By address: extended ----------------------------------------------------- */
 
 /**
  * ferry_migrate_setup_ext() - extended form of ferry_migrate_setup()
@@ -438,7 +438,7 @@ void ferry_migrate_finalize_ext(struct ferry_migrate *migrate)
 }
 EXPORT_SYMBOL_GPL(ferry_migrate_finalize_ext);
 
-/* By pfn: the kernel's signatures ------------------------------------------- */
+/* By pfn: the kernel's signatures ------------------------------------------ */
 
 /*
  * Lock a device page, take a reference, and take a reference on the anon_vma,
@@ -485,7 +485,10 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.drained = true,
 		.want_unmap = true,
 	};
-	/* By pfn all entries leave by rmap walks, which share one deferred flush. */
+	/*
+	 * By pfn all entries leave by rmap walks, which share one deferred
+	 * flush.
+	 */
 	ferry_tlb_init(&job->tlb, FERRY_FLUSH_PER_CALL, false, &counts->flushes);
 	init_offset(job);
 }
@@ -554,8 +557,7 @@ int ferry_migrate_device_pfns(unsigned long *src_pfns, unsigned long npages)
 EXPORT_SYMBOL_GPL(ferry_migrate_device_pfns);
 
 /**
- * ferry_migrate_device_pages() - let the destinations take the place of their
- * sources
+ * ferry_migrate_device_pages() - destinations take the place of their sources
  * @src_pfns: from ferry_migrate_device_range() or ferry_migrate_device_pfns()
  * @dst_pfns: one slot for each page: a locked page with the data, or 0
  * @npages: number of pages
