@@ -2,60 +2,71 @@
 /*
  * First phase: the pages of a range leave the page table.
  *
- * Each slot of src[] belongs to one address, found by arithmetic and not by counting
- * what the walk shows, so whatever is skipped has its slot all the same (I20). A pass
- * looks at the slots that are marked AGAIN; the first one at all of them.
+ * Each slot of src[] belongs to one address, by arithmetic and not by counting
+ * the steps of the walk. A skipped address therefore has its slot all the same
+ * (I20). A pass looks at the slots with the mark AGAIN; in the first pass all
+ * slots have the mark.
  *
- * For a page that may move, under the lock of its page table, in this order:
+ * Steps for a page that may move, under the lock of its page table, in order:
  *
- *  1. No reference: the entry has one, names the page and cannot change, so the page
- *     is not freed. In step 7 it becomes ours.
- *  2. The page's lock, by trylock: we hold other pages' locks, in the order of
- *     addresses, and somebody may hold this one and wait for one of ours (I16). From
- *     here on reclaim, KSM, other migrations and swap-in through another mm keep off;
- *     so what is asked about it now (KSM, writeback, on an LRU list) stays so, but for
- *     isolation by others, which isolate.c checks again.
- *     A page that is on no list may be in some CPU's LRU batch and asks for a drain of
- *     those, once a call: see migrate.c. So does a page with exactly one reference too
- *     many, once a call as well, which is counted after step 7: a batch for another list
- *     (activation, lazy freeing) may have it. Who still has a reference after a drain
- *     uses the page.
- *  3. The entry is read and cleared in one atomic step (I1). A CPU that wrote through
- *     a cached translation has set the dirty bit in what we read, or finds no entry
- *     and faults onto the lock. Reading first and clearing later would lose a bit that
- *     is set in between. GUP-fast that read the entry before sees it changed, and
+ *  1. No reference is taken. The entry holds a reference, names the page and
+ *     cannot change, so the page cannot be freed. In step 7 the entry's
+ *     reference becomes the engine's.
+ *  2. The page lock, by trylock. The engine holds other page locks, in the
+ *     order of addresses, and the holder of this page lock may wait for one of
+ *     them (I16). From here on reclaim, KSM, other migrations and swap-in
+ *     through another mm keep off. Checks under the page lock (KSM, writeback,
+ *     on an LRU list) stay true, except for isolation by other tasks, which
+ *     isolate.c checks again.
+ *
+ *     Two kinds of pages ask for a drain of the LRU batches, each once for a
+ *     call (migrate.c). A page on no list may be in some CPU's batch. A page
+ *     with exactly one extra reference, counted after step 7, may be in a batch
+ *     for another list (activation, lazy freeing). After a drain, the holder of
+ *     a remaining reference uses the page.
+ *  3. The entry is read and cleared in one atomic step (I1). A CPU that wrote
+ *     through a cached translation has set the dirty bit in the value that is
+ *     read. A CPU that writes later finds no entry, and faults and waits for
+ *     the lock. Reading first and clearing later would lose a bit that is set
+ *     in between. GUP-fast that read the entry before sees the change, and
  *     drops its reference.
- *  4. For an exclusive page, whether somebody has it pinned (I13). Only after 3: then
- *     GUP-fast either took its pin before, and is seen here, or sees the entry gone
- *     (the barriers are in folio_try_share_anon_rmap_pte()). A pinned page gets its
- *     entry back as it was; nobody could look in between. AnonExclusive is cleared
- *     before the migration entry can be seen: it must not stand on a page that is not
- *     mapped.
- *  5. The dirty bit goes to the folio before the lock drops. Whoever takes the lock
- *     next (zap for DONTNEED, and after it reclaim in another process) sees an entry
- *     without the bit, and must find it in the folio. The folio's lock, held, keeps
- *     writeback, swapping out and MADV_FREE from cleaning it; so one that is dirty
- *     already stays so.
- *  6. The migration entry, in place of nothing. Faults from now on wait for the page's
- *     lock; fork shares the entry as readable; zap drops it; mprotect and uffd
- *     write-protect change it, and install.c obeys what it finds (I8).
- *  7. rmap; the entry's reference is ours from here on. Last, for until then the page
- *     counted as mapped once too often, which makes others refuse it, and never once
- *     too few. If that was its last entry, it is noted as KNOWN: the page is locked and
- *     in no other page
- *     table, and an address space that does not map it can come to do so through the
- *     swap cache (needs the lock) or by a copy of our entry alone. Those of our own mm
- *     (fork, mremap) need mmap_lock for writing, UFFDIO_MOVE waits for migration
- *     entries: so the entry is at its address at finalize, or nowhere (I23).
+ *  4. The pin check, for an exclusive page (I13). Only after step 3: GUP-fast
+ *     then either took its pin before, and the check sees the pin, or sees no
+ *     entry (the barriers are in folio_try_share_anon_rmap_pte()). A pinned
+ *     page gets its entry back unchanged; under the lock no other task could
+ *     look in between. AnonExclusive is cleared before the migration entry can
+ *     be seen: AnonExclusive must not stand on an unmapped page.
+ *  5. The dirty bit goes to the folio before the lock drops. The next holder of
+ *     the lock (zap for DONTNEED, and after it reclaim in another process) sees
+ *     an entry without the bit, and must find the bit in the folio. The folio's
+ *     lock, held, keeps writeback, swap-out and MADV_FREE from cleaning the
+ *     folio; a folio that is dirty already stays dirty.
+ *  6. The migration entry takes the place of the cleared entry. From now on
+ *     faults wait for the page lock, fork shares the entry as readable, zap
+ *     drops the entry, and mprotect and uffd write-protect change the entry.
+ *     install.c obeys the entry as found at finalize (I8).
+ *  7. The rmap drops the mapping, and the entry's reference becomes the
+ *     engine's. The rmap is last: until here the page counted as mapped once
+ *     too often, which makes other tasks refuse the page, and never once too
+ *     few.
  *
- * The TLB is tlb_batch.c's. Each pass is inside a section of the MMU notifiers,
- * which ends before anything is copied (I15); it names the owner of the device, whose
- * own mirror need not forget what it knows to be moving.
+ *     A page without another mapping is noted as KNOWN (I23): at finalize
+ *     the migration entry is at the slot's address, or nowhere. Proof: the page
+ *     is locked and in no other page table. Another address space can map the
+ *     page through the swap cache (needs the page lock) or by a copy of the
+ *     migration entry alone. In the same mm, fork and mremap need mmap_lock for
+ *     writing, and UFFDIO_MOVE waits for migration entries.
  *
- * A PMD is read once (I9). Huge pages are noted and split after the walk, outside the
- * section and with no page-table lock; then they are looked at again. Whatever has
- * changed by then (a THP that came or went, a page table freed by a collapse) is
- * simply what the next pass sees; FERRY_MIGRATE_PASSES bounds it (I12).
+ * tlb_batch.c argues the TLB flushes. Each pass lies in a section of the MMU
+ * notifiers, which ends before any copy (I15). The section names the owner of
+ * the device: the owner's mirror may keep its entries for pages that the mirror
+ * moves.
+ *
+ * A PMD is read once (I9). Huge pages are noted, then split after the walk,
+ * outside the section and with no page-table lock, then looked at again. A
+ * later change (a THP that came or went, a page table freed by a collapse) is
+ * simply the input of the next pass; FERRY_MIGRATE_PASSES bounds the passes
+ * (I12).
  */
 #include <linux/memremap.h>
 #include <linux/mmu_notifier.h>
@@ -70,19 +81,19 @@
 #include "mm_internal.h"
 
 /*
- * What is done for each page is inline, so that the fields of struct entry are
- * registers: a tenth of what a page costs here.
+ * The functions for each page are inline: the fields of struct entry become
+ * registers, which saves a tenth of a page's cost in this phase.
  */
 
 /**
- * struct entry - one page-table entry that is looked at
- * @slot: of its address
- * @addr: its address
- * @ptep: where it is, under its lock
- * @pte: as it was read
- * @pfn: of the page it names
- * @page: the page
- * @device: it is a device's
+ * struct entry - the page-table entry under inspection
+ * @slot: slot of the address
+ * @addr: address of the entry, in bytes
+ * @ptep: place of the entry, under the lock of its table
+ * @pte: value as read
+ * @pfn: pfn of the named page
+ * @page: the named page
+ * @device: the page is a device's
  */
 struct entry {
 	unsigned long slot;
@@ -104,7 +115,9 @@ static bool wants_system(const struct ferry_job *job)
 	return job->select & MIGRATE_VMA_SELECT_SYSTEM;
 }
 
-/* Nothing is there. It is offered for filling whatever is selected, as core does. */
+/*
+ * A hole. The slot is offered for filling whatever is selected, as core does.
+ */
 static void collect_hole(struct ferry_job *job, unsigned long slot)
 {
 	if (!vma_is_anonymous(job->vma)) {
@@ -127,7 +140,7 @@ static void collect_zero(struct ferry_job *job, const struct entry *entry)
 		collect_hole(job, entry->slot);
 }
 
-/* The entry that stands for the page while it moves; @write: it may be written. */
+/* The migration entry for a moving page; @write: the page may be written. */
 static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 						const struct entry *entry,
 						bool write, bool exclusive)
@@ -136,13 +149,15 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	bool present = pte_present(entry->pte);
 	pte_t new;
 
-	/* install.c gives the right to write back, unless it was taken meanwhile. */
+	/*
+	 * install.c restores the right to write, unless the right was removed.
+	 */
 	if (write && !job->readable)
 		type = SWP_MIGRATION_WRITE;
 	else
 		type = exclusive ? SWP_MIGRATION_READ_EXCLUSIVE : SWP_MIGRATION_READ;
 
-	/* Young and dirty are known of present entries only. */
+	/* Only present entries have young and dirty. */
 	if (present && pte_young(entry->pte))
 		offset |= job->young;
 	if (present && pte_dirty(entry->pte))
@@ -152,8 +167,9 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	if (present ? pte_soft_dirty(entry->pte) : pte_swp_soft_dirty(entry->pte))
 		new = pte_swp_mksoft_dirty(new);
 	/*
-	 * PAGEMAP_SCAN protects a device entry and leaves it writable: the device may
-	 * have written since, and nobody was told. So it counts as written.
+	 * PAGEMAP_SCAN protects a device entry and leaves the entry writable.
+	 * The device may have written since, and no notifier reported the
+	 * write. So the page counts as written.
 	 */
 	if (present ? pte_uffd_wp(entry->pte) : pte_swp_uffd_wp(entry->pte) && !write)
 		new = pte_swp_mkuffd_wp(new);
@@ -167,7 +183,7 @@ static __always_inline bool is_writable(pte_t pte)
 	return ferry_coding_type(pte) == FERRY_DEVICE_WRITE;
 }
 
-/* The last entry of a page was taken, and ours is not the only reference. */
+/* The last mapping is gone, and the engine's reference is not the only one. */
 static noinline void look_at_references(struct ferry_job *job, const struct folio *folio)
 {
 	bool cached = ferry_folio_in_swap_cache(folio);
@@ -178,7 +194,7 @@ static noinline void look_at_references(struct ferry_job *job, const struct foli
 	job->want_drain |= ferry_job_drain_may_help(job, folio, cached);
 }
 
-/* Steps 3 to 7 of the file header; the folio is locked. */
+/* Steps 3 to 7 of the file header, with the folio locked. */
 static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 {
 	bool exclusive = ferry_folio_exclusive(folio), present, write;
@@ -206,7 +222,7 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 		src |= MIGRATE_PFN_WRITE;
 	if (ferry_rmap_remove(&job->mapped, folio, vma))
 		src |= FERRY_PFN_KNOWN;
-	/* One alone is ours, or metadata.c finds out. */
+	/* A single reference is the engine's; metadata.c checks again. */
 	if (unlikely(!(src & FERRY_PFN_KNOWN)))
 		job->want_unmap = true;
 	else if (unlikely(folio_ref_count(folio) != 1))
@@ -219,11 +235,12 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 }
 
 /*
- * mlock and munlock put device pages into a CPU's batch too, with a reference, and a
- * CPU that touches the page would fault until that CPU has more to do. Other threads
- * that fault on the page have references as well, and each of their faults would drain
- * all CPUs. So a fault drains for its own page alone, and not again so soon
- * (ferry_drain_is_due()); until then it is tried again.
+ * mlock and munlock put device pages, too, into a CPU's batch, with a
+ * reference. A CPU access to the page would fault until the CPU of the batch
+ * has more to do. Other threads that fault on the page hold references as well,
+ * and each of their faults would drain all CPUs. So a CPU fault drains for its
+ * own page alone, and not again soon (ferry_drain_is_due()). Until then the CPU
+ * fault is retried.
  */
 static bool is_in_mlock_batch(const struct ferry_job *job, const struct folio *folio)
 {
@@ -235,7 +252,7 @@ static bool is_in_mlock_batch(const struct ferry_job *job, const struct folio *f
 	       (!faulted || ferry_drain_is_due());
 }
 
-/* Anonymous, and not merged. */
+/* Anonymous, and not merged by KSM. */
 static __always_inline bool is_anon(const struct folio *folio)
 {
 	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
@@ -250,7 +267,7 @@ static u8 refuse_other(const struct folio *folio)
 	return folio->mapping ? FERRY_FILE : FERRY_SPECIAL;
 }
 
-/* What can be said of a folio for sure once it is locked. */
+/* Checks that stay true while the folio is locked. */
 static __always_inline u8 refuse_locked(struct ferry_job *job,
 					const struct entry *entry,
 					struct folio *folio)
@@ -277,7 +294,7 @@ static __always_inline u8 refuse_locked(struct ferry_job *job,
 	return FERRY_NOT_LRU;
 }
 
-/* By its kind alone: is it what the caller selected? */
+/* Check by the kind of the page alone: does the caller select the page? */
 static __always_inline u8 refuse_kind(const struct ferry_job *job, const struct entry *entry)
 {
 	const struct page *page = entry->page;
@@ -311,7 +328,9 @@ static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *ent
 	struct folio *folio = (struct folio *)entry->page;
 	u8 why;
 
-	/* While an entry maps it under its lock it cannot be split. */
+	/*
+	 * A folio cannot be split while an entry under its lock maps the folio.
+	 */
 	if (PageCompound(entry->page))
 		return refuse_large(job, page_folio(entry->page));
 	if (!folio_trylock(folio))
@@ -338,7 +357,7 @@ static __always_inline void collect_page(struct ferry_job *job, struct entry *en
 		ferry_job_skip(job, entry->slot, why);
 }
 
-/* On the way to system memory, what is there already stays, and a marker has no page. */
+/* To system memory: pages in system memory stay, and a marker has no page. */
 static u8 nonpresent_outcome(const struct ferry_job *job, pte_t pte)
 {
 	u8 outcome = ferry_entry_outcome(pte_to_swp_entry(pte));
@@ -372,7 +391,7 @@ static __always_inline void collect_entry(struct ferry_job *job, struct entry *e
 		collect_zero(job, entry);
 		return;
 	}
-	/* VM_SPECIAL mappings were refused. */
+	/* Setup refused VM_SPECIAL mappings. */
 	entry->page = pfn_to_page(entry->pfn);
 	if (pte_special(entry->pte) && !vm_normal_page(job->vma, entry->addr, entry->pte))
 		ferry_job_skip(job, entry->slot, FERRY_SPECIAL);
@@ -402,8 +421,9 @@ static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long star
 	ferry_mapped_pay(&job->mapped);
 	ferry_tlb_end_table(&job->tlb, job->vma);
 	/*
-	 * munlock, by the rmap, has put pages into this CPU's batch, with a reference
-	 * that would look like a pin (I22). Under the lock we are on this CPU still.
+	 * munlock, in the rmap step, put pages into this CPU's batch, with a
+	 * reference that would look like a pin (I22). Under the lock the task
+	 * stays on this CPU.
 	 */
 	if (job->vma->vm_flags & VM_LOCKED)
 		mlock_drain_local();
@@ -420,7 +440,7 @@ static void skip_range(struct ferry_job *job, unsigned long start, unsigned long
 			ferry_job_skip(job, slot_of(job, addr), outcome);
 }
 
-/* What was given up in an earlier pass must not ask for another one. */
+/* A slot that an earlier pass refused must not ask for another pass. */
 static bool any_again(const struct ferry_job *job, unsigned long start, unsigned long end)
 {
 	unsigned long slot = slot_of(job, start);
@@ -431,7 +451,7 @@ static bool any_again(const struct ferry_job *job, unsigned long start, unsigned
 	return false;
 }
 
-/* pte_hole of the walk; @depth is where the tables end. */
+/* The pte_hole callback of the walk; @depth: the level without a table. */
 static int walk_hole(unsigned long start, unsigned long end, int depth,
 		     struct mm_walk *walk)
 {
@@ -454,7 +474,7 @@ static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
 		return 0;
 	if (pmd_none(pmd))
 		return walk_hole(start, end, -1, walk);
-	/* There are no huge pages of devices. */
+	/* Devices have no huge pages. */
 	if (pmd_trans_huge(pmd) && !wants_system(job))
 		skip_range(job, start, end, FERRY_ALREADY_THERE);
 	else if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
@@ -479,13 +499,18 @@ static const struct mm_walk_ops walk_ops = {
 
 /**
  * ferry_collect() - take the pages of a range out of the page table
- * @job: slots marked FERRY_PFN_AGAIN are looked at
+ * @job: the migration, by address; slots with FERRY_PFN_AGAIN are looked at
  *
- * Afterwards a slot holds its page, locked and with one reference; or
- * MIGRATE_PFN_MIGRATE alone for what can be filled; or 0; or FERRY_PFN_AGAIN, if
- * @job->want_drain, want_split or raced says that another pass may see more.
+ * Each slot then has one of these values:
  *
- * Context: mmap_lock held; sleeps.
+ * - a locked page, with one reference
+ * - MIGRATE_PFN_MIGRATE alone: a hole that can be filled
+ * - 0: the page stays, with its outcome
+ * - FERRY_PFN_AGAIN: another pass may see more, if @job->want_drain, want_split
+ *   or raced is set
+ *
+ * Context: mmap_lock held for reading; takes page locks by trylock and holds
+ * them afterwards; sleeps.
  */
 void ferry_collect(struct ferry_job *job)
 {

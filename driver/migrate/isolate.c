@@ -1,31 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Second phase: system pages leave their LRU lists, so that reclaim does not look at
- * them and the new page can take the old one's place. And the way back, for what stays
- * and for new pages, which is part of the last phase.
+ * Second phase: system pages leave their LRU lists. Reclaim then does not look
+ * at the pages, and the new page can take the old page's place. The file also
+ * puts pages on their lists, as a part of the last phase: the pages that stay,
+ * and the new pages.
  *
- * PG_lru is cleared by an atomic test-and-clear: whoever clears it owns the page's
- * place on the list (folio_isolate_lru() works alike). It was set when collect.c
- * looked, with the page locked; the page lock does not keep others (compaction,
- * reclaim's scan) from clearing it since, so the result decides, and a page that
- * somebody else has isolated is put back where it was mapped.
+ * An atomic test-and-clear takes PG_lru off. The task that clears PG_lru owns
+ * the page's place on the list (folio_isolate_lru() works alike). PG_lru was
+ * set when collect.c looked, with the page locked. The page lock does not keep
+ * other tasks (compaction, reclaim's scan) from clearing PG_lru later, so the
+ * result of the test-and-clear decides. A page that another task has isolated
+ * is put back where the page was mapped.
  *
- * The lruvec's lock is taken once for a run of pages of the same lruvec, with
- * interrupts off; RUN_PAGES bounds how long. Nothing sleeps, flushes or walks an rmap
- * with it held. It is done before the memcg of any page changes: the lruvec is found through
- * it. A list's size changes once for pages in a row that are on the same list and of the
- * same zone, before the lock drops: nobody reads the one and the other without it.
+ * The lruvec lock is taken once for a run of pages of the same lruvec, with
+ * interrupts off; RUN_PAGES bounds the run. Nothing sleeps, flushes or walks an
+ * rmap with the lruvec lock held. Isolation comes before the memcg of any page
+ * changes: the memcg leads to the lruvec. The size of a list changes once for
+ * consecutive pages of the same list and zone, before the lock drops: every
+ * reader of list and size holds the lock.
  *
- * A page that needs no list is noted as LISTED: one that was not isolated, and one whose
- * data has gone to a device. Where all are, the way back is one look at each slot.
+ * A page that needs no list is noted as LISTED: a page that was not isolated,
+ * and a page whose data is on a device. Where all slots are LISTED, putting
+ * back is one look at each slot.
  *
- * No reference is taken: that of collect.c becomes the isolator's, and the list has
- * none. Put back, a page is on its list at once and not in a CPU's batch, whose
- * reference would refuse the next migration. PG_lru is set when it is on the list, as
- * lru_add() does. Pages that are, or may be, mlocked and unevictable are left to
- * folio_add_lru(), with no lock held: it takes the lruvec's when the batch is full. Where
- * MGLRU may keep the lists, switched on and off at any time, a page says by itself which
- * it is on; there the kernel's own functions add and take off, page by page.
+ * No reference is taken: the reference of collect.c becomes the isolator's, and
+ * the list has no reference. A page goes back to its list at once, and not
+ * through a CPU's batch, whose reference would refuse the next migration.
+ * PG_lru is set once the page is on the list, as in lru_add().
+ *
+ * Two kinds of pages go through the kernel's functions:
+ *
+ * - Pages that are, or may be, mlocked and unevictable are left to
+ *   folio_add_lru(), with no lock held: folio_add_lru() takes the lruvec lock
+ *   when the batch is full.
+ * - Where MGLRU may keep the lists, switched on and off at any time, the page's
+ *   flags say which list holds the page. The kernel adds and takes off page by
+ *   page.
  */
 #include <linux/memcontrol.h>
 #include <linux/mm_inline.h>
@@ -37,19 +47,19 @@
 
 #define RUN_PAGES	64
 
-/* Flags that decide on which list of its lruvec a page is, and its zone and node. */
+/* Flags that decide a page's list in the lruvec, and the zone and node. */
 #define KIND	(BIT(PG_unevictable) | BIT(PG_active) | BIT(PG_swapbacked) | ZONE)
 #define ZONE	(ZONEID_MASK << ZONEID_PGSHIFT)
 
 /**
- * struct run - pages that are alike, of one lruvec
- * @lruvec: locked, or NULL
- * @memcg: of all of them
- * @kind: of all of them
- * @lru: the list that says
- * @zone: the zone
- * @nr: by how much they change its size
- * @left: pages before the lock, if one is held, is to drop
+ * struct run - consecutive pages of one kind and one lruvec
+ * @lruvec: the lruvec, locked; NULL between runs
+ * @memcg: memcg of all pages, as in folio->memcg_data
+ * @kind: KIND flags of all pages
+ * @lru: the list of @kind
+ * @zone: the zone of @kind
+ * @nr: change of the list's size that is due, in pages
+ * @left: pages before a held lock must drop; 0 without a lock
  */
 struct run {
 	struct lruvec *lruvec;
@@ -95,7 +105,7 @@ static noinline void go_on_with(struct run *run, struct folio *folio, unsigned l
 	run->zone = folio_zonenum(folio);
 }
 
-/* With the lock of the folio's lruvec held afterwards. */
+/* The lock of the folio's lruvec is held afterwards. */
 static __always_inline void go_on(struct run *run, struct folio *folio)
 {
 	unsigned long kind = READ_ONCE(folio->flags) & KIND;
@@ -112,7 +122,7 @@ static __always_inline void take_off(struct run *run, struct folio *folio)
 		lruvec_del_folio(run->lruvec, folio);
 		return;
 	}
-	/* What is unevictable is counted, and on no list. */
+	/* Unevictable pages are counted, and are on no list. */
 	if (run->lru != LRU_UNEVICTABLE)
 		list_del(&folio->lru);
 	run->nr--;
@@ -143,15 +153,16 @@ static void isolate_slots(struct ferry_job *job, unsigned long slot, unsigned lo
 
 /**
  * ferry_isolate() - take collected pages off their LRU lists
- * @job: what could not be isolated loses MIGRATE_PFN_MIGRATE
+ * @job: the migration, after ferry_collect(); a page that another task has
+ *	isolated loses MIGRATE_PFN_MIGRATE
  *
- * Context: interrupts on; sleeps.
+ * Context: page locks held, interrupts on; takes lruvec locks; sleeps.
  */
 void ferry_isolate(struct ferry_job *job)
 {
 	unsigned long slot, next;
 
-	/* What a device has is on no list. */
+	/* Device pages are on no list. */
 	if (!(job->select & MIGRATE_VMA_SELECT_SYSTEM))
 		return;
 	for (slot = 0; slot < job->npages; slot = next) {
@@ -174,7 +185,7 @@ static __always_inline void put_on(struct run *run, struct folio *folio)
 	folio_set_lru(folio);
 }
 
-/* Most often: all went to a device. */
+/* The common case: all data went to a device. */
 static bool all_listed(const struct ferry_job *job, unsigned long first,
 		       unsigned long end_slot)
 {
@@ -185,7 +196,7 @@ static bool all_listed(const struct ferry_job *job, unsigned long first,
 	return all;
 }
 
-/* What holds the data, if it is a system page that is on no list now. */
+/* The folio with the slot's data, if a system folio on no list now. */
 static __always_inline struct folio *unlisted(const struct ferry_job *job, unsigned long slot)
 {
 	struct folio *folio;
@@ -199,14 +210,17 @@ static __always_inline struct folio *unlisted(const struct ferry_job *job, unsig
 }
 
 /**
- * ferry_isolate_put() - system pages go to their LRU lists
- * @job: what holds the data of each slot that is due is put
- * @first: slot
- * @end_slot: exclusive
+ * ferry_isolate_put() - put system pages on their LRU lists
+ * @job: the migration; the folio with the data of each due slot is put on its
+ *	list
+ * @first: first slot
+ * @end_slot: last slot, exclusive
  * @back: as for ferry_job_is_due()
  *
- * Context: interrupts on; before any of the pages is mapped.
- * Return: whether any is in the CPU's batch, because it may be mlocked.
+ * Context: page locks held, interrupts on, before any of the pages is mapped;
+ * takes lruvec locks.
+ * Return: true if a page is in this CPU's batch, because the page may be
+ * mlocked.
  */
 bool ferry_isolate_put(struct ferry_job *job, unsigned long first,
 		       unsigned long end_slot, bool back)

@@ -1,34 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Third phase: pages that are mapped elsewhere too, or that were found by pfn, leave
- * those page tables; and every page is checked for references that we cannot explain.
+ * Third phase: pages with another mapping, and pages found by pfn, leave the
+ * other page tables. Every page is checked for unexpected references.
  *
- * A page that nobody maps any more needs no rmap walk (I7): most pages, whose only
- * entry collect.c has replaced. For the others the kernel's try_to_migrate() walks
- * the anon_vma. It calls MMU notifiers for each address space (MMU_NOTIFY_CLEAR), so
- * no lock that a driver's notifier takes may be held here (I15): we hold mmap_lock,
- * or for the forms by pfn a reference on the anon_vma, and page locks. It clears each
- * entry as collect.c does, dirty bit and pin check included (a device-private entry it
- * takes for dirty, whatever the page is: docs/findings.md); with a deferred flush
- * all address spaces share the one at the end. One walk for each page: what is still
- * mapped then (a temporary stack of exec(), a pin, an entry that somebody is just
- * taking out) is put back and told. Nothing waits (I12, I16).
+ * A page without a mapping needs no rmap walk (I7). Most pages are unmapped:
+ * collect.c replaced their only entry. For the other pages the kernel's
+ * try_to_migrate() walks the anon_vma:
  *
- * collect.c has seen already which pages are neither mapped nor referenced any more;
- * where that is so for all of them there is nothing to look at. A reference that comes
- * later than that look is found by metadata.c. A page that was mapped elsewhere too is
- * looked at here; where a drain of the LRU batches may take its reference away, the
- * rest is left undone: everything is put back, and setup begins anew (migrate.c).
+ * - try_to_migrate() calls MMU notifiers for each address space
+ *   (MMU_NOTIFY_CLEAR). So no lock that a driver's notifier takes may be held
+ *   (I15). The engine holds mmap_lock, or by pfn a reference on the anon_vma,
+ *   and page locks.
+ * - try_to_migrate() clears each entry as collect.c does, dirty bit and pin
+ *   check included. A device-private entry counts as dirty in try_to_migrate(),
+ *   whatever the page is (docs/findings.md).
+ * - With a deferred flush all address spaces share the flush at the end.
  *
- * References: with the page locked, unmapped and off its LRU list, all that may be left
- * are ours, the swap cache's, and the caller's on a page that faulted. Any other
- * (GUP, a pipe, a fault in another thread) may be about to access the page, and the
- * page stays (I17). The same check, once more, is metadata.c's before the page
- * changes its place: a reference can still be taken in between (a speculative one
- * through a pfn, or swap-in's on a page of the swap cache).
+ * Each page gets one walk. A page that is still mapped after the walk (a
+ * temporary stack of exec(), a pin, an entry that another task is taking out)
+ * is put back, with its outcome. Nothing waits (I12, I16).
  *
- * All flushes are done before this returns, and what is put back is put back after
- * them: nothing was copied.
+ * collect.c has already seen the pages without a mapping and without an
+ * unexpected reference. Where all pages are such pages, nothing is left to look
+ * at here; metadata.c finds a reference that comes later. A page with another
+ * mapping is looked at here. If a drain of the LRU batches may drop the page's
+ * extra reference, the rest is left undone: all pages are put back, and setup
+ * begins again (migrate.c).
+ *
+ * Expected references of a locked, unmapped and isolated page are the engine's,
+ * the swap cache's and, on the fault page, the caller's. The holder of any
+ * other reference (GUP, a pipe, a fault in another thread) may be about to
+ * access the page, and the page stays (I17). metadata.c repeats the check
+ * before the new page takes the old page's place: a task can still take a
+ * reference in between (a speculative reference through a pfn, or swap-in's on
+ * a page of the swap cache).
+ *
+ * All flushes are done before ferry_unmap() returns. Refused pages are put back
+ * after the flushes; no page was copied.
  */
 #include <linux/rmap.h>
 
@@ -57,13 +65,17 @@ static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flag
 }
 
 /**
- * ferry_unmap() - make sure that nobody reaches the collected pages
- * @job: what does not work out is put back where it was mapped, and told
+ * ferry_unmap() - take the collected pages out of all page tables and TLBs
+ * @job: the migration, after ferry_isolate(), or by pfn with locked pages; a
+ *	refused page is put back where the page was mapped, with its outcome
  *
- * Afterwards each page in src[] is locked, isolated, mapped nowhere, in no TLB, and
- * has MIGRATE_PFN_MIGRATE; or @job->want_drain is set, and the job is to be put back.
+ * Afterwards each page in src[] is locked, isolated, mapped nowhere, in no TLB,
+ * and has MIGRATE_PFN_MIGRATE. Or @job->want_drain is set, and the caller must
+ * put the whole job back.
  *
- * Context: sleeps.
+ * Context: page locks held, and mmap_lock or the pages' anon_vmas; takes
+ * anon_vma and page-table locks; no lock that an MMU notifier takes is held;
+ * sleeps.
  */
 void ferry_unmap(struct ferry_job *job)
 {
