@@ -1,48 +1,58 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A page for an address that had none: a hole, or the zero page.
+ * Pages phase: a new page for an address without a page: a hole, or the zero
+ * page.
  *
- * collect.c left the entry as it was, so between setup and here a CPU may have
- * faulted a page in, which wins. What is needed is prepared without a lock: page
- * tables, the anon_vma, the memcg charge. Then under the page-table lock, as
- * do_anonymous_page() does (I19):
+ * collect.c left the entry unchanged, so between setup and here a CPU fault may
+ * have mapped a page, and the CPU's page wins. Page tables, the anon_vma and
+ * the memcg charge are prepared without a lock. Then, under the page-table
+ * lock, as in do_anonymous_page() (I19):
  *
- *  1. the entry is none or the zero page still, and not write-protected by
- *     userfaultfd;
- *  2. the address space is stable: the OOM reaper must not meet new pages in an mm
- *     whose memory it has taken away;
- *  3. nobody waits with userfaultfd for a missing page here (they may have registered
- *     since setup: that needs mmap_lock for writing, but drop-in callers are trusted
- *     less than a check costs);
- *  4. the zero page's entry is cleared and flushed before the new one is there, or
- *     two CPUs could read two pages;
- *  5. the page is uptodate, with a barrier, before its entry can be seen: the caller
- *     has cleared it.
+ *  1. The entry is still empty or the zero page, and userfaultfd does not
+ *     write-protect the entry.
+ *  2. The address space is stable: the OOM reaper must not meet new pages in an
+ *     mm whose memory the reaper has taken away.
+ *  3. No userfaultfd monitor waits for a missing page. A monitor may have
+ *     registered since setup. Registration needs mmap_lock for writing, but a
+ *     check costs less than trust in drop-in callers.
+ *  4. The zero page's entry is cleared and flushed before the new entry is
+ *     written. Otherwise two CPUs could read two pages.
+ *  5. The caller has cleared the page. The page becomes uptodate, with a
+ *     barrier, before the entry can be seen.
  *
- * The entry is soft-dirty, as after a first touch by the CPU: what the device is going
- * to write would otherwise not be seen by whoever tracks changes. (core leaves the
- * bit clear for private device pages.)
+ * The entry is soft-dirty, as after a CPU's first access: a task that tracks
+ * changes would otherwise miss the device's writes. (core leaves the bit clear
+ * for private device pages.)
  *
- * If any of it fails the charge is given back before the caller gets the page (I5).
+ * On failure the charge is given back before the caller gets the page (I5).
  *
- * Memory (docs/memory.md): filling a hole is best effort, so nothing here calls the OOM
- * killer, neither the system's nor a memory cgroup's. The page stays a hole and is
- * reported NO_MEMORY. Nothing here reclaims either: device pages are on no LRU list, and
- * memory that is pushed out to make room for them would leave the cgroup with nothing
- * that a later reclaim finds; then the next fault of any of its processes kills. So holes
- * take what room there is. The first page that finds none ends it for the rest: a full
- * memory cgroup is met once a call, and memory.events counts it.
- *   Rejected: one try at reclaim (__GFP_NORETRY). At a limit 8 MiB of holes pushed 8 MiB
- * of the cgroup's memory to swap.
- *   Page tables and the anon_vma are allocated by mm, with GFP_KERNEL and a charge, and
- * take no flags from here. So the engine first allocates and frees as many charged pages
- * by itself. Then it lets mm allocate, in a scope (PF_MEMALLOC) in which mm
- * neither reclaims nor kills. The freed pages are what mm takes then: from this CPU's
- * free lists, and from this CPU's stock of charges. If another task took them meanwhile,
- * mm takes SPARE_PAGES of the reserves, and the cgroup exceeds its limit by as many, at
- * most, for each thread that is just here: once for each page table of 512 pages.
- *   Rejected: the scope around the charge of the page itself. It would fill holes beyond
- * any limit.
+ * Memory (docs/memory.md). Filling a hole is best effort. No OOM killer is
+ * called, neither the system's nor a memory cgroup's. The page stays a hole
+ * with the outcome NO_MEMORY. The charge does not reclaim: device pages are on
+ * no LRU list. Memory that reclaim swaps out for device pages leaves the cgroup
+ * with less memory for the next reclaim, and at the end a CPU fault kills. So
+ * holes take free room only. The first page without memory ends the filling of
+ * the call: a call meets a full memory cgroup once, and memory.events counts
+ * the event.
+ *
+ * Rejected: one try at reclaim (__GFP_NORETRY). With 4 MiB of room, 16 MiB of
+ * holes moved, and 12.5 MiB of the cgroup's memory went to swap.
+ *
+ * mm allocates the page tables and the anon_vma with GFP_KERNEL and a charge,
+ * and takes no flags from here. So the engine works in two steps:
+ *
+ *  1. The engine allocates as many charged pages, without reclaim, and frees the
+ *     pages.
+ *  2. mm allocates in a scope (PF_MEMALLOC) in which mm neither reclaims nor
+ *     kills. mm takes the freed pages: from this CPU's free lists, and from
+ *     this CPU's stock of charges.
+ *
+ * If another task took the freed pages in between, mm takes up to SPARE_PAGES
+ * of the reserves, and the cgroup exceeds its limit by as many pages, at most,
+ * for each thread in the scope: once for each page table of 512 pages.
+ *
+ * Rejected: the scope around the charge of the page itself. The charge would
+ * fill holes beyond any limit.
  */
 #include <linux/ksm.h>
 #include <linux/memcontrol.h>
@@ -61,13 +71,13 @@
 #include "engine.h"
 #include "mm_internal.h"
 
-/* What is not needed for progress takes no memory from anybody. */
+/* For memory that progress does not need: no reclaim. */
 #define HOLE_GFP	((GFP_KERNEL & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN)
 
-/* What mm allocates for one address: tables of four levels, an anon_vma and its chain. */
+/* mm's allocations for one address: four table levels, anon_vma and chain. */
 #define SPARE_PAGES	6
 
-/* Returns whether mm finds what it needs; nothing is held. */
+/* Returns whether mm can allocate for one address; holds no page. */
 static bool have_spare_pages(void)
 {
 	struct page *pages[SPARE_PAGES];
@@ -83,7 +93,7 @@ static bool have_spare_pages(void)
 	return got == SPARE_PAGES;
 }
 
-/* The table of @addr, allocated where there is none; NULL: no memory, or huge. */
+/* Returns the PMD of @addr, with a page table allocated; NULL: no memory. */
 static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr);
@@ -94,7 +104,7 @@ static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
 	return pmdp && !pte_alloc(mm, pmdp) ? pmdp : NULL;
 }
 
-/* All that an address needs for an anonymous page; NULL: no memory. */
+/* Prepares an address for an anonymous page. Returns NULL without memory. */
 static pmd_t *prepare(struct vm_area_struct *vma, unsigned long addr)
 {
 	pmd_t *pmdp = mm_find_pmd(vma->vm_mm, addr);
@@ -128,12 +138,12 @@ static pte_t make_pte(const struct ferry_job *job, struct folio *folio)
 	return pte;
 }
 
-/* What keeps the entry from being filled, under its lock. */
+/* Under the entry's lock: why the hole cannot be filled, or 0. */
 static u8 refuse(struct vm_area_struct *vma, pte_t old)
 {
 	if (!pte_none(old) && !(pte_present(old) && is_zero_pfn(pte_pfn(old))))
 		return FERRY_RACED;
-	/* A zero page can be write-protected: a first write is to be told. */
+	/* A write-protected zero page: the first write must be reported. */
 	if (pte_present(old) && pte_uffd_wp(old))
 		return FERRY_UFFD;
 	if (check_stable_address_space(vma->vm_mm))
@@ -175,7 +185,7 @@ static u8 fill(struct ferry_job *job, unsigned long addr, pmd_t *pmdp,
 	pte_t *ptep;
 	u8 why;
 
-	/* The barrier in it orders the caller's clearing before the entry below. */
+	/* The barrier inside orders the caller's clearing before the entry. */
 	__folio_mark_uptodate(folio);
 
 	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
@@ -215,13 +225,16 @@ static bool is_hole_with_page(const struct ferry_job *job, unsigned long slot)
 }
 
 /**
- * ferry_insert_pages() - map new pages where there were none
- * @job: destinations of slots without a page are cleared, locked and fit; what does
- *	not work out loses MIGRATE_PFN_MIGRATE, and is told
+ * ferry_insert_pages() - map new pages for holes
+ * @job: the migration, by address; each destination for a hole is a cleared,
+ *	locked page that ferry_metadata_move() accepted; a refused slot loses
+ *	MIGRATE_PFN_MIGRATE and gets its outcome
  *
  * Follows do_anonymous_page() and migrate_vma_insert_page().
  *
- * Context: mmap_lock held; sleeps.
+ * Context: mmap_lock and page locks held; allocates and charges memory, without
+ * the OOM killer; takes page-table locks in a section of the MMU notifiers;
+ * sleeps.
  */
 void ferry_insert_pages(struct ferry_job *job)
 {

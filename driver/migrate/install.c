@@ -1,45 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Last phase: migration entries come out of the page tables, on success and on failure
- * alike, here and nowhere else (I6). What takes their place is the page that holds the
- * data now: the destination where the metadata moved, else the source.
+ * Last phase: migration entries leave the page tables, on success and on
+ * failure alike, in this file and nowhere else (I6). The page with the data
+ * takes the place of the migration entry: the destination where the metadata
+ * moved, else the source.
  *
  * In this order:
  *
- *  1. A system page goes to its LRU list before it is mapped (isolate.c). If it may be
- *     mlocked it goes by way of the CPU's batch, which is drained then: mlock, which the
- *     rmap does on the way, counts only on a page that is on its list, and a page that
- *     two processes have mlocked must count two (I22).
- *  2. The entries. What the migration entry says now is what counts, not what setup
- *     found: mprotect, uffd write-protect and PAGEMAP_SCAN may have changed it since
- *     (I8); the last leaves a protected entry writable, so protection decides. If it
- *     is not there any more (DONTNEED, munmap of another mm) nothing is mapped.
- *       Where writes are tracked a page that is not soft-dirty comes back read-only, so
- *     that the CPU's next write faults, and an exclusive one that is comes back
- *     writable, though its entry was readable, as device entries are there (writes.c).
- *       Young and dirty come back from the entry, dirty only if the folio is dirty
- *     still. Device entries have no room for them: there the folio's flag stands for
- *     dirty, from collect on.
- *       AnonExclusive comes back unless the entry is a readable one, which a fork has
- *     made of it, or which it was (I13).
- *       No flush: the entry was not present.
- *  3. Locks drop, and those who wait for the page (faults) look again; references
- *     are put. The source of a move is freed here; system pages by the batch, with no
+ *  1. A system page goes to its LRU list before the page is mapped (isolate.c).
+ *     A page that may be mlocked goes through the CPU's batch, which is then
+ *     drained. The rmap step mlocks the page on the way; mlock counts only a
+ *     page that is on its list, and a page that two processes have mlocked must
+ *     count two (I22).
+ *  2. The entries are replaced. The present value of the migration entry
+ *     counts, not the value that setup found: mprotect, uffd write-protect and
+ *     PAGEMAP_SCAN may have changed the entry since (I8). PAGEMAP_SCAN leaves a
+ *     protected entry writable, so protection decides. If the entry is gone
+ *     (DONTNEED, munmap of another mm) nothing is mapped.
+ *
+ *     - Tracked writes (writes.c): a page without soft-dirty comes back
+ *       read-only, and the CPU's next write faults. An exclusive soft-dirty
+ *       page comes back to system memory writable, although its entry was
+ *       readable: device entries of a tracked mapping are readable.
+ *     - Young and dirty come back from the entry, dirty only if the folio is
+ *       still dirty. Device entries have no room for both bits: the folio's
+ *       flag stands for dirty, from collect on.
+ *     - AnonExclusive comes back unless the entry is a readable one. A fork
+ *       made the entry readable, or the entry was readable before (I13).
+ *     - No flush is needed: the entry was not present.
+ *
+ *  3. The page locks drop, and waiting faults look again. References are put.
+ *     The source of a move is freed; system pages are freed in batches, with no
  *     page lock or page-table lock held.
  *
- * Known entries (I23). collect.c noted a page KNOWN if its only entry was the one that
- * it replaced. With mmap_lock held ever since it is there still, or gone. So one lock
- * of each page table serves all its entries, without the rmap's lock and its walk.
- * If what is found is not a migration entry for our page, the rmap walk decides after
- * all: that costs little and asks for no proof.
- *   The reference that the caller has on a destination becomes the entry's, and the
- * destination is unlocked at once, still under the lock of its table. When that drops,
- * MADV_DONTNEED may free the page: from then on it is not looked at (GIVEN).
+ * Fast path (I23). collect.c noted a page as KNOWN if the replaced entry was
+ * the page's only entry. With mmap_lock held ever since, the migration entry is
+ * still at its address, or gone. So one lock of each page table serves all
+ * entries of the table, without the rmap's lock and walk. If the engine finds
+ * no migration entry for the page, the rmap walk decides after all: the walk
+ * costs little and asks for no proof.
  *
- * The others: a walk of the rmap, as remove_migration_ptes() does it, but that the same
- * function decides what is installed. It needs the anon_vma to live: mmap_lock keeps
- * that of our own mapping; for the forms by pfn, which hold none, a reference was
- * taken while the page was still mapped (I18) and is put here, last.
+ * On the fast path the caller's reference on a destination becomes the entry's
+ * reference, and the destination is unlocked at once, still under the lock of
+ * the table. After the lock drops, MADV_DONTNEED may free the page: from then
+ * on nothing looks at the page (GIVEN).
+ *
+ * Rmap path: an rmap walk, as in remove_migration_ptes(); install_entry()
+ * decides what is installed, as on the fast path. The anon_vma must live. By
+ * address, mmap_lock keeps the anon_vma of the caller's mapping. By pfn no
+ * mmap_lock is held; the engine took a reference while the page was still
+ * mapped (I18), and puts the reference here, last.
  */
 #include <linux/mmu_notifier.h>
 #include <linux/pagevec.h>
@@ -51,7 +61,7 @@
 #include "entry.h"
 #include "mm_internal.h"
 
-/* @holder: slot of what holds the data */
+/* @holder: slot value of the page with the data. */
 static __always_inline pte_t make_present_pte(const struct ferry_job *job,
 					      struct vm_area_struct *vma,
 					      unsigned long holder, pte_t old, bool write)
@@ -73,8 +83,9 @@ static __always_inline pte_t make_present_pte(const struct ferry_job *job,
 }
 
 /*
- * In a mapping whose writes are tracked, as can_change_pte_writable(): a first write is
- * to fault. A device's entry gets no right that the migration entry does not have.
+ * The right to write in a tracked mapping, as in can_change_pte_writable(): a
+ * first write must fault. A device entry gets no right that the migration entry
+ * lacks.
  */
 static noinline bool may_write_tracked(unsigned long type, pte_t old,
 				       const struct folio *folio)
@@ -87,8 +98,8 @@ static noinline bool may_write_tracked(unsigned long type, pte_t old,
 }
 
 /*
- * clear_refs leaves an entry writable, too, and a younger mapping may have been merged with
- * its own since. By pfn nobody holds mmap_lock to ask.
+ * clear_refs, too, leaves an entry writable, and a younger mapping may have
+ * merged with the entry's mapping since. By pfn no mmap_lock is held to ask.
  */
 static noinline bool is_cleared(const struct ferry_job *job)
 {
@@ -96,9 +107,9 @@ static noinline bool is_cleared(const struct ferry_job *job)
 }
 
 /*
- * @vma, @tracked: the mapping, and whether its writes are tracked; @src, @holder: slots, of
- * the page and of what holds its data. Returns whether the entry was ours; it has the
- * caller's reference on @holder then.
+ * @tracked: writes to @vma are tracked. @src, @holder: slot values of the
+ * source and of the page with the data. Returns whether the entry was the
+ * source's; the entry then has the caller's reference on @holder.
  */
 static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_struct *vma,
 					  bool tracked, unsigned long addr, pte_t *ptep,
@@ -116,7 +127,7 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 	    (ferry_coding_offset(old) & job->pfn_mask) != src >> MIGRATE_PFN_SHIFT)
 		return false;
 
-	/* PAGEMAP_SCAN protects an entry and leaves it a writable one. */
+	/* PAGEMAP_SCAN protects an entry and leaves the entry writable. */
 	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd_wp(old);
 	if (unlikely(tracked))
 		write = may_write_tracked(type, old, folio);
@@ -133,7 +144,7 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 	return true;
 }
 
-/* Returns whether the page is mapped where it was; @ptep is under its lock. */
+/* Returns whether the page was installed at @ptep, under the table's lock. */
 static __always_inline bool install_slot(struct ferry_job *job, unsigned long slot,
 					 pte_t *ptep)
 {
@@ -154,10 +165,10 @@ static __always_inline bool install_slot(struct ferry_job *job, unsigned long sl
 }
 
 /**
- * struct span - slots of one page table that are to be installed
- * @first: slot
- * @end: exclusive
- * @back: only those that were refused in setup
+ * struct span - slots of one page table, to be installed
+ * @first: first slot
+ * @end: last slot, exclusive
+ * @back: install the pages that setup refused, and no others
  */
 struct span {
 	unsigned long first;
@@ -166,8 +177,8 @@ struct span {
 };
 
 /*
- * What is not found where it was noted loses the note. Returns how many slots are left
- * for the rmap.
+ * A page without its migration entry at the noted address loses the note KNOWN.
+ * Returns the number of slots that are left for the rmap path.
  */
 static unsigned long install_slots(struct ferry_job *job, const struct span *span, pte_t *ptep)
 {
@@ -187,7 +198,7 @@ static unsigned long install_slots(struct ferry_job *job, const struct span *spa
 	return left;
 }
 
-/* Returns whether anything that is due is left to be found by the rmap. */
+/* Fast path. Returns whether due slots are left for the rmap path. */
 static bool install_known(struct ferry_job *job, const struct span *span)
 {
 	unsigned long slot = span->first, addr = ferry_job_addr(job, slot), left;
@@ -209,7 +220,7 @@ static bool install_known(struct ferry_job *job, const struct span *span)
 	left = install_slots(job, span, table);
 	arch_leave_lazy_mmu_mode();
 	ferry_mapped_pay(&job->mapped);
-	/* What mlock has put aside, before this CPU may change. */
+	/* Drain mlock's batch while the lock keeps the task on this CPU. */
 	if (vma->vm_flags & VM_LOCKED)
 		mlock_drain_local();
 	pte_unmap_unlock(table, ptl);
@@ -217,16 +228,16 @@ static bool install_known(struct ferry_job *job, const struct span *span)
 }
 
 /**
- * struct walk - a page that is looked for by the rmap
+ * struct walk - argument of an rmap walk for one page
  * @job: the migration
- * @slot: of the page
+ * @slot: slot of the page
  */
 struct walk {
 	struct ferry_job *job;
 	unsigned long slot;
 };
 
-/* In one mapping, which may be another process's. */
+/* Install in one mapping, maybe of another process. */
 static bool install_walked(struct folio *holder, struct vm_area_struct *vma,
 			   unsigned long addr, void *arg)
 {
@@ -237,7 +248,7 @@ static bool install_walked(struct folio *holder, struct vm_area_struct *vma,
 			      PVMW_SYNC | PVMW_MIGRATION);
 
 	while (page_vma_mapped_walk(&pvmw)) {
-		/* An entry for exclusive access is not ours. */
+		/* The walk also finds device-exclusive entries, which stay. */
 		if (!pvmw.pte ||
 		    !install_entry(job, vma, ferry_writes_tracked_now(vma), pvmw.address,
 				   pvmw.pte, src, migrate_pfn(folio_pfn(holder))))
@@ -259,7 +270,7 @@ static void install_by_rmap(struct ferry_job *job, unsigned long slot)
 	job->counts->walked++;
 }
 
-/* An unused destination goes back to where it came from, exactly once (I5). */
+/* Give an unused destination back, exactly once (I5). */
 static void give_back(struct ferry_job *job, unsigned long slot, struct page *page)
 {
 	if (!(job->dst[slot] & FERRY_PFN_UNLOCKED) && PageLocked(page))
@@ -271,8 +282,8 @@ static void give_back(struct ferry_job *job, unsigned long slot, struct page *pa
 }
 
 /*
- * Sources are freed in batches. One that has moved is off its list and has no charge
- * any more, so if ours was its last reference nothing is left to do but to free it.
+ * Sources are freed in batches. A moved source is off its LRU list and has no
+ * charge. After the last reference nothing is left to do but to free the page.
  */
 static void free_batch(struct folio_batch *freed)
 {
@@ -281,7 +292,7 @@ static void free_batch(struct folio_batch *freed)
 	folio_batch_reinit(freed);
 }
 
-/* A device's, which was found by pfn. */
+/* For a device page that was found by pfn. */
 static void release_held(struct folio *folio)
 {
 	struct anon_vma *anon_vma = folio->private;
@@ -292,7 +303,7 @@ static void release_held(struct folio *folio)
 	put_anon_vma(anon_vma);
 }
 
-/* @src: the slot; @moved: a destination took its place */
+/* @src: slot value; @moved: a destination took the place of the source. */
 static __always_inline void release_source(unsigned long src, bool moved,
 					   struct folio_batch *freed)
 {
@@ -309,7 +320,7 @@ static __always_inline void release_source(unsigned long src, bool moved,
 		free_batch(freed);
 }
 
-/* One that is still there. */
+/* For a destination without the note GIVEN. */
 static void release_destination(struct ferry_job *job, unsigned long slot)
 {
 	struct page *page = pfn_to_page(job->dst[slot] >> MIGRATE_PFN_SHIFT);
@@ -327,13 +338,13 @@ static void install_span(struct ferry_job *job, const struct span *span)
 	bool in_batch, left = true;
 	unsigned long slot;
 
-	/* The batch that is drained is the one that was filled. */
+	/* Drain the same CPU's batch that was filled. */
 	migrate_disable();
 	in_batch = ferry_isolate_put(job, span->first, span->end, span->back);
 	if (in_batch || (job->vma && job->vma->vm_flags & VM_LOCKED))
 		lru_add_drain();
 	migrate_enable();
-	/* By pfn nothing is known. */
+	/* By pfn no slot is KNOWN. */
 	if (job->vma)
 		left = install_known(job, span);
 	for (slot = span->first; slot < span->end && left; slot++)
@@ -342,7 +353,7 @@ static void install_span(struct ferry_job *job, const struct span *span)
 			install_by_rmap(job, slot);
 }
 
-/* Slots of one page table; by pfn there is none, and no slot is KNOWN. */
+/* Slots of one page table. By pfn no table exists, and no slot is KNOWN. */
 static unsigned long span_end(const struct ferry_job *job, unsigned long first)
 {
 	unsigned long addr = ferry_job_addr(job, first);
@@ -351,10 +362,12 @@ static unsigned long span_end(const struct ferry_job *job, unsigned long first)
 }
 
 /**
- * ferry_install() - map what there is, unlock and put everything
- * @job: all of src[] and dst[]; done with afterwards
+ * ferry_install() - map the new or the old pages, unlock and put all pages
+ * @job: the migration, after the pages phase; all slots of src[] and dst[] are
+ *	done with afterwards
  *
- * Context: sleeps.
+ * Context: page locks held, and mmap_lock or the pages' anon_vmas; takes
+ * lruvec, anon_vma and page-table locks; calls put_dst; sleeps.
  */
 void ferry_install(struct ferry_job *job)
 {
@@ -380,10 +393,12 @@ void ferry_install(struct ferry_job *job)
 }
 
 /**
- * ferry_install_back() - put back where they were the pages that lost MIGRATE
- * @job: within setup; their slots are 0 afterwards
+ * ferry_install_back() - map the refused pages again where they were
+ * @job: the migration, in setup; the slots without MIGRATE_PFN_MIGRATE are 0
+ *	afterwards
  *
- * Context: sleeps.
+ * Context: page locks held, and mmap_lock or the pages' anon_vmas; takes
+ * lruvec, anon_vma and page-table locks; sleeps.
  */
 void ferry_install_back(struct ferry_job *job)
 {

@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fourth phase, after the copy: the new page becomes what the old one was. Both are
- * locked; the old one is mapped nowhere and in no TLB; the new one is known to nobody
- * but the caller. Up to the last check everything can be undone; after it nothing can
- * fail.
+ * Fourth phase, after the copy: the new page becomes what the old page was.
+ * Both pages are locked. The old page is mapped nowhere and in no TLB. Only the
+ * caller knows the new page. Up to the last check everything can be undone;
+ * after the last check nothing can fail.
  *
  * In this order:
  *
- *  1. The destination: locked, of order 0, of a kind that can be mapped, and not
- *     mapped or in a mapping already (offered twice, say). The kernel's engine trusts
- *     its caller here; an unlocked page would be mapped while its lock is not ours,
- *     so it is refused for that page (I4), and finalize drops no lock of it.
- *  2. The swap cache. A device page is never in it (I21): do_swap_page() would find the
- *     device page by its swap entry and map it as memory. So the folio's swap space is
- *     given back, which marks it dirty, for the copy on the swap device is gone; if
- *     others still refer to it the page stays. The mapping is read again afterwards.
- *     Writeback cannot begin while we hold the lock, and was excluded before.
- *  3. References, again (I17). For a folio in the swap cache folio_migrate_mapping()
- *     does it, with the references frozen under the xarray's lock, so that a lookup that
- *     comes meanwhile finds either the old page whole or the new one; for the others a
- *     count, which is enough: the page is locked and unmapped, so no new reference
- *     leads to a change of its data or its flags.
- *  4. index and mapping, with it the anon_vma. Nobody else sees the new page yet, so
- *     plain stores do.
- *  5. Flags and the memcg charge, as folio_migrate_flags(). The dirty flag is copied
- *     after the last check and before the page can be seen (I3): for the swap cache
- *     inside the frozen section. It is not cleared for writeback on the way and
- *     nothing counts as dirtied: moving is not writing. The charge goes with the data,
- *     once (I10).
+ *  1. The destination is locked, of order 0, of a kind that can be mapped, not
+ *     mapped and in no mapping (a page may be offered twice). The kernel's
+ *     engine trusts its caller here. An unlocked page would be mapped while
+ *     another task may hold the lock, so the engine refuses the page's slot
+ *     (I4), and finalize drops no lock.
+ *  2. The swap cache never contains a device page (I21): do_swap_page() would
+ *     find the device page by its swap entry and map the device page as memory.
+ *     So the folio's swap space is given back. The folio becomes dirty, for the
+ *     copy on the swap device is gone. If other entries still refer to the swap
+ *     space the page stays. The mapping is read again afterwards. Writeback was
+ *     excluded before, and cannot begin while the engine holds the page lock.
+ *  3. References are checked again (I17). In the swap cache
+ *     folio_migrate_mapping() checks with the references frozen under the
+ *     xarray's lock: a lookup in between finds either the whole old page or the
+ *     whole new page. Elsewhere a count is enough: the page is locked and
+ *     unmapped, so no new reference leads to a change of the data or the flags.
+ *  4. index and mapping, with the anon_vma in mapping. No other task sees the
+ *     new page yet, so plain stores do.
+ *  5. Flags and the memcg charge, as in folio_migrate_flags(). The dirty flag
+ *     is copied after the last check and before the page can be seen (I3); in
+ *     the swap cache, inside the frozen section. The engine does not clear the
+ *     dirty flag for writeback on the way and counts nothing as dirtied: moving
+ *     is not writing. The charge goes with the data, once (I10).
  *
- * A page that fails keeps everything; finalize maps it again.
+ * A page that fails keeps everything; finalize maps the page again.
  */
 #include <linux/memremap.h>
 #include <linux/page_owner.h>
@@ -41,7 +43,7 @@
 
 #include "engine.h"
 
-/* Of a locked folio; @device: it is a device's. */
+/* @dst: locked; @device: @dst is a device's. */
 static __always_inline bool destination_fits(const struct folio *dst, bool device)
 {
 	if (dst->mapping || !ferry_folio_unmapped(dst))
@@ -50,7 +52,7 @@ static __always_inline bool destination_fits(const struct folio *dst, bool devic
 	       dst->page.pgmap->type == MEMORY_DEVICE_COHERENT;
 }
 
-/* The device writes without the kernel: no other copy of the page may be good. */
+/* The device writes without the kernel: no other copy may stay valid. */
 static u8 leave_swap_cache(struct folio *src, struct folio *dst)
 {
 	if (!folio_is_zone_device(dst))
@@ -58,7 +60,7 @@ static u8 leave_swap_cache(struct folio *src, struct folio *dst)
 	return folio_free_swap(src) ? FERRY_NOT_ATTEMPTED : FERRY_SHARED_BUSY;
 }
 
-/* What a small anonymous folio outside the swap cache takes along. */
+/* Flags that move with a small anonymous folio outside the swap cache. */
 #define MOVED_FLAGS	(BIT(PG_referenced) | BIT(PG_uptodate) | BIT(PG_active) |	\
 			 BIT(PG_unevictable) | BIT(PG_workingset) | BIT(PG_checked) |	\
 			 BIT(PG_mappedtodisk) | BIT(PG_dirty) | BIT(PG_swapbacked) |	\
@@ -70,7 +72,7 @@ static __always_inline void move_flags_at_once(struct folio *src, struct folio *
 {
 	unsigned long flags = READ_ONCE(src->flags) & MOVED_FLAGS;
 
-	/* What was copied, before the page says that it is there. */
+	/* Orders the copied data before the uptodate flag of the new page. */
 	smp_wmb();
 	set_mask_bits(&dst->flags, 0, flags);
 	if (flags & (BIT(PG_active) | BIT(PG_unevictable)))
@@ -85,7 +87,7 @@ static __always_inline void move_flags_at_once(struct folio *src, struct folio *
 	mem_cgroup_migrate(src, dst);
 }
 
-/* Steps 3 to 5 for a page that was in the swap cache when it was looked at. */
+/* Steps 2 to 5 for a page in the swap cache. */
 static u8 move_cached(struct ferry_job *job, struct folio *src, struct folio *dst)
 {
 	int extra = job->fault_page && page_folio(job->fault_page) == src;
@@ -100,7 +102,7 @@ static u8 move_cached(struct ferry_job *job, struct folio *src, struct folio *ds
 	return FERRY_NOT_ATTEMPTED;
 }
 
-/* The same for the others; @private is what the old page's private field is to be. */
+/* Steps 3 to 5 for other pages; @private: new private of the old page. */
 static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 				     struct folio *dst, void *private)
 {
@@ -108,7 +110,7 @@ static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 		return FERRY_PINNED;
 	dst->index = src->index;
 	dst->mapping = src->mapping;
-	/* What NUMA balancing notes of a page is the kernel's affair. */
+	/* The kernel's function moves the notes of NUMA balancing. */
 	if (IS_ENABLED(CONFIG_NUMA_BALANCING)) {
 		if (folio_test_swapbacked(src))
 			__folio_set_swapbacked(dst);
@@ -120,7 +122,7 @@ static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 	return FERRY_NOT_ATTEMPTED;
 }
 
-/* @src: the slot */
+/* @src: value of the slot in src[]. */
 static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct folio *dst)
 {
 	struct folio *folio = ferry_slot_folio(src);
@@ -129,11 +131,11 @@ static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct 
 		return FERRY_WRITEBACK;
 	if (ferry_folio_in_swap_cache(folio))
 		return move_cached(job, folio, dst);
-	/* By pfn the anon_vma is in there. */
+	/* By pfn, private holds the anon_vma. */
 	return move_plain(job, folio, dst, src & FERRY_PFN_HELD ? folio->private : NULL);
 }
 
-/* A page that could move was offered nothing; why, unless the caller has said so. */
+/* No destination was offered. An outcome that the caller stored stays. */
 static void refuse_without(struct ferry_job *job, unsigned long slot)
 {
 	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
@@ -149,7 +151,7 @@ static __always_inline struct folio *offered(unsigned long dst)
 	return PageCompound(page) ? page_folio(page) : (struct folio *)page;
 }
 
-/* @dst: what is offered */
+/* @dst: the offered folio. */
 static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
 				      struct folio *dst)
 {
@@ -182,12 +184,14 @@ static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
 }
 
 /**
- * ferry_metadata_move() - the destinations take the place of their sources
- * @job: what does not work out loses MIGRATE_PFN_MIGRATE, and is told
+ * ferry_metadata_move() - destinations take the place of their sources
+ * @job: the migration, with dst[] set by the caller; a refused page loses
+ *	MIGRATE_PFN_MIGRATE and gets its outcome
  *
  * Slots without a page are left to ferry_insert_pages().
  *
- * Context: sleeps.
+ * Context: page locks of sources and destinations held, no spinlock; takes the
+ * xarray's lock of the swap cache; sleeps.
  */
 void ferry_metadata_move(struct ferry_job *job)
 {
