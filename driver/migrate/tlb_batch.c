@@ -2,79 +2,104 @@
 /*
  * When the TLB is flushed for page-table entries that a migration cleared.
  *
- * What must hold, whatever the strategy: no byte of a page is copied, and no page is
- * freed or mapped elsewhere, while a CPU may still read or write it through a stale
- * translation; and nobody who took the page-table lock after us and relies on an
- * entry being gone may return to a user while one exists. The engine's callers copy
- * after setup, so the last flush is before setup returns.
+ * Two rules hold for every strategy:
  *
- *   per_page	ptep_clear_flush() for each exclusive page, and a flush of the range
- *		for the others under the same lock: what mm/migrate_device.c does, one
- *		interrupt to each other CPU for each page. The baseline.
- *   per_table	entries are cleared one by one under the lock of their table, and the
- *		range from the first to the last is flushed once before the lock drops.
- *		Nobody else can have seen a cleared entry without a flush.
- *   per_call	entries are cleared under the lock, the flush is recorded in the mm and
- *		in current->tlb_ubc before the lock drops, and done once for all tables
- *		and all address spaces in ferry_tlb_end_call(): as reclaim does,
- *		try_to_unmap_one() with TTU_BATCH_FLUSH.
- *   auto	the default: per_table or per_call, whichever costs the other CPUs less.
+ * - No byte of a page is copied, and no page is freed or mapped elsewhere,
+ *   while a CPU may still read or write the page through a stale translation.
+ * - A task that took the page-table lock after the engine and relies on a
+ *   missing entry must not return to user mode while a stale translation
+ *   exists.
  *
- * How wide a flush is. The record of per_call stands for a whole address space: x86's
- * struct arch_tlbflush_unmap_batch has a CPU mask and no range, so the flush empties the
- * TLB of each CPU of the process, also for one page. A flush of a range leaves the rest
- * of the TLB alone, but only up to tlb_single_page_flush_ceiling pages (33): beyond, x86
- * empties the whole TLB for a range too. So auto asks for each table:
- *   the call lies in one table		the range is flushed under the lock: one interrupt
- *					either way, and the narrower flush
- *   few pages were cleared: their span	the range is flushed under the lock, at most
- *   is not above the ceiling		FERRY_TLB_NARROW_FLUSHES times a call
- *   otherwise				the flush is deferred, with those of other tables
- * The bound keeps a sparse range from one interrupt for each of its tables. Pages that
- * other address spaces map share the deferred flush in any case.
+ * The engine's callers copy after setup, so the last flush comes before setup
+ * returns.
  *
- * Secondary MMUs (IOMMUs with shared page tables) always get the range: what x86 records
- * for the CPUs needs no range from them (ferry_tlb_batch_add()).
+ *   per_page   ptep_clear_flush() for each exclusive page, and a flush of the
+ *              range for the other pages under the same lock, as in
+ *              mm/migrate_device.c: one interrupt to each other CPU for each
+ *              page. The baseline.
+ *   per_table  Entries are cleared one by one under the lock of their table.
+ *              The range from the first to the last entry is flushed once
+ *              before the lock drops. No other task can have seen a cleared
+ *              entry without a flush.
+ *   per_call   Entries are cleared under the lock. The flush is recorded in the
+ *              mm and in current->tlb_ubc before the lock drops. One flush for
+ *              all tables and all address spaces follows in
+ *              ferry_tlb_end_call(), as in reclaim: try_to_unmap_one() with
+ *              TTU_BATCH_FLUSH.
+ *   auto       The default: per_table or per_call, whichever costs the other
+ *              CPUs less.
  *
- * With per_call a lock may drop over an entry that some CPU still has. In between
- * the page stays locked and referenced, and is not copied; so reclaim, should it
- * find it on its list, leaves it alone. The entry is a migration entry. Who can meet
- * it, and why each is right (6.12):
+ * Width of a flush. The record of per_call stands for a whole address space:
+ * x86's struct arch_tlbflush_unmap_batch has a CPU mask and no range. The flush
+ * empties the TLB of each CPU of the process, also for one page. A flush of a
+ * range leaves the rest of the TLB alone, but only up to
+ * tlb_single_page_flush_ceiling pages (33): beyond, x86 empties the whole TLB
+ * for a range too. So auto decides for each table:
  *
- *   zap_pte_range		(munmap, exit, DONTNEED) flush_tlb_batched_pending()
- *				under the lock, before it looks: what was recorded is
- *				flushed, so nothing of the old page is seen after it
- *				returns. It drops the migration entry; the page is ours.
- *   change_pte_range		(mprotect, UFFDIO_WRITEPROTECT, NUMA hints) the same: a
- *				write after write protection faults
- *   move_ptes			(mremap) the same
- *   madvise_cold_or_pageout,	(COLD, PAGEOUT, FREE) the same, and they pass over
- *   madvise_free_pte_range	migration entries
- *   pagemap_scan_pmd_entry	does not look at what is pending, but flushes the range
- *				under the lock if it changed any entry, migration entries
- *				included; one that was write-protected before it came had
- *				no writable translation
- *   clear_refs_pte_range	flush_tlb_mm() before it returns, if it changed entries
- *   copy_present/nonpresent_pte (fork, of another mm that shares the page) shares what
- *				it finds and flushes the parent's mm at the end
- *   move_pages_pte		(UFFDIO_MOVE) waits for a migration entry
- *   do_swap_page		waits for the page's lock, which is dropped after the copy
- *   GUP-fast			reads the page table, never a TLB; finds no present entry
- *   rmap walks (reclaim, other migrations, KSM) need the page's lock
- *   khugepaged			needs mmap_lock for writing, and flushes
+ *   the call lies in one table      flush the range under the lock: one
+ *                                   interrupt either way, and the narrower
+ *                                   flush
+ *   few pages were cleared: their   flush the range under the lock, at most
+ *   span is not above the ceiling   FERRY_TLB_NARROW_FLUSHES times a call
+ *   otherwise                       defer the flush, and share it with other
+ *                                   tables
  *
- * The order within the record: the entry is cleared (an atomic exchange, so a full
- * barrier) before the mm's generation is raised and its CPU mask read
- * (arch_tlbbatch_add_pending()): a CPU that begins to use the mm after that sees the
- * new generation in switch_mm() and flushes; one that used it before is in the mask.
- * Once for each table is enough: the record stands for the whole mm (x86 alone, see
- * mm_internal.h). tlb_flush_batched is raised under the lock, so whoever takes the
- * lock next sees it.
+ * The bound keeps a sparse range from one interrupt for each of its tables.
+ * Pages that other address spaces map share the deferred flush in any case.
  *
- * The dirty bit: a CPU that holds a clean writable translation must walk the table
- * to set the bit, finds the entry gone and faults; one that holds a dirty one has put
- * the bit into the entry that we read. So writes up to the flush land in the old page
- * before it is copied, and all of them were seen as dirty by the exchange.
+ * Secondary MMUs (IOMMUs with shared page tables) always get the range: x86's
+ * record for the CPUs needs no range from secondary MMUs
+ * (ferry_tlb_batch_add()).
+ *
+ * With per_call a lock may drop over an entry that is still in some CPU's TLB.
+ * Until the flush the page stays locked and referenced, and is not copied;
+ * reclaim, if it finds the page on its list, leaves the page alone. The entry
+ * is a migration entry. Who can meet the entry, and why each reader is right
+ * (6.12):
+ *
+ *   zap_pte_range (munmap, exit, DONTNEED)
+ *       Calls flush_tlb_batched_pending() under the lock, before it looks. The
+ *       recorded flush is done, so nothing of the old page is seen after the
+ *       return. Drops the migration entry; the page is the engine's.
+ *   change_pte_range (mprotect, UFFDIO_WRITEPROTECT, NUMA hints)
+ *       The same: a write after write protection faults.
+ *   move_ptes (mremap)
+ *       The same.
+ *   madvise_cold_or_pageout, madvise_free_pte_range (COLD, PAGEOUT, FREE)
+ *       The same, and both pass over migration entries.
+ *   pagemap_scan_pmd_entry
+ *       Does not look at the pending flush, but flushes the range under the
+ *       lock if it changed any entry, migration entries included. An entry that
+ *       was write-protected before had no writable translation.
+ *   clear_refs_pte_range
+ *       Calls flush_tlb_mm() before the return, if it changed entries.
+ *   copy_present_ptes, copy_nonpresent_pte (fork of another mm with the page)
+ *       Share the found entry, and fork flushes the parent's mm at the end.
+ *   move_pages_pte (UFFDIO_MOVE)
+ *       Waits for a migration entry.
+ *   do_swap_page
+ *       Waits for the page lock, which is dropped after the copy.
+ *   GUP-fast
+ *       Reads the page table, never a TLB; finds no present entry.
+ *   rmap walks (reclaim, other migrations, KSM)
+ *       Need the page lock.
+ *   khugepaged
+ *       Needs mmap_lock for writing, and flushes.
+ *
+ * Order within the record. The entry is cleared (an atomic exchange, so a full
+ * barrier) before the mm's generation is raised and the mm's CPU mask is read
+ * (arch_tlbbatch_add_pending()). A CPU that begins to use the mm after the
+ * read of the mask sees the new generation in switch_mm() and flushes; a CPU
+ * that used the mm before is in the mask. One record for each table is enough:
+ * the record stands for the whole mm (x86 alone, see mm_internal.h).
+ * tlb_flush_batched is raised under the lock, so the next holder of the lock
+ * sees the new value.
+ *
+ * The dirty bit. A CPU with a clean writable translation must walk the table to
+ * set the bit, finds no entry, and faults. A CPU with a dirty translation has
+ * put the bit into the entry that the engine read. So writes up to the flush
+ * land in the old page before the copy, and the exchange saw all of them as
+ * dirty.
  */
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
@@ -86,15 +111,20 @@
 #include "mm_internal.h"
 #include "tlb_batch.h"
 
-/* Auto: flushes of a range in one call: the tables of one batch of the driver. */
+/*
+ * auto: range flushes in one call, as many as tables in one batch of the
+ * driver.
+ */
 #define FERRY_TLB_NARROW_FLUSHES	4
 
 /**
- * ferry_tlb_init() - begin to collect
- * @tlb: uninitialised
- * @flush: what the caller asked for
- * @one_table: the range of the call lies in one page table
- * @flushes: counter, added to
+ * ferry_tlb_init() - begin to collect flushes
+ * @tlb: out: the empty batch
+ * @flush: strategy that the caller asked for
+ * @one_table: true if the range of the call lies in one page table
+ * @flushes: counter of flushes, added to; must live as long as @tlb
+ *
+ * Context: any.
  */
 void ferry_tlb_init(struct ferry_tlb *tlb, enum ferry_flush flush, bool one_table,
 		    unsigned long *flushes)
@@ -123,11 +153,17 @@ static void set_pending(struct mm_struct *mm, unsigned long start, unsigned long
 	ubc->flush_required = true;
 	ubc->writable = true;
 
-	/* The entries are cleared before the mm says so; both are under the lock. */
+	/*
+	 * Clear the entries before the mm's record; both steps are under the
+	 * lock.
+	 */
 	barrier();
 	batch = atomic_read(&mm->tlb_flush_batched);
 	do {
-		/* `pending' must not run into `flushed': start anew, one pending. */
+		/*
+		 * `pending' must not run into `flushed': restart with one
+		 * pending flush.
+		 */
 		if ((batch & FERRY_TLB_PENDING_MASK) <= FERRY_TLB_PENDING_LARGE) {
 			atomic_inc(&mm->tlb_flush_batched);
 			return;
@@ -156,9 +192,12 @@ static bool should_defer(struct ferry_tlb *tlb, unsigned long size)
 #endif
 
 /**
- * ferry_tlb_end_table() - the lock of a page table is about to drop
- * @tlb: the batch; entries of this table alone were cleared since the last call
- * @vma: mapping
+ * ferry_tlb_end_table() - flush or record before the lock of a page table drops
+ * @tlb: the batch; since the last call, entries of the locked table and of no
+ *	other table were cleared
+ * @vma: mapping of the cleared entries
+ *
+ * Context: page-table lock held; does not sleep.
  */
 void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma)
 {
@@ -177,10 +216,12 @@ void ferry_tlb_end_table(struct ferry_tlb *tlb, struct vm_area_struct *vma)
 }
 
 /**
- * ferry_tlb_ttu_flags() - how rmap walks are to flush
+ * ferry_tlb_ttu_flags() - how the rmap walks must flush
  * @tlb: the batch
  *
- * Return: flags for try_to_migrate().
+ * Context: any.
+ * Return: flags for try_to_migrate(): TTU_BATCH_FLUSH, or 0 with
+ * %FERRY_FLUSH_PER_PAGE.
  */
 enum ttu_flags ferry_tlb_ttu_flags(const struct ferry_tlb *tlb)
 {
@@ -188,10 +229,10 @@ enum ttu_flags ferry_tlb_ttu_flags(const struct ferry_tlb *tlb)
 }
 
 /**
- * ferry_tlb_end_call() - do what was deferred, rmap walks included
+ * ferry_tlb_end_call() - do the deferred flush, for rmap walks too
  * @tlb: the batch
  *
- * Context: interrupts on, no page-table lock; before any byte is copied.
+ * Context: interrupts on, no page-table lock held, before any byte is copied.
  */
 void ferry_tlb_end_call(struct ferry_tlb *tlb)
 {

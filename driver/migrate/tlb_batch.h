@@ -9,13 +9,14 @@
 #include "migrate.h"
 
 /**
- * struct ferry_tlb - the flushes that a migration owes
- * @strategy: never FERRY_FLUSH_DEFAULT
- * @cleared: present entries were cleared in the page table that is locked now
- * @first: address of the first of them
- * @last: address of the last of them; entries are cleared in the order of addresses
- * @narrow: auto: flushes of a range that may still be done instead of a deferred one
- * @flushes: counts those that were done or recorded
+ * struct ferry_tlb - TLB flushes that a migration owes
+ * @strategy: when to flush; never %FERRY_FLUSH_DEFAULT
+ * @cleared: present entries were cleared in the locked page table
+ * @first: address of the first cleared entry
+ * @last: address of the last cleared entry; entries are cleared in the order of
+ *	addresses
+ * @narrow: auto: range flushes that may still replace a deferred flush
+ * @flushes: counter of flushes that were done or recorded
  */
 struct ferry_tlb {
 	enum ferry_flush strategy;
@@ -35,11 +36,12 @@ void ferry_tlb_end_call(struct ferry_tlb *tlb);
 /**
  * ferry_tlb_clear() - take an entry out of the page table
  * @tlb: the batch
- * @vma: mapping
- * @addr: address of the entry
- * @ptep: its table's lock is held
- * @exclusive: the page is exclusive to this mapping
+ * @vma: mapping of the entry
+ * @addr: address of the entry, page-aligned
+ * @ptep: place of the entry, with its table's lock held
+ * @exclusive: true if the page is exclusive to the mapping
  *
+ * Context: page-table lock held; does not sleep.
  * Return: the entry, read and cleared in one atomic step.
  */
 static inline pte_t ferry_tlb_clear(struct ferry_tlb *tlb, struct vm_area_struct *vma,

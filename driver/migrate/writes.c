@@ -1,52 +1,72 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Built into the kernel: a device write is noted in the CPU's page table before the
- * device does it, as a CPU's write fault notes the CPU's.
+ * Built into the kernel: a device write is noted in the CPU's page table before
+ * the device writes, as a CPU's write fault notes the CPU's write.
  *
- * A mapping is tracked after clear_refs (soft-dirty), and while userfaultfd's write
- * protection is registered. A mapping that is younger than clear_refs is tracked too: it
- * counts as soft-dirty as a whole (VM_SOFTDIRTY), but only until mm merges it with an older
- * neighbour and drops that flag (is_mergeable_vma(), mm/vma.c:24).
+ * A mapping is tracked in three cases:
  *
- * mm treats a writable device-private entry of a tracked mapping in three ways that lose
- * writes: clear_refs leaves the entry writable (clear_soft_dirty()); fork, mprotect,
- * UFFDIO_WRITEPROTECT and NUMA balancing drop the soft-dirty bit together with the right
- * to write (copy_nonpresent_pte(), change_pte_range()); PAGEMAP_SCAN protects the entry
- * and leaves it writable (make_uffd_wp_pte(), and PAGE_TABLE_CHECK warns). A readable
- * entry keeps its bits in all of them. Hence:
+ * - after clear_refs (soft-dirty)
+ * - while userfaultfd's write protection is registered
+ * - if the mapping is younger than clear_refs. Such a mapping counts as
+ *   soft-dirty as a whole (VM_SOFTDIRTY), but only until mm merges the mapping
+ *   with an older neighbour and drops the flag (is_mergeable_vma(),
+ *   mm/vma.c:24).
  *
- *   in a tracked mapping a device-private entry is readable. What the device may write
- *   is not in the entry's type, but follows from what else is known under the lock of
- *   the page table: the mapping is writable, the page is exclusive to the process
- *   (AnonExclusive), the entry is not write-protected, and it is soft-dirty.
- *   can_change_pte_writable() has the same list for present entries, but asks for the
- *   mark only where the mapping is not soft-dirty as a whole;
- *   elsewhere the type says so, as mm has it.
+ * mm loses writes of a writable device-private entry of a tracked mapping in
+ * three ways:
  *
- * Who keeps that: install.c and insert.c for what the engine puts in; a writable entry
- * from before the tracking began stays writable until ferry_writes_note(), and the
- * driver does not trust the type of an entry in a tracked mapping (mirror/device_fault.c).
- * core puts in writable ones, and asks the type when it takes them out: backend.c calls
- * ferry_writes_grant() before and ferry_writes_protect() after it. In between, for the
- * time of one call, the entries are mm's prey again; of those named above fork and mprotect
- * wait for mmap_lock.
+ * - clear_refs leaves the entry writable (clear_soft_dirty()).
+ * - fork, mprotect, UFFDIO_WRITEPROTECT and NUMA balancing drop the soft-dirty
+ *   bit together with the right to write (copy_nonpresent_pte(),
+ *   change_pte_range()).
+ * - PAGEMAP_SCAN protects the entry and leaves the entry writable
+ *   (make_uffd_wp_pte(), and PAGE_TABLE_CHECK warns).
  *
- * Order. The driver reads the sequence number of its interval notifier; notes the
- * write with mmap_lock held for reading, under the lock of the page table; fills its own
- * entry if the sequence number has not moved; and the device writes as long as that
- * entry is there. clear_refs, fork and mprotect hold mmap_lock for writing and call the
- * notifier before they look at the first entry. So either the note comes first, and
- * their notifier takes the device's entry away before the bit is cleared; or the note
- * comes after them. PAGEMAP_SCAN, UFFDIO_WRITEPROTECT and NUMA balancing hold mmap_lock
- * for reading; they call the notifier before they take the lock of the page table:
- * either the protection is seen here, or the sequence number has moved.
+ * A readable entry keeps its bits in all three cases. Hence two rules:
  *
- * No TLB flush and no notifier section: the entry is not present, and what changes gives
- * a right and takes none.
+ * - In a tracked mapping a device-private entry is readable. The entry's type
+ *   does not say whether the device may write. The right follows from four
+ *   facts, known under the lock of the page table: the mapping is writable, the
+ *   page is exclusive to the process (AnonExclusive), the entry is not
+ *   write-protected, and the entry is soft-dirty. can_change_pte_writable() has
+ *   the same list for present entries, but asks for the mark only where the
+ *   mapping is not soft-dirty as a whole.
+ * - Elsewhere the entry's type says whether the device may write, as in mm.
  *
- * Who is noted and did not write: pages of a device access that ended early (at most
- * one step of 64 KiB; of test_hmm's WRITE, which faults for all that is left, the rest of
- * the request), and what is made exclusive to the device.
+ * Who keeps the rules:
+ *
+ * - install.c and insert.c, for entries that the engine writes.
+ * - A writable entry from before the tracking began stays writable until
+ *   ferry_writes_note(). The driver does not trust the type of an entry in a
+ *   tracked mapping (mirror/device_fault.c).
+ * - core writes writable entries, and asks the type when core takes entries
+ *   out. backend.c calls ferry_writes_grant() before and ferry_writes_protect()
+ *   after core. In between, for the time of one call, mm may lose writes as
+ *   above; fork and mprotect wait for mmap_lock.
+ *
+ * Order of a device write:
+ *
+ *  1. The driver reads the sequence number of its interval notifier.
+ *  2. The driver notes the write with mmap_lock held for reading, under the
+ *     lock of the page table.
+ *  3. The driver writes its own entry if the sequence number has not moved.
+ *  4. The device writes while the driver's entry exists.
+ *
+ * clear_refs, fork and mprotect hold mmap_lock for writing and call the
+ * notifier before they look at the first entry. Either the note comes first,
+ * and their notifier takes the device's entry away before the bit is cleared;
+ * or the note comes after their change. PAGEMAP_SCAN, UFFDIO_WRITEPROTECT and NUMA balancing
+ * hold mmap_lock for reading, and call the notifier before they take the lock
+ * of the page table. Either the note sees the protection, or the sequence
+ * number has moved.
+ *
+ * No TLB flush and no notifier section is needed: the entry is not present, and
+ * the change gives a right and takes no right.
+ *
+ * Two kinds of pages are noted without a write: pages of a device access that
+ * ended early (at most one step of 64 KiB; of test_hmm's WRITE, which faults
+ * for all the rest, the rest of the request), and pages that become exclusive
+ * to the device.
  */
 #include <linux/export.h>
 #include <linux/memremap.h>
@@ -86,18 +106,19 @@ static bool may_write(pte_t pte, const void *owner)
 }
 
 /**
- * ferry_writes_note() - a device is going to write one of its pages
- * @vma: the mapping; its mm's mmap_lock is held for reading at least
- * @addr: in it, page-aligned
+ * ferry_writes_note() - note that a device is going to write one of its pages
+ * @vma: the mapping, with its mm's mmap_lock held for reading at least
+ * @addr: address of the page in @vma, page-aligned
  * @owner: pgmap owner of the device
  *
- * If the device may write the page that it has at @addr, the entry is soft-dirty
- * afterwards. The page stays where it is.
+ * If the device may write its page at @addr, the entry is soft-dirty
+ * afterwards. The page stays in place.
  *
- * Context: takes the lock of a page table; no sleep. The caller has read the sequence
- * number of its notifier before, and checks it afterwards.
- * Return: whether the device may write. If not (no such page, shared, write-protected,
- * on its way), a CPU's write fault has to decide.
+ * Context: mmap_lock held; takes the lock of a page table; does not sleep. The
+ * caller has read the sequence number of its notifier before, and checks the
+ * number afterwards.
+ * Return: true if the device may write. If false (no page of the device,
+ * shared, write-protected, migrating), a CPU's write fault must decide.
  */
 bool ferry_writes_note(struct vm_area_struct *vma, unsigned long addr, const void *owner)
 {
@@ -126,7 +147,7 @@ bool ferry_writes_note(struct vm_area_struct *vma, unsigned long addr, const voi
 }
 EXPORT_SYMBOL_GPL(ferry_writes_note);
 
-/* What an engine that asks the type alone may make of the page. */
+/* May an engine that asks the type alone make the page writable? */
 static bool is_granted(const struct vm_area_struct *vma, pte_t pte)
 {
 	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
@@ -175,16 +196,18 @@ static void change_range(struct vm_area_struct *vma, unsigned long start, unsign
 }
 
 /**
- * ferry_writes_grant() - device entries of a tracked mapping as core needs them
- * @vma: the mapping; its mm's mmap_lock is held for reading at least
+ * ferry_writes_grant() - prepare device entries of a tracked mapping for core
+ * @vma: the mapping, with its mm's mmap_lock held for reading at least
  * @start: first byte, page-aligned
- * @end: exclusive, in @vma
+ * @end: exclusive, page-aligned, in @vma
  *
- * core makes a page writable whose entry was, whatever is tracked. So before core takes
- * entries out, those are writable whose pages may be written without another fault, and
- * no others. ferry_writes_protect() follows. A mapping that is not tracked is left alone.
+ * core makes a page writable if its entry was writable, whatever is tracked. So
+ * before core takes entries out, an entry becomes writable if its page may be
+ * written without another fault, and readable otherwise. ferry_writes_protect()
+ * follows. A mapping that is not tracked is left alone.
  *
- * Context: takes locks of page tables, one after the other; sleeps between them.
+ * Context: mmap_lock held; takes locks of page tables, one after the other;
+ * sleeps.
  */
 void ferry_writes_grant(struct vm_area_struct *vma, unsigned long start, unsigned long end)
 {
@@ -193,14 +216,15 @@ void ferry_writes_grant(struct vm_area_struct *vma, unsigned long start, unsigne
 EXPORT_SYMBOL_GPL(ferry_writes_grant);
 
 /**
- * ferry_writes_protect() - device entries of a tracked mapping become readable
- * @vma: the mapping; its mm's mmap_lock is held for reading at least
+ * ferry_writes_protect() - make device entries of a tracked mapping readable
+ * @vma: the mapping, with its mm's mmap_lock held for reading at least
  * @start: first byte, page-aligned
- * @end: exclusive, in @vma
+ * @end: exclusive, page-aligned, in @vma
  *
- * For what core has put in. A mapping that is not tracked is left alone.
+ * For the entries that core wrote. A mapping that is not tracked is left alone.
  *
- * Context: as ferry_writes_grant().
+ * Context: mmap_lock held; takes locks of page tables, one after the other;
+ * sleeps.
  */
 void ferry_writes_protect(struct vm_area_struct *vma, unsigned long start,
 			  unsigned long end)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Device entries of mappings whose writes are tracked: see writes.c. */
+/* Device entries of mappings with tracked writes. writes.c has the argument. */
 #ifndef FERRY_MIGRATE_WRITES_H
 #define FERRY_MIGRATE_WRITES_H
 
@@ -7,17 +7,18 @@
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
-/* Soft-dirty tracking begins when clear_refs takes the flag off the mapping. */
+/* Soft-dirty tracking begins when clear_refs takes the mapping's flag off. */
 static inline bool ferry_writes_soft_dirty(const struct vm_area_struct *vma)
 {
 	return IS_ENABLED(CONFIG_MEM_SOFT_DIRTY) && !(vma->vm_flags & VM_SOFTDIRTY);
 }
 
 /*
- * Whether clear_refs was called in this address space, or in one that it was forked from.
- * clear_refs takes the flag off all mappings, and nothing sets it again on that of the
- * program's code. (The stack's never has it: setup_arg_pages().) Code that is gone tells
- * nothing. The caller holds mmap_lock.
+ * Whether clear_refs was called in the address space, or in the parent before a
+ * fork. clear_refs takes the flag off all mappings, and nothing sets the flag
+ * again on the mapping of the program's code. (The stack never has the flag:
+ * setup_arg_pages().) Without a mapping of the code the answer is yes. The
+ * caller holds mmap_lock.
  */
 static inline bool ferry_writes_cleared(struct mm_struct *mm)
 {
@@ -29,15 +30,15 @@ static inline bool ferry_writes_cleared(struct mm_struct *mm)
 	return !code || ferry_writes_soft_dirty(code);
 }
 
-/* Whether an entry of the mapping must tell now that its page was written. */
+/* Whether an entry of the mapping must record writes now. */
 static inline bool ferry_writes_tracked_now(struct vm_area_struct *vma)
 {
 	return ferry_writes_soft_dirty(vma) || userfaultfd_wp(vma);
 }
 
 /*
- * Whether an entry must tell now, or once the mapping has been merged with an older one.
- * The caller holds mmap_lock.
+ * Whether an entry must record writes now, or after a merge of the mapping with
+ * an older mapping. The caller holds mmap_lock.
  */
 static inline bool ferry_writes_tracked(struct vm_area_struct *vma)
 {
@@ -45,8 +46,9 @@ static inline bool ferry_writes_tracked(struct vm_area_struct *vma)
 }
 
 /*
- * Whether an entry of a tracked mapping, which is not present, tells that its page was
- * written. A page without the mark gets no right to write, whatever the mapping says now.
+ * Whether a non-present entry of a tracked mapping says that its page was
+ * written. A page without the mark gets no right to write, whatever the mapping
+ * says now.
  */
 static inline bool ferry_writes_marked(pte_t pte)
 {
@@ -77,7 +79,7 @@ static inline void ferry_writes_protect(struct vm_area_struct *vma, unsigned lon
 }
 #endif
 
-/* Whether they do anything on this kernel. */
+/* Whether the functions above do anything on this kernel. */
 static inline bool ferry_writes_can(void)
 {
 	return IS_ENABLED(CONFIG_FERRY_MIGRATE);
