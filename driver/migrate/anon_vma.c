@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Built into the kernel: the reference on an anon_vma that a migration by pfn
- * needs, and that mm/ does not export.
+ * Built into the kernel: the reference on an anon_vma for a migration by pfn,
+ * which mm/ does not export.
  *
- * migrate_device_range() unmaps a folio without holding any mmap_lock, and
- * migrate_device_finalize() walks the folio's anon_vma again to map the new one.
- * In between the folio is mapped nowhere: a process that exits then passes over
- * the migration entry, drops its VMAs, and with the last of them the anon_vma is
- * freed under the walk to come. mm/migrate.c's migrate_folio_unmap() takes a
- * reference for that reason; core's migrate_device_range() does not. Ferry takes
- * it around the whole of it.
+ * migrate_device_range() unmaps a folio without any mmap_lock, and
+ * migrate_device_finalize() walks the folio's anon_vma again to map the new
+ * folio. In between the folio is mapped nowhere. A process that exits then
+ * passes over the migration entry and drops its VMAs; with the last VMA the
+ * anon_vma is freed before the second walk. mm/migrate.c's
+ * migrate_folio_unmap() takes a reference for this reason; core's
+ * migrate_device_range() does not. Ferry holds a reference around both calls.
  */
 #include <linux/export.h>
 #include <linux/mm.h>
@@ -18,14 +18,16 @@
 #include "anon_vma.h"
 
 /**
- * ferry_anon_vma_get() - keep a folio's anon_vma
- * @folio: with a reference. It should be locked where it is a coherent page: those can
- *	change their anon_vma (folio_move_anon_rmap()), private ones cannot
+ * ferry_anon_vma_get() - take a reference on a folio's anon_vma
+ * @folio: a folio on which the caller has a reference. A coherent device folio
+ *	should be locked: its anon_vma can change (folio_move_anon_rmap()). The
+ *	anon_vma of a private device folio cannot change
  *
  * Follows folio_get_anon_vma().
  *
- * Return: the anon_vma, or NULL if @folio is not mapped anonymous memory; then it
- * must not be migrated by pfn.
+ * Context: any; takes no lock.
+ * Return: the anon_vma, to be given to ferry_anon_vma_put(). NULL if @folio is
+ * not mapped anonymous memory; @folio must then not be migrated by pfn.
  */
 struct anon_vma *ferry_anon_vma_get(struct folio *folio)
 {
@@ -34,7 +36,7 @@ struct anon_vma *ferry_anon_vma_get(struct folio *folio)
 EXPORT_SYMBOL_GPL(ferry_anon_vma_get);
 
 /**
- * ferry_anon_vma_put() - the reverse
+ * ferry_anon_vma_put() - put a reference on an anon_vma
  * @anon_vma: from ferry_anon_vma_get()
  *
  * Context: may sleep.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* References on an anon_vma, for migrations by pfn: see anon_vma.c. */
 #ifndef FERRY_MIGRATE_ANON_VMA_H
 #define FERRY_MIGRATE_ANON_VMA_H
 
@@ -22,7 +23,7 @@ static inline void ferry_anon_vma_put(struct anon_vma *anon_vma)
 }
 #endif
 
-/* Whether a page can be held still by ferry_anon_vma_get() on this kernel. */
+/* Whether ferry_anon_vma_get() works on this kernel. */
 static inline bool ferry_anon_vma_can_hold(void)
 {
 	return IS_ENABLED(CONFIG_FERRY_MIGRATE);

@@ -1,25 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Built into the kernel: on which node a page belongs that was found by pfn.
+ * Built into the kernel: the NUMA node for a page that was found by pfn.
  *
- * A migration by address has the VMA, and with it the NUMA policy (mbind()). By pfn
- * there is none, but the rmap has it: every VMA that the page was unmapped from has a
- * migration entry for the page. The first one that is found decides, for processes that
- * share a page may have different policies for it.
+ * A migration by address has the VMA and the VMA's NUMA policy (mbind()). A
+ * migration by pfn has no VMA, but the rmap does: every VMA that the page was
+ * unmapped from has a migration entry for the page. Processes that share a page
+ * may have different policies. The first found VMA decides.
  *
- * What holds what: the caller holds the folio locked and its anon_vma. The walk holds
- * the anon_vma's lock, so that VMAs and their address spaces stay. A VMA's policy is
- * changed under mmap_lock for write; the walk takes that lock by trylock, since the
- * order is the other way round, or the caller has it already for its own address space.
- * The policy is kept by a reference, and the page is allocated with no lock held: reclaim
- * may need the same anon_vma.
+ * Locks and references:
  *
- * Where mmap_lock cannot be had, because somebody is changing that address space at this
- * moment, the next VMA is asked; without any, the page goes where the task's policy says.
+ *   folio, anon_vma	the caller holds the folio locked, and a reference on
+ *			its anon_vma
+ *   VMA, mm		the rmap walk holds the anon_vma's lock, which keeps
+ *			both
+ *   policy		changes under mmap_lock for writing. The walk takes
+ *			mmap_lock by trylock, for the lock order is the other
+ *			way round; for its own address space the caller may hold
+ *			mmap_lock already. A reference keeps the policy
+ *   allocation		with no lock of the walk held: reclaim may need the same
+ *			anon_vma
  *
- * Rejected: migration by address for what is mapped by the process that closes a file.
- * Other files' pages lie among the file's, and a page that another process maps as well
- * needs the rmap anyway.
+ * If the trylock fails, for another task changes the address space at the
+ * moment, the next VMA is asked. Without any VMA the task's policy decides.
+ *
+ * Rejected: migration by address for pages that the process which closes a file
+ * maps. Pages of other files lie between the file's pages, and a page that
+ * another process maps as well needs the rmap anyway.
  */
 #include <linux/export.h>
 #include <linux/mempolicy.h>
@@ -32,10 +38,10 @@
 
 #ifdef CONFIG_NUMA
 /**
- * struct placement - what the walk looks for
- * @held: an address space whose mmap_lock the caller has, or NULL
- * @policy: out: with a reference; NULL: the task's
- * @index: out: for policies that interleave
+ * struct placement - argument of the rmap walk
+ * @held: an address space whose mmap_lock the caller holds, or NULL
+ * @policy: out: the policy, with a reference; NULL for the task's policy
+ * @index: out: index for policies that interleave
  */
 struct placement {
 	struct mm_struct *held;
@@ -59,7 +65,7 @@ static void take_policy(struct placement *placement, struct vm_area_struct *vma,
 	if (!vma->vm_policy && !(vma->vm_ops && vma->vm_ops->get_policy))
 		return;
 	placement->policy = get_vma_policy(vma, addr, 0, &placement->index);
-	/* The others come with a reference. */
+	/* Shared policies, and no others, come with a reference. */
 	if (!mpol_needs_cond_ref(placement->policy))
 		mpol_get(placement->policy);
 }
@@ -93,14 +99,16 @@ static struct folio *alloc_by_policy(struct placement *placement, gfp_t gfp)
 }
 
 /**
- * ferry_placement_alloc() - a page where another one's mappings want it
- * @from: small and anonymous, locked, with migration entries for all its mappings, and
- *	with its anon_vma held
- * @held: an address space whose mmap_lock the caller has, or NULL
- * @gfp: how to allocate
+ * ferry_placement_alloc() - allocate a page by the policy of a mapping
+ * @from: a small anonymous folio, locked, with migration entries in all its
+ *	mappings, and with a reference on its anon_vma
+ * @held: an address space whose mmap_lock the caller holds, or NULL
+ * @gfp: flags of the allocation
  *
- * Context: as @gfp; sleeps.
- * Return: the page, or NULL.
+ * Context: page lock of @from held; takes the anon_vma's lock, page-table locks
+ * and mmap_locks by trylock, one after the other; sleeps; allocates as @gfp
+ * says.
+ * Return: the new folio, or NULL.
  */
 struct folio *ferry_placement_alloc(struct folio *from, struct mm_struct *held, gfp_t gfp)
 {

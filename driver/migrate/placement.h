@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* The NUMA node for a page that was found by pfn: see placement.c. */
 #ifndef FERRY_MIGRATE_PLACEMENT_H
 #define FERRY_MIGRATE_PLACEMENT_H
 

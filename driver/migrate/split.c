@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Built into the kernel: splitting large folios, which mm/ does not export, and
- * which what handles single pages only must do first.
+ * Built into the kernel: splits of large folios, which mm/ does not export. A
+ * caller that handles small folios alone splits first.
  *
- * A folio is found in the page table under its lock, gets a reference and its page
- * lock (by trylock) there, and is split once the page-table lock is dropped: the
- * order of split_huge_pages_pid(). While it is split its pages are mapped by
- * migration entries, so CPUs that touch them wait.
+ * Order, as in split_huge_pages_pid(): under the page-table lock the folio is
+ * found, gets a reference, and is locked by trylock. After the page-table lock
+ * drops the folio is split. During the split migration entries map the folio's
+ * pages, and CPU faults wait.
  *
- * Best effort and bounded: each folio is tried once for each entry that maps it. One
- * that somebody else has a reference on or has locked stays large. Pages in
- * this CPU's batches for the LRU lists have such a reference, hence the drain.
+ * A split is best effort and bounded: each folio is tried once for each entry
+ * that maps the folio. A folio that another task has locked or referenced stays
+ * large. Pages in this CPU's LRU batches have an extra reference, hence the
+ * drain.
  */
 #include <linux/err.h>
 #include <linux/export.h>
@@ -23,8 +24,9 @@
 #include "split.h"
 
 /*
- * Returns the large folio at @addr, locked and with a reference; NULL if there is none;
- * ERR_PTR(-EBUSY) if somebody has it locked, with @next behind it.
+ * Returns the large folio at @addr, locked and with a reference; NULL without a
+ * large folio; ERR_PTR(-EBUSY) if another task has locked the folio, with @next
+ * after it.
  */
 static struct folio *get_large(struct vm_area_struct *vma, unsigned long addr,
 			       unsigned long *next)
@@ -50,16 +52,19 @@ static struct folio *get_large(struct vm_area_struct *vma, unsigned long addr,
 }
 
 /**
- * ferry_split_at() - split the large anonymous folio that is mapped at an address
- * @vma: mmap_lock is held for read
- * @addr: in it, page-aligned
- * @next: out: the next address to look at: behind a PMD that mapped a large folio
+ * ferry_split_at() - split the large anonymous folio at an address
+ * @vma: the mapping, with its mm's mmap_lock held for reading
+ * @addr: address in @vma, page-aligned
+ * @next: out: next address to look at; after the PMD if a PMD maps a large
+ *	folio
  *
- * The huge zero page is not split, its mapping is.
+ * Of the huge zero page, the mapping is split and not the page.
  *
- * Context: sleeps.
- * Return: 1 if one was split; 0 if there was none, or the zero page; -EBUSY for one that
- * somebody else has locked; -EAGAIN for one that did not split.
+ * Context: mmap_lock held; takes the page lock by trylock, anon_vma and
+ * page-table locks; sleeps.
+ * Return: 1 if a folio was split; 0 if no large anonymous folio or the huge
+ * zero page is mapped; -EBUSY if another task has locked the folio; -EAGAIN if
+ * the folio did not split.
  */
 int ferry_split_at(struct vm_area_struct *vma, unsigned long addr, unsigned long *next)
 {
@@ -85,15 +90,16 @@ int ferry_split_at(struct vm_area_struct *vma, unsigned long addr, unsigned long
 
 /**
  * ferry_split_range() - split the large anonymous folios of a range
- * @mm: mmap_lock is held for read
+ * @mm: address space, with mmap_lock held for reading
  * @start: first byte, page-aligned
- * @end: exclusive
+ * @end: exclusive, page-aligned
  *
- * Each folio that is mapped in the range is split to single pages, however it is
- * mapped, and as a whole, also where it reaches beyond the range. Follows
- * split_huge_pages_pid().
+ * Each folio with a mapping in the range is split to single pages, whether PMDs
+ * or PTEs map the folio. The whole folio is split, also where the folio exceeds
+ * the range. Follows split_huge_pages_pid().
  *
- * Context: sleeps; no page lock is held.
+ * Context: mmap_lock held, no page lock held; takes page locks by trylock,
+ * anon_vma and page-table locks; sleeps.
  */
 void ferry_split_range(struct mm_struct *mm, unsigned long start, unsigned long end)
 {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+/* Splits of large folios: see split.c. */
 #ifndef FERRY_MIGRATE_SPLIT_H
 #define FERRY_MIGRATE_SPLIT_H
 
