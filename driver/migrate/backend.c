@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which engine migrates: the kernel's migrate_vma_*(), as exported, or Ferry's own,
- * where it is linked into the kernel. The choice is made per call; the module's
- * parameters backend= and flush= say what the defaults stand for. Everything above
- * this file is the same code over either. With core no page has an outcome: it stays
- * what it was.
+ * The choice of engine: core, the kernel's exported migrate_vma_*(), or own,
+ * Ferry's engine, where linked into the kernel. Each call chooses. The module's
+ * parameters backend= and flush= set the defaults. All code above this file is
+ * the same for both engines. With core no page gets an outcome: the caller's
+ * array stays unchanged.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -30,7 +30,10 @@ static void stamp_pages(enum ferry_stamp_engine engine, const struct ferry_migra
 }
 
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
-/* Once for each call to the device; on the way home only what the mapping says counts. */
+/*
+ * Setup sets @migrate->cleared once for each call to the device. To system
+ * memory the mapping's own state decides.
+ */
 static bool core_is_tracked(const struct ferry_migrate *migrate)
 {
 	return ferry_writes_tracked_now(migrate->vma.vma) || migrate->cleared;
@@ -42,7 +45,7 @@ static int core_setup(struct ferry_migrate *migrate)
 	cycles_t start = ferry_stamp_begin();
 	int ret;
 
-	/* core makes writable what was, whatever of the mapping is tracked (writes.c). */
+	/* core makes a page writable as its entry was (writes.c). */
 	migrate->cleared = args->flags & MIGRATE_VMA_SELECT_SYSTEM &&
 			   ferry_writes_cleared(args->vma->vm_mm);
 	if (core_is_tracked(migrate))
@@ -82,7 +85,7 @@ static const struct ferry_backend core = {
 	 * include/linux/swapops.h and an oops in ksmd.
 	 */
 	.survives_ksm = false,
-	/* A hole is charged with GFP_KERNEL: mm/migrate_device.c:606. */
+	/* core charges a hole with GFP_KERNEL: mm/migrate_device.c:606. */
 	.survives_limit = false,
 	.holds_anon_vma = false,
 	.anon_only = false,
@@ -211,13 +214,16 @@ static int init_flush(const char *name)
 }
 
 /**
- * ferry_backend_init() - choose what the defaults stand for
- * @name: "core", "own", or NULL: own where there is one
- * @flush: "per_page", "per_table", "per_call", "auto", for the own engine; NULL: as it
- *	does by itself
+ * ferry_backend_init() - set the default engine and flush strategy
+ * @name: "core" or "own"; NULL: own where the kernel has the own engine, else
+ *	core
+ * @flush: "per_page", "per_table", "per_call" or "auto", for the own engine;
+ *	NULL: the own engine's default
  *
- * Return: 0; -EINVAL for another name and -EOPNOTSUPP for an engine that this
- * kernel does not have, after a line in the kernel log.
+ * Context: module init; no other call of the file runs.
+ * Return: 0; -EINVAL for any other name; -EOPNOTSUPP for an engine that the
+ * kernel does not have, and for @flush without the own engine. A line in the
+ * kernel log explains each error.
  */
 int ferry_backend_init(const char *name, const char *flush)
 {
@@ -226,11 +232,13 @@ int ferry_backend_init(const char *name, const char *flush)
 }
 
 /**
- * ferry_backend_flush() - what a flush strategy stands for with an engine
- * @backend: the engine
- * @flush: one that it can
+ * ferry_backend_flush() - flush strategy of a call, with the default resolved
+ * @backend: the engine, from ferry_backend_get()
+ * @flush: a strategy that the engine has
  *
- * Return: @flush, or the parameter flush= if it is the default and the engine has it.
+ * Context: any.
+ * Return: the parameter flush= if @flush is FERRY_FLUSH_DEFAULT and the engine
+ * has the parameter's strategy; otherwise @flush.
  */
 enum ferry_flush ferry_backend_flush(const struct ferry_backend *backend,
 				     enum ferry_flush flush)
@@ -242,10 +250,11 @@ enum ferry_flush ferry_backend_flush(const struct ferry_backend *backend,
 
 /**
  * ferry_backend_get() - find an engine
- * @id: enum ferry_backend_id, not yet checked
+ * @id: enum ferry_backend_id, or any unchecked number from a user
  *
- * Return: the engine, ERR_PTR(-EINVAL) for an unknown number and
- * ERR_PTR(-EOPNOTSUPP) for one that this kernel does not have.
+ * Context: any.
+ * Return: the engine; ERR_PTR(-EINVAL) for an unknown number;
+ * ERR_PTR(-EOPNOTSUPP) for an engine that the kernel does not have.
  */
 const struct ferry_backend *ferry_backend_get(unsigned int id)
 {
@@ -258,9 +267,11 @@ const struct ferry_backend *ferry_backend_get(unsigned int id)
 }
 
 /**
- * ferry_backend_available() - which engines there are
+ * ferry_backend_available() - engines of the running kernel
  *
- * Return: bit N is set for enum ferry_backend_id N.
+ * Context: any.
+ * Return: a mask; bit N is set if the kernel has the engine of enum
+ * ferry_backend_id N.
  */
 unsigned int ferry_backend_available(void)
 {

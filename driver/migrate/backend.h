@@ -7,7 +7,7 @@
 #include "migrate.h"
 #include "stamp.h"
 
-/* Values of enum drm_ferry_backend; checked in the front end. */
+/* Values of enum drm_ferry_backend; the front end checks the equality. */
 enum ferry_backend_id {
 	FERRY_BACKEND_DEFAULT,
 	FERRY_BACKEND_CORE,
@@ -16,24 +16,27 @@ enum ferry_backend_id {
 
 /**
  * struct ferry_backend - an engine
- * @name: as the parameter backend= spells it
- * @stamp: whose time its calls take
- * @survives_ksm: whether it may meet KSM-merged pages
- * @survives_limit: whether holes at a memory cgroup's limit stay, with no process killed
- * @holds_anon_vma: whether the forms by pfn keep the anon_vmas of their pages; else
- *	the caller does (see anon_vma.h)
- * @anon_only: whether the pages of a range that it collects are anonymous, and not merged
- * @tells_outcomes: whether each page of a range has its outcome after @finalize
- * @flushes: bit N is set for each enum ferry_flush N that it can
- * @setup: collect, lock and unmap a range; see migrate_vma_setup(). The caller
- *	holds mmap_lock; sleeps
- * @pages: move the metadata, after the data was copied
- * @finalize: put the new pages into the page table, or the old ones back
- * @device_range: as @setup, for consecutive device pfns; without mmap_lock
- * @device_pages: as @pages
- * @device_finalize: as @finalize
+ * @name: name of the engine, as in the parameter backend=
+ * @stamp: engine in the timing's sums
+ * @survives_ksm: the engine may meet pages merged by KSM
+ * @survives_limit: holes at a memory cgroup's limit stay, and no process is
+ *	killed
+ * @holds_anon_vma: the forms by pfn keep the anon_vmas of their pages;
+ *	otherwise the caller must (see anon_vma.h)
+ * @anon_only: the pages that the engine collects in a range are anonymous, and
+ *	not merged by KSM
+ * @tells_outcomes: each page of a range has its outcome after @finalize
+ * @flushes: mask of the engine's strategies; bit N is enum ferry_flush N
+ * @setup: collects, locks and unmaps a range; see migrate_vma_setup(). The
+ *	caller holds mmap_lock from before @setup until after @finalize; sleeps
+ * @pages: moves the metadata, after the caller copied the data; sleeps
+ * @finalize: maps the new pages, or the old pages again; sleeps
+ * @device_range: as @setup, for consecutive pfns of a device; the caller needs
+ *	no mmap_lock
+ * @device_pages: as @pages, after @device_range
+ * @device_finalize: as @finalize, after @device_range
  *
- * All are required.
+ * All members are required.
  */
 struct ferry_backend {
 	const char *name;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Controls for tests, in debugfs (CONFIG_FERRY_TEST_CONTROL only):
+ * Controls for tests, in debugfs (CONFIG_FERRY_TEST_CONTROL alone):
  *
- *   ferry_test/enabled		1 turns the places below on; 0 turns them off and lets
- *				everybody go
- *   ferry_test/tgid		0, or the only process that is held up
- *   ferry_test/NAME/arm	how many of the next to come are held at this place
- *   ferry_test/NAME/waiting	how many are held now
- *   ferry_test/NAME/release	write anything: let all of them go
+ *   ferry_test/enabled		1 turns the controls below on; 0 turns the
+ *				controls off, resets tgid, arm and NAME_us to 0,
+ *				and releases every held task
+ *   ferry_test/tgid		the only process to be held, or 0 for every
+ *				process
+ *   ferry_test/NAME/arm		number of next tasks to be held at NAME
+ *   ferry_test/NAME/waiting	number of tasks held now
+ *   ferry_test/NAME/release	any write releases all held tasks
  *   ferry_test/NAME_us		microseconds to wait under the lock, at most
  *				FERRY_DELAY_MAX_US
  *
- * A held task is let go after FERRY_PAUSE_LIMIT whatever happens, and when it is
- * killed, so that a test that dies leaves nothing behind. arm counts down; a task
- * holds nothing of ours while it sleeps, but it does hold its page locks, and that is
- * what tests want.
+ * A held task is released after FERRY_PAUSE_LIMIT in any case, and when the
+ * task is killed: a test that dies leaves nothing behind. arm counts down. A
+ * held task has no lock of the controls, but keeps its page locks, as tests
+ * want.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -31,12 +33,12 @@
 #define FERRY_DELAY_MAX_US	100000
 
 /**
- * struct pause_point - one place to sleep
- * @name: its directory
- * @armed: tasks still to be held
- * @waiting: tasks held now
- * @releases: generation; a change lets those go that wait
- * @wait: where they wait
+ * struct pause_point - a place where tasks can be held
+ * @name: name of the directory
+ * @armed: number of tasks still to be held
+ * @waiting: number of tasks held now
+ * @releases: generation; a change releases the held tasks
+ * @wait: wait queue of the held tasks
  */
 struct pause_point {
 	const char *name;
@@ -72,6 +74,13 @@ static bool is_meant(void)
 	return !tgid || tgid == task_tgid_nr(current);
 }
 
+/**
+ * __ferry_control_pause() - hold the task if a test has armed the place
+ * @point: the place
+ *
+ * Context: the controls are enabled; may sleep, up to FERRY_PAUSE_LIMIT. Called
+ * through ferry_control_pause().
+ */
 void __ferry_control_pause(enum ferry_pause point)
 {
 	struct pause_point *pause = &pauses[point];
@@ -88,6 +97,13 @@ void __ferry_control_pause(enum ferry_pause point)
 }
 EXPORT_SYMBOL_GPL(__ferry_control_pause);
 
+/**
+ * __ferry_control_delay() - spin for the time that a test has set
+ * @point: the place
+ *
+ * Context: the controls are enabled; under a page-table lock; does not sleep.
+ * Called through ferry_control_delay().
+ */
 void __ferry_control_delay(enum ferry_delay point)
 {
 	u32 us = min(READ_ONCE(delays[point]), FERRY_DELAY_MAX_US);

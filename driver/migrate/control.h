@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Places where a test can hold the engine up, to win a race on purpose. Nothing of it
+ * Places where a test can hold the engine, to win a race on purpose. No control
  * is built without CONFIG_FERRY_TEST_CONTROL.
  */
 #ifndef FERRY_MIGRATE_CONTROL_H
@@ -9,7 +9,7 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
-/* Where a task may sleep. */
+/* Places where a task may sleep. */
 enum ferry_pause {
 	FERRY_PAUSE_AFTER_SETUP,
 	FERRY_PAUSE_BEFORE_FLUSH,
@@ -19,7 +19,7 @@ enum ferry_pause {
 	FERRY_NPAUSES,
 };
 
-/* Under a page-table lock. */
+/* Places under a page-table lock. */
 enum ferry_delay {
 	FERRY_DELAY_CLEAR_TO_FLUSH,
 	FERRY_DELAY_CLEAR_TO_DIRTY,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Page-table entries that are not present, by their type (see coding.h), and what they mean. */
+/*
+ * Non-present page-table entries: their types (see coding.h) and their meaning.
+ */
 #ifndef FERRY_MIGRATE_ENTRY_H
 #define FERRY_MIGRATE_ENTRY_H
 
@@ -13,7 +15,7 @@
 #define FERRY_DEVICE_WRITE	SWP_DEVICE_WRITE
 #define FERRY_DEVICE_READ	SWP_DEVICE_READ
 #else
-/* No entry has these. */
+/* No entry has either type. */
 #define FERRY_DEVICE_WRITE	(~0UL)
 #define FERRY_DEVICE_READ	(~0UL - 1)
 #endif
@@ -30,14 +32,16 @@ static inline bool ferry_type_is_migration(unsigned long type)
 }
 
 /**
- * ferry_entry_outcome() - why nothing moves to a device from where an entry is
- * @entry: not present, and not of a device's page
+ * ferry_entry_outcome() - why nothing moves to a device from a non-present
+ * entry
+ * @entry: the non-present entry, not an entry of a device page
  *
- * The engine and the look at what core left (mirror/snapshot.c) both ask here, so both
- * engines report the same. To a CPU, what UFFDIO_POISON has marked is broken memory and
- * no hole.
+ * The engine and mirror/snapshot.c, which looks at pages after core, both ask
+ * here: both engines report the same outcome. An entry that UFFDIO_POISON has
+ * marked is broken memory to a CPU, and no hole.
  *
- * Return: the outcome.
+ * Context: page-table lock held; does not sleep.
+ * Return: enum ferry_outcome.
  */
 static inline u8 ferry_entry_outcome(swp_entry_t entry)
 {
@@ -49,7 +53,7 @@ static inline u8 ferry_entry_outcome(swp_entry_t entry)
 		return FERRY_EXCLUSIVE;
 	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
 		return FERRY_HWPOISON;
-	/* Write-protected while it was empty. */
+	/* A hole that was write-protected. */
 	if (is_pte_marker_entry(entry))
 		return FERRY_UFFD;
 	return FERRY_SPECIAL;

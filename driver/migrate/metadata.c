@@ -9,9 +9,9 @@
  *
  *  1. The destination is locked, of order 0, of a kind that can be mapped, not
  *     mapped and in no mapping (a page may be offered twice). The kernel's
- *     engine trusts its caller here. An unlocked page would be mapped while
- *     another task may hold the lock, so the engine refuses the page's slot
- *     (I4), and finalize drops no lock.
+ *     engine trusts its caller here. An unlocked page would be mapped while the
+ *     lock is not the engine's, so the engine refuses the page's slot (I4), and
+ *     finalize drops no lock.
  *  2. The swap cache never contains a device page (I21): do_swap_page() would
  *     find the device page by its swap entry and map the device page as memory.
  *     So the folio's swap space is given back. The folio becomes dirty, for the

@@ -2,8 +2,10 @@
 /*
  * Ferry's migration engine: the interface for callers.
  *
- * Drop-in calls: ferry_X() takes and returns exactly what the kernel's X() does
- * (include/linux/migrate.h). A driver changes the names of its calls and
+ * Drop-in calls take and return what the kernel's calls do
+ * (include/linux/migrate.h): ferry_migrate_setup() stands for
+ * migrate_vma_setup(), ferry_migrate_device_range() for migrate_device_range(),
+ * and likewise for the others. A driver changes the names of its calls and
  * nothing else. Flags and pfn encodings are the kernel's. Between setup and
  * finalize the engine keeps notes in bits 2, 4 and 5 of src[] and dst[]; a
  * driver tests the known bits and leaves the other bits alone.

@@ -1,20 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the engine uses of mm/ that is not for modules. All of it is reached through
- * here, and this is why the engine is built into the kernel:
+ * The parts of mm/ that the engine uses and that modules cannot use. They are
+ * the reason why the engine is built into the kernel. Private headers of mm/
+ * are included here and nowhere else.
  *
- *	try_to_unmap_flush(), flush_tlb_batched_pending()	mm/internal.h
- *	mm_find_pmd(), mlock_drain_local()			mm/internal.h
- *	try_to_migrate(), rmap_walk(), page_vma_mapped_walk(),
- *	folio_get_anon_vma(), vm_normal_page(), walk_page_range_vma(),
- *	pte_offset_map_lock(), lru_add_drain_all(), the rmap's add
- *	and remove						not exported
+ *   mm/internal.h               try_to_unmap_flush(),
+ *                               flush_tlb_batched_pending(), mm_find_pmd(),
+ *                               mlock_drain_local()
+ *   not exported                try_to_migrate(), rmap_walk(),
+ *                               page_vma_mapped_walk(), folio_get_anon_vma(),
+ *                               vm_normal_page(), walk_page_range_vma(),
+ *                               pte_offset_map_lock(), lru_add_drain_all(), the
+ *                               rmap's functions that add and remove
+ *   arch/x86/mm/mm_internal.h   tlb_single_page_flush_ceiling
  *
- *	tlb_single_page_flush_ceiling				arch/x86/mm/mm_internal.h
- *
- * and one private layout, of mm->tlb_flush_batched, for which mm/rmap.c has a static
- * function only. tlb_batch_test.c shows that flush_tlb_batched_pending() reads what
- * set_pending() wrote.
+ * One private layout is copied: mm->tlb_flush_batched, for which mm/rmap.c has
+ * no more than a static function. tlb_batch_test.c shows that
+ * flush_tlb_batched_pending() reads the value of set_pending().
  */
 #ifndef FERRY_MIGRATE_MM_INTERNAL_H
 #define FERRY_MIGRATE_MM_INTERNAL_H
@@ -27,8 +29,9 @@
 #include <../mm/internal.h>
 
 /*
- * A deferred flush stands for the whole mm on x86 alone: arm64 and riscv send
- * one per address in arch_tlbbatch_add_pending() and only wait in the flush.
+ * A deferred flush stands for the whole mm on x86 alone. arm64 and riscv send
+ * one flush per address in arch_tlbbatch_add_pending(), and only wait in the
+ * flush.
  */
 #if defined(CONFIG_ARCH_WANT_BATCHED_UNMAP_TLB_FLUSH) && defined(CONFIG_X86)
 #define FERRY_CAN_DEFER_FLUSH	1
@@ -37,19 +40,21 @@
 #endif
 
 #if FERRY_CAN_DEFER_FLUSH
-/* mm/rmap.c: generations, pending in the low half and flushed in the high one. */
+/*
+ * mm/rmap.c: generations; pending in the low half and flushed in the high half.
+ */
 #define FERRY_TLB_FLUSHED_SHIFT	16
 #define FERRY_TLB_PENDING_MASK	((1 << (FERRY_TLB_FLUSHED_SHIFT - 1)) - 1)
 #define FERRY_TLB_PENDING_LARGE	(FERRY_TLB_PENDING_MASK / 2)
 
 static_assert(sizeof(((struct mm_struct *)0)->tlb_flush_batched) == sizeof(u32));
 
-/* Pages up to which x86 flushes a range page by page. */
+/* Limit up to which x86 flushes a range page by page, in pages. */
 extern unsigned long tlb_single_page_flush_ceiling;
 
 /*
- * As arch_tlbbatch_add_pending() of x86, which sends secondary MMUs the whole address
- * space: they get the range.
+ * As arch_tlbbatch_add_pending() of x86, except for secondary MMUs: x86 sends
+ * secondary MMUs the whole address space, and the engine sends the range.
  */
 static inline void ferry_tlb_batch_add(struct arch_tlbflush_unmap_batch *batch,
 				       struct mm_struct *mm, unsigned long start,

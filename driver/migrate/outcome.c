@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Words for outcomes, for the kernel's side: trace events and debugfs. libferry has
- * the same ones for user programs; tests/selftests/engine.c compares the two.
+ * Names of outcomes in the kernel: for trace events and debugfs. libferry has
+ * the same names for user programs; tests/selftests/engine.c compares both.
  */
 #include <linux/array_size.h>
 #include <linux/build_bug.h>
@@ -41,10 +41,12 @@ static const char *const names[] = {
 static_assert(ARRAY_SIZE(names) == FERRY_NOUTCOMES);
 
 /**
- * ferry_outcome_name() - a word for an outcome
- * @outcome: enum ferry_outcome
+ * ferry_outcome_name() - name of an outcome
+ * @outcome: enum ferry_outcome, or any other value
  *
- * Return: for example "moved"; "unknown" for any other value.
+ * Context: any.
+ * Return: a constant string, for example "moved"; "unknown" for a value that is
+ * no outcome.
  */
 const char *ferry_outcome_name(u8 outcome)
 {

@@ -5,8 +5,9 @@
 #include <linux/types.h>
 
 /*
- * What became of one page. The values are those of enum drm_ferry_outcome, which
- * documents them; checked in the front end.
+ * Result of the migration for one page. The values are those of enum
+ * drm_ferry_outcome, which documents each value; the front end checks the
+ * equality.
  */
 enum ferry_outcome {
 	FERRY_NOT_ATTEMPTED,

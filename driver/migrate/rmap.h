@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rmap's counts for one page-table entry of a small anonymous folio, as
- * folio_remove_rmap_pte() and folio_add_anon_rmap_pte() keep them: _mapcount in each
- * folio, NR_ANON_MAPPED in its node and memcg. The first changes page by page, the
- * second is added up while pages follow each other that are counted in the same place,
- * and given to the kernel once for all of them: that is most of what a page's rmap costs.
+ * The rmap's counts for one page-table entry of a small anonymous folio, as in
+ * folio_remove_rmap_pte() and folio_add_anon_rmap_pte():
  *
- * The sum is paid before the lock of the page table drops. Until then preemption is off,
- * which the counters need; and the first folio, through which they are found, is held by
- * its entry or by us, and keeps its memcg: locked, or mapped by a table that is locked.
+ *   _mapcount		in each folio; changes page by page
+ *   NR_ANON_MAPPED	in the folio's node and memcg; consecutive pages of one
+ *			node and memcg are added up, and the kernel gets the sum
+ *			once. The saved calls are most of a page's rmap cost
  *
- * mlock and munlock are not done here: mappings that are VM_LOCKED take the kernel's
+ * The sum is paid before the lock of the page table drops. Until then
+ * preemption is off, as the counters need. The counters are found through the
+ * first folio. The folio's entry or the engine holds the first folio. The folio
+ * keeps its memcg: the folio is locked, or mapped by a locked table.
+ *
+ * mlock and munlock are not done here: mappings with VM_LOCKED use the kernel's
  * own functions (ferry_rmap_is_plain()).
  */
 #ifndef FERRY_MIGRATE_RMAP_H
@@ -23,8 +26,8 @@
 
 /**
  * struct ferry_place - where a folio is counted
- * @memcg: its memcg, as the folio has it
- * @node: NUMA_NO_NODE: nowhere
+ * @memcg: the folio's memcg, as in folio->memcg_data
+ * @node: NUMA node; NUMA_NO_NODE: no folio yet
  */
 struct ferry_place {
 	unsigned long memcg;
@@ -57,9 +60,9 @@ static inline bool ferry_same_place(struct ferry_place a, struct ferry_place b)
 
 /**
  * struct ferry_mapped - a change of NR_ANON_MAPPED that is due
- * @folio: the first one
- * @place: of all of them; FERRY_NO_PLACE before the first
- * @nr: pages
+ * @folio: the first folio of the sum; gives access to the counters
+ * @place: place of all counted folios; FERRY_NO_PLACE before the first folio
+ * @nr: the sum, in pages; negative for removed mappings
  */
 struct ferry_mapped {
 	struct folio *folio;
@@ -72,7 +75,7 @@ static inline bool ferry_rmap_is_plain(const struct vm_area_struct *vma)
 	return !(vma->vm_flags & VM_LOCKED);
 }
 
-/* With preemption off. */
+/* Preemption is off. */
 static inline void ferry_mapped_pay(struct ferry_mapped *mapped)
 {
 	if (mapped->nr)
@@ -94,13 +97,13 @@ static inline void ferry_mapped_owe(struct ferry_mapped *mapped, struct folio *f
 	mapped->nr += nr;
 }
 
-/* PageAnonExclusive() for what cannot be hugetlb, which keeps it elsewhere. */
+/* PageAnonExclusive() without hugetlb, which keeps the flag elsewhere. */
 static inline bool ferry_folio_exclusive(const struct folio *folio)
 {
 	return test_bit(PG_anon_exclusive, &folio->flags);
 }
 
-/* Returns whether it was the last entry. */
+/* Returns whether the removed entry was the last entry of the page. */
 static inline bool ferry_rmap_remove(struct ferry_mapped *mapped, struct folio *folio,
 				     struct vm_area_struct *vma)
 {

@@ -1,19 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where a migration's time goes, in debugfs:
+ * Timing of a migration's steps, in debugfs:
  *
- *   ferry_stamps	write 1: all sums become zero and the stamps are on; 0: they are
- *			off, and the sums stay. Reading gives "ENGINE WAY STEP CYCLES PAGES"
- *			for each way that pages went meanwhile
+ *   ferry_stamps	write 1: all sums become zero, and timing is on. Write
+ *			0: timing is off, and the sums stay. Reading gives
+ *			"ENGINE WAY STEP CYCLES PAGES" for each direction that
+ *			pages went since
  *
- * The sums are of the whole machine, and what else ran on a CPU meanwhile (an interrupt,
- * another task) is in them: they mean something where one program migrates and little
- * else runs. With an instruction clock (vm/guest --icount) a cycle is an instruction.
- * They are turned on and off while nothing migrates, or a step may count in part.
+ * The sums belong to the whole machine, and include other work of a CPU during
+ * a step (an interrupt, another task). They mean something where one program
+ * migrates and little else runs. With an instruction clock (vm/guest --icount)
+ * a cycle is an instruction. Timing should be switched while nothing migrates;
+ * otherwise a step may count in part.
  *
- * The phases are stamped around the calls of an engine (backend.c), the same way for
- * either; the steps within them only in our own. A stamp costs two dozen instructions,
- * and there are a dozen of them in a call.
+ * backend.c times the phases around the calls of either engine, in the same
+ * way. The steps inside a phase are timed in the own engine alone. One clock
+ * read costs two dozen instructions; a call has a dozen clock reads.
  */
 #include <linux/atomic.h>
 #include <linux/debugfs.h>
@@ -41,7 +43,7 @@ static const char *const way_names[FERRY_STAMP_NWAYS] = {
 	[FERRY_STAMP_CPU_FAULT] = "cpu_fault",
 };
 
-/* What has another step in it loses what that takes. */
+/* The time of a step is taken off the step that contains it. */
 static const struct {
 	const char *name;
 	enum ferry_stamp_step within;
@@ -64,13 +66,23 @@ static const struct {
 DEFINE_STATIC_KEY_FALSE(ferry_stamp_key);
 EXPORT_SYMBOL_GPL(ferry_stamp_key);
 
+/**
+ * __ferry_stamp_end() - add the time of a step that ends now
+ * @engine: the engine
+ * @way: the direction of the pages
+ * @step: the step
+ * @start: cycle counter from ferry_stamp_begin(); 0 if timing was off: nothing
+ *	is added
+ *
+ * Context: any; timing is on. Called through ferry_stamp_end().
+ */
 void __ferry_stamp_end(enum ferry_stamp_engine engine, enum ferry_stamp_way way,
 		       enum ferry_stamp_step step, cycles_t start)
 {
 	struct sums *sums = &all_sums[engine][way];
 	cycles_t took = get_cycles() - start;
 
-	/* It began while the stamps were off. */
+	/* The step began while timing was off. */
 	if (!start)
 		return;
 	atomic64_add(took, &sums->cycles[step]);
@@ -79,6 +91,14 @@ void __ferry_stamp_end(enum ferry_stamp_engine engine, enum ferry_stamp_way way,
 }
 EXPORT_SYMBOL_GPL(__ferry_stamp_end);
 
+/**
+ * __ferry_stamp_pages() - add the pages of a migration
+ * @engine: the engine
+ * @way: the direction of the pages
+ * @npages: number of pages
+ *
+ * Context: any; timing is on. Called through ferry_stamp_pages().
+ */
 void __ferry_stamp_pages(enum ferry_stamp_engine engine, enum ferry_stamp_way way,
 			 unsigned long npages)
 {
@@ -88,7 +108,7 @@ EXPORT_SYMBOL_GPL(__ferry_stamp_pages);
 
 static void show_sums(struct seq_file *m, int engine, int way)
 {
-	/* Nobody can look into the kernel's engine. */
+	/* core has no timing inside its phases. */
 	int nsteps = engine == FERRY_STAMP_OWN ? FERRY_STAMP_NSTEPS : FERRY_STAMP_COLLECT;
 	struct sums *sums = &all_sums[engine][way];
 	int step;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a migration's time goes: stamps of the cycle counter around its steps, for the
- * benchmark. Nothing but a patched-out branch is left of them while they are off.
+ * Timing of a migration's steps, for the benchmark: reads of the cycle counter
+ * around each step. While timing is off, no more than a patched-out branch is
+ * left of each read.
  */
 #ifndef FERRY_MIGRATE_STAMP_H
 #define FERRY_MIGRATE_STAMP_H
@@ -10,14 +11,14 @@
 #include <linux/migrate.h>
 #include <linux/timex.h>
 
-/* Whose time. */
+/* The engine whose time is counted. */
 enum ferry_stamp_engine {
 	FERRY_STAMP_CORE,
 	FERRY_STAMP_OWN,
 	FERRY_STAMP_NENGINES,
 };
 
-/* What for. */
+/* The direction of the pages. */
 enum ferry_stamp_way {
 	FERRY_STAMP_TO_DEVICE,
 	FERRY_STAMP_TO_SYSTEM,
@@ -26,9 +27,10 @@ enum ferry_stamp_way {
 };
 
 /*
- * On what. The first six make a whole: one that is stamped as DRIVER from its first line
- * to its last loses what the other five take. The others lie within a phase of the own
- * engine (FLUSH is what the flush at the end of UNMAP takes from that).
+ * The step. The first six steps make a whole: DRIVER is timed from its first to
+ * its last line, and loses the time of the other five. The other steps lie
+ * within a phase of the own engine. FLUSH is the flush at the end of UNMAP, and
+ * UNMAP loses its time.
  */
 enum ferry_stamp_step {
 	FERRY_STAMP_SETUP,
@@ -66,7 +68,7 @@ void __ferry_stamp_end(enum ferry_stamp_engine engine, enum ferry_stamp_way way,
 void __ferry_stamp_pages(enum ferry_stamp_engine engine, enum ferry_stamp_way way,
 			 unsigned long npages);
 
-/* A step begins: to be handed to ferry_stamp_end(). */
+/* A step begins. The caller hands the value to ferry_stamp_end(). */
 static inline cycles_t ferry_stamp_begin(void)
 {
 	return static_branch_unlikely(&ferry_stamp_key) ? get_cycles() : 0;
@@ -80,7 +82,7 @@ static inline void ferry_stamp_end(enum ferry_stamp_engine engine,
 		__ferry_stamp_end(engine, way, step, start);
 }
 
-/* Pages of which a migration is asked for, once for each. */
+/* Pages of a requested migration; called once for each migration. */
 static inline void ferry_stamp_pages(enum ferry_stamp_engine engine,
 				     enum ferry_stamp_way way, unsigned long npages)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What migrations did, summed up for those who look: one tally for each open file and
- * one for each device. The counters are summed up once a call, not once a page.
+ * Statistics of migrations: one set for each open file and one set for each
+ * device. Counters are added once a call, not once a page.
  */
 #include <linux/string.h>
 
@@ -9,9 +9,11 @@
 
 /**
  * ferry_outcomes_count() - count the outcomes of one call
- * @outcomes: out
- * @outcome: of each page, enum ferry_outcome
- * @npages: how many
+ * @outcomes: out: number of pages by outcome
+ * @outcome: one enum ferry_outcome for each page
+ * @npages: number of pages
+ *
+ * Context: any.
  */
 void ferry_outcomes_count(struct ferry_outcomes *outcomes, const u8 *outcome,
 			  unsigned long npages)
@@ -19,7 +21,7 @@ void ferry_outcomes_count(struct ferry_outcomes *outcomes, const u8 *outcome,
 	unsigned long i;
 
 	memset(outcomes, 0, sizeof(*outcomes));
-	/* Most often all have the same. */
+	/* The common case: all pages have the same outcome. */
 	if (npages && !memchr_inv(outcome, outcome[0], npages)) {
 		outcomes->pages[outcome[0]] = npages;
 		return;
@@ -29,10 +31,12 @@ void ferry_outcomes_count(struct ferry_outcomes *outcomes, const u8 *outcome,
 }
 
 /**
- * ferry_tally_add() - add one call
- * @tally: the sum
- * @migrate: finalized
- * @outcomes: of its pages
+ * ferry_tally_add() - add one call to the statistics
+ * @tally: the statistics, shared by callers without a lock
+ * @migrate: the migration, after finalize
+ * @outcomes: outcomes of the migration's pages
+ *
+ * Context: any; the counters are atomic.
  */
 void ferry_tally_add(struct ferry_tally *tally, const struct ferry_migrate *migrate,
 		     const struct ferry_outcomes *outcomes)

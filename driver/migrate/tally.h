@@ -7,14 +7,15 @@
 #include "migrate.h"
 
 /**
- * struct ferry_tally - sums over many calls of an engine
- * @outcomes: pages by enum ferry_outcome
- * @flushes: TLB flushes that the own engine asked for, by strategy; core's are not known
- * @passes: see struct ferry_migrate_counts, as are the others
- * @drains: the same
- * @splits: the same
- * @known: the same
- * @walked: the same
+ * struct ferry_tally - statistics over many calls of an engine
+ * @outcomes: number of pages by enum ferry_outcome
+ * @flushes: number of TLB flushes by strategy; the own engine's, for core's
+ *	flushes are not known
+ * @passes: sum of ferry_migrate_counts.passes
+ * @drains: sum of ferry_migrate_counts.drains
+ * @splits: sum of ferry_migrate_counts.splits
+ * @known: sum of ferry_migrate_counts.known
+ * @walked: sum of ferry_migrate_counts.walked
  */
 struct ferry_tally {
 	atomic64_t outcomes[FERRY_NOUTCOMES];
@@ -27,8 +28,8 @@ struct ferry_tally {
 };
 
 /**
- * struct ferry_outcomes - pages of one call by enum ferry_outcome
- * @pages: how many had each
+ * struct ferry_outcomes - outcomes of one call
+ * @pages: number of pages by enum ferry_outcome
  */
 struct ferry_outcomes {
 	unsigned long pages[FERRY_NOUTCOMES];

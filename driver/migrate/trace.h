@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events of the engine, "ferry" in tracefs: one for each phase, and one for
- * each page's outcome. The outcome is told of drop-in calls too.
+ * Trace events of the engine, "ferry" in tracefs: one event for each phase, and
+ * one event for each page's outcome. Drop-in calls report outcomes too.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ferry
@@ -75,7 +75,7 @@ TRACE_EVENT(ferry_finalize,
 		  __entry->npages, __entry->known, __entry->walked)
 );
 
-/* By pfn there is no address: it reads 0. */
+/* By pfn the address is 0. */
 TRACE_EVENT(ferry_outcome,
 	TP_PROTO(unsigned long addr, unsigned long slot, u8 outcome),
 	TP_ARGS(addr, slot, outcome),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Type and offset of a page-table entry that is neither present nor none, by the
- * kernel's helpers: for any architecture. The twin in ../x86_64 has the argument.
+ * Type and offset of a page-table entry that is neither present nor empty, by
+ * the kernel's helpers, for any architecture. ../x86_64/coding.h has the
+ * argument.
  */
 #ifndef FERRY_MIGRATE_CODING_H
 #define FERRY_MIGRATE_CODING_H
@@ -9,7 +10,7 @@
 #include <linux/swap.h>
 #include <linux/swapops.h>
 
-/* Neither none nor present. */
+/* Neither empty nor present. */
 static inline bool ferry_coding_is_swap(pte_t pte)
 {
 	return is_swap_pte(pte);
@@ -30,7 +31,7 @@ static inline pte_t ferry_coding_make(unsigned long type, unsigned long offset)
 	return swp_entry_to_pte(swp_entry(type, offset));
 }
 
-/* With soft-dirty and uffd write-protect of @old. */
+/* Keeps soft-dirty and uffd write-protect of @old. */
 static inline pte_t ferry_coding_replace(pte_t old, unsigned long type,
 					 unsigned long offset)
 {

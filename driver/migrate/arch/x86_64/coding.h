@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Type and offset of a page-table entry that is neither present nor none, as x86-64
- * has them.
+ * Type and offset of a page-table entry that is neither present nor empty, in
+ * x86-64's own layout.
  *
- * The kernel's helpers clear the flags (soft-dirty, uffd write-protect, exclusive) one by
- * one, and pack what is left into a form that is the same everywhere, to take it apart
- * again. Here type and offset stand above all flags, and the architecture's own macros
- * shift those out. What it gains is in docs/engine.md.
+ * The kernel's helpers clear the flags (soft-dirty, uffd write-protect,
+ * exclusive) one by one, pack the rest into a form that is the same for all
+ * architectures, and take the form apart again. On x86-64 type and offset stand
+ * above all flags, and the architecture's macros shift the flags out.
+ * docs/engine.md has the gain.
  *
- * Chosen in Kbuild; CONFIG_FERRY_GENERIC chooses the twin in ../generic, as the debug
- * kernel has it. coding_test.c holds either against the kernel's helpers.
+ * Kbuild chooses this file; CONFIG_FERRY_GENERIC chooses ../generic/coding.h,
+ * as in the debug kernel. coding_test.c compares both with the kernel's
+ * helpers.
  */
 #ifndef FERRY_MIGRATE_CODING_H
 #define FERRY_MIGRATE_CODING_H
