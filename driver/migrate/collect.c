@@ -115,9 +115,7 @@ static bool wants_system(const struct ferry_job *job)
 	return job->select & MIGRATE_VMA_SELECT_SYSTEM;
 }
 
-/*
- * A hole. The slot is offered for filling whatever is selected, as core does.
- */
+/* A hole. Any selection offers the slot for filling, as core does. */
 static void collect_hole(struct ferry_job *job, unsigned long slot)
 {
 	if (!vma_is_anonymous(job->vma)) {
@@ -149,9 +147,7 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	bool present = pte_present(entry->pte);
 	pte_t new;
 
-	/*
-	 * install.c restores the right to write, unless the right was removed.
-	 */
+	/* install.c restores the right to write, unless removed by then. */
 	if (write && !job->readable)
 		type = SWP_MIGRATION_WRITE;
 	else
@@ -168,8 +164,8 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 		new = pte_swp_mksoft_dirty(new);
 	/*
 	 * PAGEMAP_SCAN protects a device entry and leaves the entry writable.
-	 * The device may have written since, and no notifier reported the
-	 * write. So the page counts as written.
+	 * The device may have written since, and no mark records the write. So
+	 * the page counts as written.
 	 */
 	if (present ? pte_uffd_wp(entry->pte) : pte_swp_uffd_wp(entry->pte) && !write)
 		new = pte_swp_mkuffd_wp(new);
@@ -328,9 +324,7 @@ static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *ent
 	struct folio *folio = (struct folio *)entry->page;
 	u8 why;
 
-	/*
-	 * A folio cannot be split while an entry under its lock maps the folio.
-	 */
+	/* The locked entry maps the folio, so the folio cannot be split. */
 	if (PageCompound(entry->page))
 		return refuse_large(job, page_folio(entry->page));
 	if (!folio_trylock(folio))

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Non-present page-table entries: their types (see coding.h) and their meaning.
- */
+/* Non-present page-table entries: types (see coding.h) and meaning. */
 #ifndef FERRY_MIGRATE_ENTRY_H
 #define FERRY_MIGRATE_ENTRY_H
 
@@ -32,8 +30,7 @@ static inline bool ferry_type_is_migration(unsigned long type)
 }
 
 /**
- * ferry_entry_outcome() - why nothing moves to a device from a non-present
- * entry
+ * ferry_entry_outcome() - why a non-present entry gives no page to a device
  * @entry: the non-present entry, not an entry of a device page
  *
  * The engine and mirror/snapshot.c, which looks at pages after core, both ask

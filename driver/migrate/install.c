@@ -167,7 +167,7 @@ static __always_inline bool install_slot(struct ferry_job *job, unsigned long sl
 /**
  * struct span - slots of one page table, to be installed
  * @first: first slot
- * @end: last slot, exclusive
+ * @end: end of the slots, exclusive
  * @back: install the pages that setup refused, and no others
  */
 struct span {

@@ -16,8 +16,8 @@
  * interrupts off; RUN_PAGES bounds the run. Nothing sleeps, flushes or walks an
  * rmap with the lruvec lock held. Isolation comes before the memcg of any page
  * changes: the memcg leads to the lruvec. The size of a list changes once for
- * consecutive pages of the same list and zone, before the lock drops: every
- * reader of list and size holds the lock.
+ * consecutive pages of the same list and zone, before the lock drops: a task
+ * that reads both the list and its size holds the lock.
  *
  * A page that needs no list is noted as LISTED: a page that was not isolated,
  * and a page whose data is on a device. Where all slots are LISTED, putting
@@ -214,7 +214,7 @@ static __always_inline struct folio *unlisted(const struct ferry_job *job, unsig
  * @job: the migration; the folio with the data of each due slot is put on its
  *	list
  * @first: first slot
- * @end_slot: last slot, exclusive
+ * @end_slot: end of the slots, exclusive
  * @back: as for ferry_job_is_due()
  *
  * Context: page locks held, interrupts on, before any of the pages is mapped;

@@ -283,9 +283,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);
 	collect_and_unmap(&job);
-	/*
-	 * For a reference, and only before any drain: the second and last time.
-	 */
+	/* For a reference. No drain came before, so no second drain follows. */
 	if (job.want_drain) {
 		drain(&job);
 		collect_and_unmap(&job);
@@ -485,10 +483,7 @@ static void init_device_job(struct ferry_job *job, unsigned long *src,
 		.drained = true,
 		.want_unmap = true,
 	};
-	/*
-	 * By pfn all entries leave by rmap walks, which share one deferred
-	 * flush.
-	 */
+	/* By pfn, rmap walks take out all entries and share one flush. */
 	ferry_tlb_init(&job->tlb, FERRY_FLUSH_PER_CALL, false, &counts->flushes);
 	init_offset(job);
 }

@@ -40,9 +40,7 @@
 #endif
 
 #if FERRY_CAN_DEFER_FLUSH
-/*
- * mm/rmap.c: generations; pending in the low half and flushed in the high half.
- */
+/* mm/rmap.c: generations, pending in the low and flushed in the high half. */
 #define FERRY_TLB_FLUSHED_SHIFT	16
 #define FERRY_TLB_PENDING_MASK	((1 << (FERRY_TLB_FLUSHED_SHIFT - 1)) - 1)
 #define FERRY_TLB_PENDING_LARGE	(FERRY_TLB_PENDING_MASK / 2)

@@ -153,10 +153,7 @@ static void set_pending(struct mm_struct *mm, unsigned long start, unsigned long
 	ubc->flush_required = true;
 	ubc->writable = true;
 
-	/*
-	 * Clear the entries before the mm's record; both steps are under the
-	 * lock.
-	 */
+	/* The entries were cleared before the record; both under the lock. */
 	barrier();
 	batch = atomic_read(&mm->tlb_flush_batched);
 	do {

@@ -55,10 +55,10 @@
  * clear_refs, fork and mprotect hold mmap_lock for writing and call the
  * notifier before they look at the first entry. Either the note comes first,
  * and their notifier takes the device's entry away before the bit is cleared;
- * or the note comes after their change. PAGEMAP_SCAN, UFFDIO_WRITEPROTECT and NUMA balancing
- * hold mmap_lock for reading, and call the notifier before they take the lock
- * of the page table. Either the note sees the protection, or the sequence
- * number has moved.
+ * or the note comes after their change. PAGEMAP_SCAN, UFFDIO_WRITEPROTECT and
+ * NUMA balancing hold mmap_lock for reading, and call the notifier before they
+ * take the lock of the page table. Either the note sees the protection, or the
+ * sequence number has moved.
  *
  * No TLB flush and no notifier section is needed: the entry is not present, and
  * the change gives a right and takes no right.
