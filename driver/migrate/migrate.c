@@ -283,7 +283,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));
 	begin_anew(&job);
 	collect_and_unmap(&job);
-	/* For a reference. No drain came before, so no second drain follows. */
+	/* For a reference. Possible only before any drain, so at most once. */
 	if (job.want_drain) {
 		drain(&job);
 		collect_and_unmap(&job);
