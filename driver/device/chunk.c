@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What device memory is made of: a piece of the physical address space that has
- * struct pages (memremap_pages()), and the bytes behind them.
+ * A chunk of device memory: a piece of the physical address space with struct
+ * pages (memremap_pages()), and the bytes behind them.
  *
- * Private (MEMORY_DEVICE_PRIVATE): the piece is a hole that the kernel found; it
- * can name the pages in page tables and no CPU can reach them. Their contents are
- * in blocks of ordinary memory, allocated here, so that a full device is the only
- * way to run out of device memory and nothing is allocated on the way of a
- * migration.
+ * Private (MEMORY_DEVICE_PRIVATE): the piece is an unused range that the kernel
+ * found. Page tables can name the pages, and no CPU can access them. The
+ * contents are in blocks of ordinary memory, allocated at creation of the
+ * chunk. A migration therefore allocates no backing store, and device memory
+ * ends only when the device is full.
  *
- * Coherent (MEMORY_DEVICE_COHERENT): the piece is RAM that was kept aside; the
- * pages are mapped by the CPU as any other and are their own contents.
+ * Coherent (MEMORY_DEVICE_COHERENT): the piece is RAM that was reserved at
+ * boot. CPUs map the pages as any other page, and the pages hold their own
+ * contents.
  *
- * Rejected: vmalloc for the backing store (it may take pages of another node, and
- * its page tables stay allocated after rmmod).
+ * Rejected: vmalloc for the backing store. vmalloc may take pages of another
+ * node, and its page tables stay allocated after rmmod.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -40,12 +41,15 @@ static void free_backing(struct ferry_chunk *chunk)
 	kvfree(chunk->backing);
 }
 
-/* A chunk comes back for a MIGRATE, which is best effort: nobody is killed for it. */
+/*
+ * A MIGRATE may make a chunk again. MIGRATE is best effort and calls no OOM
+ * killer.
+ */
 #define CHUNK_GFP	(GFP_KERNEL | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
 
 /*
- * Of the chosen node or not at all: a test of placement that silently measures
- * another node is worse than one that does not start.
+ * Allocates on the chosen node, or fails. A placement test that silently
+ * measures another node is worse than a test that does not start.
  */
 static int alloc_backing(struct ferry_chunk *chunk, int node)
 {
@@ -95,7 +99,7 @@ static void unplace(struct ferry_chunk *chunk)
 				   resource_size(chunk->resource));
 }
 
-/* The node that the struct pages name: where the bytes are. */
+/* The struct pages name the node of the bytes. */
 static int page_node(const struct ferry_chunk *chunk)
 {
 	int node = chunk->memory->config.node;
@@ -105,13 +109,17 @@ static int page_node(const struct ferry_chunk *chunk)
 	return node == NUMA_NO_NODE ? numa_mem_id() : node;
 }
 
-/* Page tables and the like, beside the struct pages. */
+/*
+ * Pages for page tables and other allocations of memremap_pages(), beside the
+ * struct pages.
+ */
 #define FERRY_MEMMAP_SLACK	16
 
 /*
- * Is there memory for the struct pages? x86's add_pages(), below memremap_pages(), warns
- * where there is none, as if the kernel had a fault. Others may take it between here and
- * there, but then the machine is in worse trouble.
+ * Checks that memory for the struct pages is available. Without memory x86's
+ * add_pages(), called by memremap_pages(), warns as if the kernel had a fault.
+ * Another task may take the memory after the check; the machine is then in
+ * worse trouble.
  */
 static int find_memmap(unsigned long npages, int node)
 {
@@ -169,12 +177,15 @@ static int map_chunk(struct ferry_chunk *chunk, unsigned int index)
 
 /**
  * ferry_chunk_create() - make one chunk of a device's memory
- * @memory: its config, ops and pgmap_owner are set
- * @index: which
+ * @memory: memory of the device, with config, npages, ops and pgmap_owner set
+ * @index: index of the chunk, from 0
  *
  * Context: sleeps.
- * Return: the chunk; ERR_PTR(-ENOMEM) if the backing store could not be had,
- * another error if there is no room in the physical address space.
+ * Return: the chunk, or an ERR_PTR(): -ENOMEM without memory for the backing
+ * store, the metadata or the struct pages, -EOPNOTSUPP for private memory on a
+ * kernel without CONFIG_DEVICE_PRIVATE, or an error of
+ * request_free_mem_region() or memremap_pages(), for example without room in
+ * the physical address space.
  */
 struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,
 				       unsigned int index)
@@ -217,10 +228,10 @@ err_free_chunk:
 }
 
 /**
- * ferry_chunk_destroy() - the reverse of ferry_chunk_create()
- * @chunk: with no page handed out
+ * ferry_chunk_destroy() - undo ferry_chunk_create()
+ * @chunk: chunk without a page that is handed out or in an eviction
  *
- * Context: sleeps, until whoever still puts the last page has done so.
+ * Context: sleeps until the last put of each page has ended.
  */
 void ferry_chunk_destroy(struct ferry_chunk *chunk)
 {
@@ -234,11 +245,12 @@ void ferry_chunk_destroy(struct ferry_chunk *chunk)
 }
 
 /**
- * ferry_chunk_address() - where the contents of a page are
- * @chunk: of the page
- * @i: which
+ * ferry_chunk_address() - address of the contents of a page
+ * @chunk: chunk of the page
+ * @i: index of the page in @chunk
  *
- * Return: kernel address of PAGE_SIZE bytes, valid as long as the chunk.
+ * Context: any.
+ * Return: kernel address of PAGE_SIZE bytes, valid as long as @chunk.
  */
 void *ferry_chunk_address(const struct ferry_chunk *chunk, unsigned long i)
 {

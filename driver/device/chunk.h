@@ -11,36 +11,40 @@
 #include "memory.h"
 
 /*
- * One memremap_pages() each: a memory section, so that the kernel need not find
- * a single hole for the whole of a large device.
+ * Size of one memremap_pages() call. A chunk is one memory section, because the
+ * kernel may find no single hole for the whole of a large device.
  */
 #define FERRY_CHUNK_SIZE	SZ_128M
 #define FERRY_CHUNK_PAGES	(FERRY_CHUNK_SIZE >> PAGE_SHIFT)
 
-/* Of this many pages the contents lie in one piece of memory: what sizes are multiples of. */
+/*
+ * A block is one contiguous allocation of backing store. The size of a device
+ * is a multiple of a block.
+ */
 #define FERRY_BLOCK_ORDER	(ilog2(FERRY_MEMORY_ALIGN) - PAGE_SHIFT)
 #define FERRY_BLOCK_PAGES	BIT(FERRY_BLOCK_ORDER)
 
-/* Bits of ferry_page.flags */
+/* Bits of ferry_page.flags. */
 enum {
-	FERRY_PAGE_COMING_HOME,	/* a CPU fault has it: one winner per page */
-	FERRY_PAGE_ALONE,	/* the owner's, when it was handed out */
+	FERRY_PAGE_COMING_HOME,	/* a CPU fault moves the page; one winner per page */
+	FERRY_PAGE_ALONE,	/* ferry_owner.alone at the time of the hand-out */
 };
 
 /*
- * In ferry_page.holder, beside the owner: one eviction has the page, and no other takes
- * it; the page is not handed out anew, and its chunk stays.
+ * The low bit of ferry_page.holder, next to the owner. An eviction has the
+ * page. Until the bit is dropped no other eviction takes the page, the pool
+ * does not hand the page out, and the chunk stays.
  */
 #define FERRY_PAGE_EVICTING	1UL
 
 /**
  * struct ferry_page - the device's metadata for one of its pages
- * @holder: the owner that it was handed out to, NULL while free, and
- *	FERRY_PAGE_EVICTING; see memory.c
+ * @holder: the owner of the page, NULL while the page is free, combined with
+ *	FERRY_PAGE_EVICTING; memory.c argues each change
  * @flags: FERRY_PAGE_* bits
  *
- * struct page's zone_device_data points here from creation to destruction, so
- * that what it points to needs no reference.
+ * zone_device_data of the struct page points to the metadata from creation to
+ * destruction of the chunk. The pointer therefore needs no reference.
  */
 struct ferry_page {
 	atomic_long_t holder;
@@ -49,20 +53,22 @@ struct ferry_page {
 
 /**
  * struct ferry_chunk - a contiguous piece of device memory
- * @pagemap: what the kernel knows of it
- * @memory: the whole
- * @resource: private: its place in the physical address space, where no memory
- *	is; coherent: NULL, the claim is the whole device's
- * @first: its first page's place among all of the device's
- * @first_pfn: of its first page
- * @npages: how many
- * @backing: private: the store, npages / FERRY_BLOCK_PAGES blocks; coherent: NULL
- * @pages: metadata, one for each page
- * @used: a bit for each page that is not to be handed out; set under
- *	ferry_memory.lock, cleared without
+ * @pagemap: the piece, as the kernel knows it
+ * @memory: the memory of the device
+ * @resource: private: an unused range of the physical address space; coherent:
+ *	NULL, because ferry_memory.claim covers the whole device
+ * @first: index of the first page among all pages of the device
+ * @first_pfn: pfn of the first page
+ * @npages: number of pages
+ * @backing: private: npages / FERRY_BLOCK_PAGES blocks of backing store;
+ *	coherent: NULL
+ * @pages: metadata, one entry per page
+ * @used: one bit per page; the pool does not hand out a page while its bit is
+ *	set; bits are set under ferry_memory.lock and cleared without the lock
  * @nheld: pages that have an owner
- * @next: where to look for a free page first; under ferry_memory.lock
- * @next_gone: links chunks that were taken away and are to be destroyed
+ * @next: where the next search for a free page begins; under ferry_memory.lock
+ * @next_gone: link in the list of chunks that were taken away and await
+ *	destruction
  */
 struct ferry_chunk {
 	struct dev_pagemap pagemap;
@@ -79,6 +85,7 @@ struct ferry_chunk {
 	struct ferry_chunk *next_gone;
 };
 
+/* The chunk of a device page, valid while the caller keeps the page's pgmap. */
 static inline struct ferry_chunk *ferry_page_chunk(const struct page *page)
 {
 	return container_of(page->pgmap, struct ferry_chunk, pagemap);
@@ -103,7 +110,9 @@ static inline struct ferry_owner *ferry_holder_owner(unsigned long holder)
 /* owner.c */
 void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner);
 
-/* One page less; an owner that was disowned goes with the last. */
+/*
+ * Takes one page off an owner's count. The last page frees an orphaned owner.
+ */
 static inline void ferry_owner_drop(struct ferry_memory *memory, struct ferry_owner *owner)
 {
 	if (unlikely(owner->user))

@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Is there RAM, kept aside and nobody's, where coherent= says?
+ * Checks for reserved, unused RAM at the address of coherent=.
  *
- * The user names a physical address, and a wrong one should end in an error and not
- * in somebody else's memory. (What the firmware keeps for itself it describes as
- * reserved too; that cannot be told from RAM kept aside.) Four questions, in the order
- * in which each is safe to ask once those before it are answered:
- *   can the machine address it: ioremap() warns of what it cannot;
- *   is it System RAM: then the kernel uses it. It is to be kept aside at boot;
- *   is it reserved, by the firmware or at boot, and nobody's: device registers are
- *     not to be written to, nor another driver's memory;
- *   does it hold what is written to it: a word of each page is written over the
- *     whole range, then all are read, so that missing memory, and memory that
- *     appears twice, are both found.
- * The claim (request_mem_region()) is kept as long as the device, also while its
- * chunks are away.
+ * The user names a physical address. A wrong address should end in an error,
+ * and not in memory that is in use. (The firmware describes its own memory as
+ * reserved too; the kernel cannot tell such memory from RAM that was reserved
+ * at boot.) Four checks, in an order in which each check is safe after the
+ * previous checks:
+ *   1. The machine can address the range. Otherwise ioremap() warns.
+ *   2. The range is not System RAM, which the kernel uses. The user reserves
+ *     RAM at boot.
+ *   3. The range is reserved, by the firmware or at boot, and no driver has it.
+ *     A write to device registers or to another driver's memory does harm.
+ *   4. The range holds written data. A word of each page is written over the
+ *     whole range, then all words are read. The test finds missing memory, and
+ *     memory that appears twice.
+ *
+ * The claim (request_mem_region()) lasts as long as the device, also while
+ * chunks are unplugged.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -28,10 +31,13 @@
 #include "coherent.h"
 #include "config.h"
 
-/* What is mapped at a time for the test. */
+/* Bytes that the test maps at a time. */
 #define FERRY_PROBE_SIZE	FERRY_MEMORY_ALIGN
 
-/* Not merely undescribed: device registers often are. */
+/*
+ * The range must be described as reserved. Device registers often have no
+ * description.
+ */
 static bool is_reserved(u64 start, u64 size)
 {
 	return region_intersects(start, size, IORESOURCE_MEM, IORES_DESC_RESERVED) ==
@@ -41,8 +47,8 @@ static bool is_reserved(u64 start, u64 size)
 }
 
 /*
- * A claim lies in the smallest region around it, and is described as that one is:
- * registers may lie in what the firmware reserved.
+ * A claim lies in the smallest region around it, and inherits its description:
+ * registers may lie in memory that the firmware reserved.
  */
 static bool is_described_as_reserved(const struct resource *claim)
 {
@@ -74,7 +80,7 @@ static u64 pattern(u64 addr)
 	return addr * 0x9e3779b97f4a7c15ULL ^ 0x6665727279ULL;
 }
 
-/* Returns how many pages do not hold their word; writes it, or checks. */
+/* Writes a word of each page, or adds the pages with a wrong word to @wrong. */
 static int visit_piece(u64 start, bool write, unsigned long *wrong)
 {
 	u64 *words, *word;
@@ -115,7 +121,7 @@ static int test_ram(u64 start, u64 size)
 
 #define KEEP_ASIDE "keep RAM aside at boot with memmap=SIZE$ADDR"
 
-/* Returns NULL, or what is wrong. */
+/* Returns NULL, or the error message. */
 static const char *find_objection(u64 start, u64 size)
 {
 	if (start + size - 1 > iomem_resource.end)
@@ -131,15 +137,16 @@ static const char *find_objection(u64 start, u64 size)
 }
 
 /**
- * ferry_coherent_claim() - take a range of physical memory
+ * ferry_coherent_claim() - claim and test a range of physical memory
  * @start: physical address, a multiple of FERRY_MEMORY_ALIGN
  * @size: bytes, a multiple of FERRY_MEMORY_ALIGN
  *
- * What is in it is lost.
+ * The test overwrites data in the range.
  *
  * Context: sleeps.
- * Return: the claim; ERR_PTR(-ENXIO), after a line in the kernel log that says
- * why, or ERR_PTR(-ENOMEM).
+ * Return: the claim, to be ended with ferry_coherent_unclaim(), or an
+ * ERR_PTR(): -ENXIO, after a line in the kernel log with the reason, or -ENOMEM
+ * without memory for a mapping.
  */
 struct resource *ferry_coherent_claim(u64 start, u64 size)
 {
@@ -169,8 +176,10 @@ struct resource *ferry_coherent_claim(u64 start, u64 size)
 }
 
 /**
- * ferry_coherent_unclaim() - the reverse
- * @resource: from ferry_coherent_claim()
+ * ferry_coherent_unclaim() - undo ferry_coherent_claim()
+ * @resource: claim from ferry_coherent_claim()
+ *
+ * Context: sleeps.
  */
 void ferry_coherent_unclaim(struct resource *resource)
 {

@@ -7,7 +7,10 @@
 #include "coherent.h"
 #include "config.h"
 
-/* Each is refused before a byte of it is written, or because it holds none. */
+/*
+ * The claim is refused before a write to the range, or because the range holds
+ * no written data.
+ */
 static void is_refused(struct kunit *test, u64 start)
 {
 	KUNIT_EXPECT_PTR_EQ(test, ferry_coherent_claim(start, FERRY_MEMORY_ALIGN),
@@ -38,7 +41,7 @@ static void a_claim_is_exclusive(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, hole);
 	is_refused(test, hole->start);
 	release_mem_region(hole->start, resource_size(hole));
-	/* Free again, and there is no RAM. */
+	/* The hole is free again, and a range without RAM is still refused. */
 	is_refused(test, ALIGN_DOWN(iomem_resource.end, FERRY_MEMORY_ALIGN) -
 		   FERRY_MEMORY_ALIGN);
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * From the module's parameters to a plain description of devices: the private
- * ones first, then the coherent ones. Everything that can be wrong with a
- * parameter by itself is found here, and said in one line, before anything is
- * allocated. Whether there is RAM where coherent= says is found by coherent.c.
+ * Converts the module's parameters to plain descriptions of devices: private
+ * devices first, then coherent devices. The parser finds each error in a single
+ * parameter, and reports the error in a line of the kernel log, before any
+ * allocation. coherent.c checks for RAM at the address of coherent=.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -66,13 +66,16 @@ static int parse_fault_around(int pages, unsigned int *fault_around)
 	return 0;
 }
 
-/* The same for all devices. Without FILE a file may hold what its user may. */
+/*
+ * One quota for all devices. Without FILE the quota of a file is that of a
+ * user.
+ */
 static int parse_quota(const char *text, struct ferry_config *config)
 {
 	unsigned int user = FERRY_WHOLE_QUOTA, file = FERRY_WHOLE_QUOTA, i;
 	int n = 2, end = 0;
 
-	/* Three digits at the most: a larger number would wrap. */
+	/* At most three digits: a larger number would wrap. */
 	if (text)
 		n = sscanf(text, "%3u%n,%3u%n", &user, &end, &file, &end);
 	if (n == 1)
@@ -118,7 +121,7 @@ static int count_private(const struct ferry_params *params, bool any_coherent,
 		*n = params->devices;
 	}
 
-	/* They say what private devices are to be like. */
+	/* These parameters describe private devices only. */
 	if (!*n && (params->memory || params->node != NUMA_NO_NODE ||
 		    params->fault_around != FERRY_FAULT_AROUND_UNSET)) {
 		pr_err("memory=, node= and fault_around= are of private devices, and there are none\n");
@@ -152,7 +155,7 @@ static int add_private(const struct ferry_params *params, struct ferry_config *c
 	return 0;
 }
 
-/* One ADDR,SIZE; returns what follows it, or NULL. */
+/* Parses one ADDR,SIZE pair. Returns the rest of the text, or NULL. */
 static const char *parse_range(const char *text, struct ferry_device_config *device)
 {
 	char *end;
@@ -227,12 +230,14 @@ static int add_coherent(const char *text, struct ferry_config *config)
 
 /**
  * ferry_config_parse() - check the parameters and describe the devices
- * @params: as written by the user
- * @config: filled on success; without any device where the kernel lacks
- *	CONFIG_DEVICE_PRIVATE and nothing was asked for
+ * @params: parameters as the user wrote them
+ * @config: set on success; no devices on a kernel without CONFIG_DEVICE_PRIVATE
+ *	if the user asked for none
  *
- * Return: 0; -EINVAL for a wrong value, -EOPNOTSUPP for what this kernel cannot
- * have, in both cases after a line in the kernel log that says which and why.
+ * Context: process context.
+ * Return: 0; -EINVAL for a wrong value; -EOPNOTSUPP for private devices on a
+ * kernel without CONFIG_DEVICE_PRIVATE. A line in the kernel
+ * log names the parameter and the reason.
  */
 int ferry_config_parse(const struct ferry_params *params,
 		       struct ferry_config *config)

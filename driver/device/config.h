@@ -7,45 +7,58 @@
 
 #include <asm/page.h>
 
-/* More nodes than anybody watches at once; bounds what one load can allocate. */
+/*
+ * Bounds the memory that one load can allocate. Nobody watches more nodes at
+ * once.
+ */
 #define FERRY_MAX_DEVICES	16
 
-/* The unit of device memory: one block of backing store, one memory subsection. */
+/*
+ * Unit of device memory: one block of backing store, and one memory subsection.
+ */
 #define FERRY_MEMORY_ALIGN	SZ_2M
 #define FERRY_MAX_MEMORY	(64ULL * SZ_1G)
 
 #define FERRY_DEFAULT_DEVICES	2
 #define FERRY_DEFAULT_MEMORY	SZ_256M
 
-/* What a CPU's touch brings home, in pages; the most is a page table's. */
+/* Fault-around range in pages. The maximum is the range of one page table. */
 #define FERRY_DEFAULT_FAULT_AROUND	16
 #define FERRY_MAX_FAULT_AROUND		(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
 
-/* Of a device's memory, in percent; 0 stands for it where no parameter was parsed. */
+/*
+ * Percent of a device's memory. Code that parses no parameter leaves 0, which
+ * means the same.
+ */
 #define FERRY_WHOLE_QUOTA	100
 
-/* The parameters devices= and fault_around= were not given. */
+/* The user gave no devices= or no fault_around=. */
 #define FERRY_DEVICES_UNSET		(-1)
 #define FERRY_FAULT_AROUND_UNSET	(-1)
 
-/* Values of enum drm_ferry_memory_kind; checked in the front end. */
+/*
+ * Values of enum drm_ferry_memory_kind; front/request.c asserts the equality.
+ */
 enum ferry_memory_kind {
-	FERRY_MEMORY_PRIVATE,	/* no CPU can reach it */
-	FERRY_MEMORY_COHERENT,	/* the CPU reaches it as its own */
+	FERRY_MEMORY_PRIVATE,	/* CPUs cannot access the memory */
+	FERRY_MEMORY_COHERENT,	/* CPUs access the memory as RAM */
 };
 
 /**
- * struct ferry_device_config - what one device is to be
- * @kind: how the CPU sees its memory
+ * struct ferry_device_config - configuration of one device
+ * @kind: private or coherent
  * @memory_size: bytes, a multiple of FERRY_MEMORY_ALIGN
- * @start: coherent: physical address of the RAM that was kept aside, a multiple of
+ * @start: coherent: physical address of the reserved RAM, a multiple of
  *	FERRY_MEMORY_ALIGN; private: 0
- * @node: NUMA node of the backing store, NUMA_NO_NODE: any; coherent: NUMA_NO_NODE
- * @fault_around: private: pages, a power of two, in whose aligned window around a
- *	CPU's touch what is on the device comes home; 1: the touched one alone;
- *	coherent: 0
- * @user_quota: percent of the memory that all files of one user may hold
- * @file_quota: percent of it that one file may hold
+ * @node: private: NUMA node of the backing store, or NUMA_NO_NODE for any node;
+ *	coherent: NUMA_NO_NODE
+ * @fault_around: private: pages of the aligned fault-around range, a power of
+ *	two; a CPU fault moves all device pages in the range to system memory;
+ *	1: the faulting page alone; coherent: 0
+ * @user_quota: percent of the memory that all files of one user may hold, 1 to
+ *	100; 0: as 100
+ * @file_quota: percent of the memory that one file may hold, 1 to 100; 0: as
+ *	100
  */
 struct ferry_device_config {
 	enum ferry_memory_kind kind;
@@ -59,9 +72,9 @@ struct ferry_device_config {
 
 /**
  * struct ferry_config - all devices of one load of the module
- * @ndevices: how many entries of @devices count
- * @nprivate: how many of those, the first ones, are private
- * @devices: one each
+ * @ndevices: valid entries of @devices
+ * @nprivate: number of private devices, the first entries of @devices
+ * @devices: one configuration per device
  */
 struct ferry_config {
 	unsigned int ndevices;
@@ -70,13 +83,17 @@ struct ferry_config {
 };
 
 /**
- * struct ferry_params - the module's parameters, as they were written
+ * struct ferry_params - the parameters of the module, as the user wrote them
  * @devices: number of private devices, or FERRY_DEVICES_UNSET
- * @memory: size of each, with the suffixes of memparse(), or NULL: the default
- * @node: NUMA node of their backing store, NUMA_NO_NODE: any
- * @coherent: ADDR,SIZE[;...], one coherent device each, or NULL: none
- * @fault_around: see struct ferry_device_config, or FERRY_FAULT_AROUND_UNSET
- * @quota: USER[,FILE], percent each, or NULL: FERRY_WHOLE_QUOTA
+ * @memory: bytes of each private device, with a suffix of memparse(), or NULL
+ *	for the default
+ * @node: NUMA node of the private devices' backing store, or NUMA_NO_NODE for
+ *	any node
+ * @coherent: ADDR,SIZE[;...], one coherent device per pair, or NULL for no
+ *	coherent device
+ * @fault_around: pages, see struct ferry_device_config, or
+ *	FERRY_FAULT_AROUND_UNSET
+ * @quota: USER[,FILE], in percent, or NULL for FERRY_WHOLE_QUOTA
  */
 struct ferry_params {
 	int devices;

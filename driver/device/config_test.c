@@ -97,7 +97,10 @@ static int parse_text(const char *coherent, int devices, struct ferry_config *co
 	return ferry_config_parse(&params, config);
 }
 
-/* Private devices first; each range a device, in the order in which they stand. */
+/*
+ * Private devices come first. Each range makes a device, in the order of the
+ * text.
+ */
 static void coherent(struct kunit *test)
 {
 	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
@@ -142,7 +145,7 @@ static int parse_around(int devices, int fault_around, struct ferry_config *conf
 	return ferry_config_parse(&params, config);
 }
 
-/* Powers of two, up to a page table. */
+/* Powers of two, up to the range of one page table. */
 static void fault_around(struct kunit *test)
 {
 	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
@@ -157,7 +160,7 @@ static void fault_around(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, i, 2 * FERRY_MAX_FAULT_AROUND);
 	for (i = 0; i < ARRAY_SIZE(wrong); i++)
 		KUNIT_EXPECT_EQ(test, parse_around(2, wrong[i], config), -EINVAL);
-	/* What it is of is not there. */
+	/* fault_around= needs a private device. */
 	KUNIT_EXPECT_EQ(test, parse_around(0, 16, config), -EINVAL);
 }
 

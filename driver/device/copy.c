@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's copy engine: whole pages, as two lists. The caller holds what keeps
- * the pages still: both locked, the source unmapped and the TLB flushed, as between
- * migrate_vma_setup() and migrate_vma_pages().
+ * The device's copy engine copies whole pages between two lists. The caller
+ * keeps the pages still: source and destination locked, the source unmapped,
+ * the TLB flushed, as between migrate_vma_setup() and migrate_vma_pages().
  *
- * Device pages mostly come in runs of consecutive pfns, whose contents are looked up
- * once a run; what is on the other side of the copy need not.
+ * Device pages mostly come in runs of consecutive pfns. The address of their
+ * contents is looked up once per run. The system pages of the run need not be
+ * consecutive.
  *
- * What the compiler makes of a copy of known size and alignment is, on x86, a string
- * instruction of eight bytes a step. Rejected: copy_page() and clear_page(), which choose
- * by what the CPU says it is good at, and on QEMU's take three and eight times as many
- * steps.
+ * On x86 the compiler makes a string instruction from a copy of known size and
+ * alignment, with eight bytes per step. Rejected: copy_page() and clear_page().
+ * They choose code by CPU feature bits, and with QEMU's CPU take three and
+ * eight times as many steps.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -19,8 +20,9 @@
 #include "memory.h"
 
 /*
- * Where the contents of a device page are, and for how many from it on that follow by
- * pfn they do so as well. Another driver's page is coherent: it is its own contents.
+ * Sets the address of a device page's contents. Returns the number of pages
+ * that are consecutive from @page on, by pfn and by address. A page of another
+ * driver is coherent, and holds its own contents.
  */
 static unsigned long locate(struct page *page, void **address)
 {
@@ -59,9 +61,11 @@ static void copy_out(struct page *spage, const void *from)
 
 /**
  * ferry_copy_to_device() - copy system pages into device pages
- * @dpages: device pages
- * @spages: system pages; NULL: the device page is cleared
- * @n: entries of both
+ * @dpages: array of @n device pages
+ * @spages: array of @n system pages; NULL entry: the device page is cleared
+ * @n: entries of @dpages and of @spages
+ *
+ * Context: any; the caller keeps the pages still, see above.
  */
 void ferry_copy_to_device(struct page *const *dpages, struct page *const *spages,
 			  unsigned long n)
@@ -84,9 +88,12 @@ void ferry_copy_to_device(struct page *const *dpages, struct page *const *spages
 
 /**
  * ferry_copy_from_device() - copy device pages into system pages
- * @spages: system pages
- * @dpages: device pages; those of another driver's device are coherent
- * @n: entries of both
+ * @spages: array of @n system pages
+ * @dpages: array of @n device pages; pages of another driver's device are
+ *	coherent
+ * @n: entries of @spages and of @dpages
+ *
+ * Context: any; the caller keeps the pages still, see above.
  */
 void ferry_copy_from_device(struct page *const *spages, struct page *const *dpages,
 			    unsigned long n)

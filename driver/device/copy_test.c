@@ -9,11 +9,11 @@
 
 #define NPAGES 4UL
 
-/* So that the pages under test lie in two blocks. */
+/* Pages before the tested pages: the tested pages lie in two blocks. */
 #define BEFORE (FERRY_BLOCK_PAGES - NPAGES / 2)
 #define ALL (BEFORE + NPAGES)
 
-/* Some that follow each other and some that do not. */
+/* The list has consecutive and other pages. */
 static const unsigned int order[NPAGES] = { 1, 2, 0, 3 };
 
 struct copy_test {
@@ -100,7 +100,10 @@ static void there_and_back(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, is_filled(page_address(t->system[i]), i));
 }
 
-/* Lists in any order, with what does not follow and what ends a block. */
+/*
+ * The order of the lists is free; the lists have consecutive pages, other
+ * pages, and the end of a block.
+ */
 static void each_page_goes_where_its_list_says(struct kunit *test)
 {
 	struct copy_test *t = test->priv;
@@ -119,7 +122,7 @@ static void each_page_goes_where_its_list_says(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, is_filled(page_address(t->system[order[i]]), i));
 }
 
-/* Where there is no page to copy the device page is cleared, and no other. */
+/* A NULL system page clears the device page, and no other device page. */
 static void clear_is_exact(struct kunit *test)
 {
 	struct page *const none[NPAGES] = { NULL };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A simulated device: its memory and a number. It knows no process and no file;
- * the mirror joins those to it.
+ * A simulated device: memory and a number. The device knows no process and no
+ * file; the mirror joins processes and devices.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -14,11 +14,13 @@
 
 /**
  * ferry_device_create() - make a device
- * @index: its number
- * @config: checked by ferry_config_parse()
- * @migrate_to_ram: called when a CPU touches one of its pages
+ * @index: number of the device, from 0
+ * @config: configuration checked by ferry_config_parse()
+ * @migrate_to_ram: handler of CPU faults on private pages of the device
  *
- * Return: the device, or ERR_PTR() after a line in the kernel log.
+ * Context: sleeps.
+ * Return: the device, or an ERR_PTR() after a line in the kernel log: -ENOMEM,
+ * or an error of ferry_memory_create().
  */
 struct ferry_device *
 ferry_device_create(unsigned int index, const struct ferry_device_config *config,
@@ -49,8 +51,10 @@ ferry_device_create(unsigned int index, const struct ferry_device_config *config
 }
 
 /**
- * ferry_device_destroy() - the reverse of ferry_device_create()
- * @device: with no page handed out
+ * ferry_device_destroy() - undo ferry_device_create()
+ * @device: device without a page that is handed out, and without callers
+ *
+ * Context: sleeps.
  */
 void ferry_device_destroy(struct ferry_device *device)
 {

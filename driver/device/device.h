@@ -10,12 +10,13 @@ struct ferry_memory;
 
 /**
  * struct ferry_device - one simulated device
- * @index: its number, from 0
- * @config: what it was made from
- * @memory: its memory
+ * @index: number of the device, from 0
+ * @config: configuration of the device
+ * @memory: memory of the device
  *
- * Nothing in it changes after creation. Its address is the pgmap owner of its
- * pages: what migrate_vma and HMM know it by.
+ * No member changes after creation. The address of the struct is the pgmap
+ * owner of the device's pages: migrate_vma and HMM know the device by this
+ * address.
  */
 struct ferry_device {
 	unsigned int index;

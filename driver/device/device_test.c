@@ -11,7 +11,7 @@ static vm_fault_t no_fault(struct vm_fault *vmf)
 	return VM_FAULT_SIGBUS;
 }
 
-/* Pages carry the device as their owner, and the fault handler it was given. */
+/* Pages name their device as owner, and have the device's fault handler. */
 static void pages_name_their_device(struct kunit *test)
 {
 	const struct ferry_device_config config = {

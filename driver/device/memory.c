@@ -1,53 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device's memory: the pool that hands pages out. What the pages are made of is
- * in chunk.c, how chunks come and go in plug.c, what owners do with theirs in owner.c.
+ * A device's memory: the pool of pages. chunk.c makes the pages, plug.c adds
+ * and removes chunks, owner.c has the operations on owners.
  *
- * A page that is handed out holds what its last user left there. Whoever asks
- * for one overwrites it whole, by ferry_copy_to_device(), before the page
- * is installed anywhere; a page that is not installed goes back unread.
+ * A page from the pool holds the data of its last user. The new user overwrites
+ * the whole page with ferry_copy_to_device() before the page is installed
+ * anywhere. A page that is not installed goes back unread.
  *
- * Who owns what: a free page has no reference and belongs to the pool. A page
- * handed out by ferry_memory_alloc() is the caller's, still without reference;
- * zone_device_page_init() makes it live (one reference, locked), from then on the
- * kernel counts, and the last put, wherever that is, comes back through
- * ferry_memory_page_free(). A live page holds its pgmap, so memunmap_pages() waits for it.
+ * States of a page:
+ *   - free: no reference; belongs to the pool
+ *   - handed out by ferry_memory_alloc(): no reference; belongs to the caller
+ *   - live after zone_device_page_init(): one reference, locked; from now on
+ *     the kernel counts references, and the last put, from any place, calls
+ *     ferry_memory_page_free()
  *
- * Each page remembers the ferry_owner it was handed out to: its holder. That is how
- * a mirror finds its pages by pfn, wherever mremap() and fork() have taken them. The
- * owner lives as long as the file or one of its pages. A file that is closed drops its
- * own count (ferry_memory_disown()); pages that could not come home until then are
- * orphans, and the last one of them frees the owner. No page changes its owner, so
- * disowning looks at no page. The module stays while there is an orphan.
+ * A live page holds its pgmap, and memunmap_pages() waits for the page.
  *
- * A file that is closed looks for its pages between the first and the last that it was
- * handed out since it last had none. What others hold elsewhere costs it nothing, so
- * nobody makes everybody's close slow by filling a device. The bounds only widen while
- * the owner has pages, under memory->lock; whoever evicts reads them when nothing is
- * handed out to the owner any more: after its file's last caller, or after unplug_begin.
+ * The holder of a page is the ferry_owner to which the pool handed out the
+ * page. Through the holder a mirror finds its pages by pfn, wherever mremap()
+ * and fork() moved the mappings. An owner lives as long as the file or one of
+ * its pages. close() drops the file's count (ferry_memory_disown()). Pages that
+ * could not move to system memory before are orphans. The last orphan of an
+ * owner frees the owner. No page changes its owner, and disowning therefore looks at no
+ * page. The module stays loaded while orphans exist.
  *
- * Handing out is done under memory->lock. Freeing is not: the last put comes one page
- * at a time, under page-table locks, from all CPUs at once (exit_mmap()), and for pages
- * that I/O pinned perhaps in interrupt context. Eviction is not either: any number of
- * evictions run at the same time on one device, and each may last as long as its rmap
- * walks do. Each takes, frees or leaves a page in one atomic step on the holder, and
- * that step decides:
- *   eviction against eviction: evict_begin sets FERRY_PAGE_EVICTING only where the bit
- *     is clear, so a page has one eviction; only that one drops the bit (evict_end)
- *   freeing against eviction: what has FERRY_PAGE_EVICTING when its owner goes is left
- *     to evict_end, which drops the bit and looks for an owner in one step as well; so
- *     one of the two, and only one, clears the bit in chunk->used
- *   freeing and eviction against handing out: the bit in chunk->used is cleared after
- *     the last look at the holder (release) and is found clear before the holder is
- *     written (acquire). Only handing out sets bits, so what it has found clear stays
- *     clear. A holder is written while it is 0, and no eviction takes such a page
- *   eviction against unplugging: plug.c
- * The counts follow: owner->held and chunk->nheld go down last, so that where they
- * are 0 the bits are clear. The page's reference on its pgmap, which the kernel drops
- * when page_free has returned, keeps the chunk and the memory that long.
+ * close() searches for pages only between the first and the last page that the
+ * owner received since it last held none. Pages of other owners outside these
+ * bounds cost the close nothing: a user cannot slow down every close by filling
+ * the device. While an owner has pages, the bounds only widen, under
+ * memory->lock. An eviction reads the bounds when no more pages are handed out
+ * to the owner: after the last caller of its file, or after unplug_begin.
  *
- * Rejected: a list of pages in each owner: two more pointers a page, to find in
- * order what a scan of the metadata finds in order too.
+ * Hand-out runs under memory->lock. Freeing a live page does not: last puts
+ * come page by page, under page-table locks, from all CPUs at once
+ * (exit_mmap()), and for pages pinned by I/O perhaps in interrupt context.
+ * Eviction does not either: any number of evictions run on one device at the
+ * same time, and each may last as long as its rmap walks. Each of the three
+ * takes, frees or leaves a page in one atomic step on the holder. The step
+ * decides each race:
+ *   - eviction and eviction: evict_begin sets FERRY_PAGE_EVICTING only where
+ *     the bit is clear. A page therefore has one eviction at a time, and only
+ *     this eviction drops the bit (evict_end).
+ *   - freeing and eviction: freeing clears the owner. If FERRY_PAGE_EVICTING is
+ *     set at that moment, freeing leaves the bit in chunk->used to evict_end.
+ *     evict_end drops FERRY_PAGE_EVICTING and looks for an owner, also in one
+ *     step. Exactly one of the two clears the bit in chunk->used.
+ *   - freeing or eviction, and hand-out: freeing and evict_end clear the bit in
+ *     chunk->used (release) after their last look at the holder. Hand-out finds
+ *     the bit clear (acquire) before the write of the holder. Only hand-out
+ *     sets bits; a bit that hand-out found clear stays clear. Hand-out writes a
+ *     holder only while the holder is 0, and no eviction takes a page with
+ *     holder 0.
+ *   - eviction and unplugging: see plug.c.
+ *
+ * The counts go down last: where owner->held and chunk->nheld are 0, the bits
+ * in chunk->used are clear, except bits left to an eviction. The kernel drops the page's reference on the pgmap after page_free
+ * returns. Until then the reference keeps the chunk and the memory.
+ *
+ * Rejected: a list of pages in each owner. The list costs two more pointers per
+ * page, and the scan of the metadata finds the pages in the same order.
  */
 #include <linux/bitmap.h>
 #include <linux/mm.h>
@@ -59,11 +70,11 @@
 
 static_assert(__alignof__(struct ferry_owner) > FERRY_PAGE_EVICTING);
 
-/* The pool ---------------------------------------------------------------- */
+/* The pool --------------------------------------------------------------- */
 
 /*
- * From where the last search ended, then from the start: pages that were freed
- * since are found, and runs are long.
+ * Begins where the last search ended, then wraps to the start of the chunk. The
+ * search finds pages that were freed since, and runs are long.
  */
 static unsigned long find_free(struct ferry_chunk *chunk)
 {
@@ -77,7 +88,7 @@ static unsigned long find_free(struct ferry_chunk *chunk)
 	return first;
 }
 
-/* Where the owner's pages are to be looked for. */
+/* Widens the bounds between which evictions search for the owner's pages. */
 static void note_place(struct ferry_owner *owner, unsigned long first, unsigned long end)
 {
 	if (!owner->end || first < owner->first)
@@ -117,18 +128,20 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
 
 /**
  * ferry_memory_alloc() - hand out device pages
- * @memory: of which device
- * @owner: to whom
- * @n: how many are wanted
- * @pages: room for @n; filled in runs of consecutive pfns
+ * @memory: memory of the device
+ * @owner: owner of the new pages, not disowned
+ * @n: number of pages wanted
+ * @pages: array of @n entries; the first entries are set, in runs of
+ *	consecutive pfns
  *
- * The pages have no reference yet and hold stale data: the caller overwrites or
- * clears each, and either passes it through zone_device_page_init() or gives it
- * back with ferry_memory_free().
+ * The pages have no reference and hold stale data. The caller overwrites or
+ * clears each page, and then either passes the page to zone_device_page_init()
+ * or gives the page back with ferry_memory_free().
  *
- * Context: process.
- * Return: how many there were, 0 to @n; less where the device is full or @owner may hold
- * no more (ferry_owner_quota_left()).
+ * Context: process context; takes memory->lock, does not sleep.
+ * Return: number of pages handed out, 0 to @n. Less than @n: the device is
+ * full, @owner may hold no more (ferry_owner_quota_left()), or an unplug is
+ * under way.
  */
 unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 				 struct ferry_owner *owner, unsigned long n,
@@ -172,17 +185,20 @@ static void give_back(struct ferry_chunk *chunk, struct page *page)
 }
 
 /**
- * ferry_memory_free() - take back pages that were never made live
- * @memory: of which device
- * @pages: from ferry_memory_alloc()
- * @n: how many
+ * ferry_memory_free() - give back pages that never became live
+ * @memory: memory of the device
+ * @pages: pages from ferry_memory_alloc(), without a reference
+ * @n: entries of @pages
  *
- * Context: process.
+ * Context: process context; takes memory->lock, does not sleep.
  */
 void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n)
 {
-	/* They hold no pgmap: under the lock the chunk cannot be found empty too soon. */
+	/*
+	 * The pages hold no pgmap. The lock keeps the chunk until give_back()
+	 * ends.
+	 */
 	spin_lock(&memory->lock);
 	for (; n--; pages++)
 		give_back(ferry_page_chunk(*pages), *pages);
@@ -190,12 +206,16 @@ void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 }
 
 /*
- * The flags that a life as anonymous memory leaves behind are cleared here, as
- * free_pages_prepare() does for system pages; free_zone_device_folio() does not.
- * The next user would inherit a dirty bit, find a lazily freed page swap-backed,
- * or meet a BUG over a page that is active and unevictable. munlock() passes over
- * device pages, so that one may still count as mlocked. Without a reference nobody
- * else touches them, and one plain store does.
+ * Clears the flags that anonymous memory leaves on a page. free_pages_prepare()
+ * clears them for system pages; free_zone_device_folio() does not. Otherwise
+ * the next user would:
+ *   - inherit a dirty bit
+ *   - find a lazily freed page swap-backed
+ *   - meet a BUG over a page that is active and unevictable
+ *
+ * munlock() skips device pages, and a freed page may still count as mlocked.
+ * The page has no reference, so that no other CPU changes the flags, and one
+ * plain store suffices.
  */
 #if defined(CONFIG_PAGE_IDLE_FLAG) && defined(CONFIG_64BIT)
 #define FERRY_IDLE_FLAGS	(BIT(PG_young) | BIT(PG_idle))
@@ -218,23 +238,27 @@ static void clear_flags(struct folio *folio)
 }
 
 /**
- * ferry_memory_page_free() - the last reference is gone
- * @page: of a Ferry device
+ * ferry_memory_page_free() - the last reference on a page is gone
+ * @page: page of a Ferry device, without a reference
  *
- * The member of struct dev_pagemap_ops. Context: any.
+ * The page_free member of struct dev_pagemap_ops.
+ *
+ * Context: any; takes no lock, except users_lock for the last page of an
+ * orphaned owner.
  */
 void ferry_memory_page_free(struct page *page)
 {
-	/* There are none but small ones. */
+	/* Device pages are order 0. */
 	clear_flags((struct folio *)page);
 	give_back(ferry_page_chunk(page), page);
 }
 
 /**
- * ferry_memory_used() - how much of a device is taken
- * @memory: of which device
+ * ferry_memory_used() - pages in use on a device
+ * @memory: memory of the device
  *
- * Return: pages handed out.
+ * Context: process context; takes memory->lock.
+ * Return: number of pages handed out.
  */
 unsigned long ferry_memory_used(struct ferry_memory *memory)
 {
@@ -246,16 +270,22 @@ unsigned long ferry_memory_used(struct ferry_memory *memory)
 		if (memory->chunks[c])
 			used += atomic_long_read(&memory->chunks[c]->nheld);
 	spin_unlock(&memory->lock);
-	/* One may be handed out again before it has been counted down. */
+	/*
+	 * give_back() lowers nheld last, and a page may be handed out again
+	 * before.
+	 */
 	return min(used, memory->npages);
 }
 
 /**
- * ferry_memory_is_empty() - can all chunks be taken away
- * @memory: of which device
+ * ferry_memory_is_empty() - check whether all chunks can be taken away
+ * @memory: memory of the device
  *
- * Other than ferry_memory_used() it counts pages that were freed while an eviction has
- * them.
+ * Unlike ferry_memory_used(), the check counts freed pages that an eviction
+ * still has.
+ *
+ * Context: any; RCU read section inside.
+ * Return: true if no chunk has a page that is handed out or in an eviction.
  */
 bool ferry_memory_is_empty(struct ferry_memory *memory)
 {
@@ -273,13 +303,15 @@ bool ferry_memory_is_empty(struct ferry_memory *memory)
 	return empty;
 }
 
-/* One page ------------------------------------------------------------------ */
+/* One page ----------------------------------------------------------------- */
 
 /**
- * ferry_memory_owns() - is this a page of some Ferry device
- * @page: any page with a reference, or named by a page table that is held
+ * ferry_memory_owns() - check for a page of any Ferry device
+ * @page: any page, with a reference or named by a locked page table
  *
- * Return: true if ferry_memory_address() may be asked.
+ * Context: any.
+ * Return: true if @page is a page of a Ferry device, and the functions on such
+ * pages (ferry_memory_address() and others) may be called.
  */
 bool ferry_memory_owns(const struct page *page)
 {
@@ -288,10 +320,11 @@ bool ferry_memory_owns(const struct page *page)
 }
 
 /**
- * ferry_memory_address() - where the contents of a device page are
- * @page: of a Ferry device
+ * ferry_memory_address() - address of the contents of a device page
+ * @page: page of a Ferry device
  *
- * Return: kernel address of PAGE_SIZE bytes, valid as long as the page is handed
+ * Context: any.
+ * Return: kernel address of PAGE_SIZE bytes, valid while the page is handed
  * out.
  */
 void *ferry_memory_address(const struct page *page)
@@ -302,12 +335,13 @@ void *ferry_memory_address(const struct page *page)
 }
 
 /**
- * ferry_memory_span() - the same, for many pages
- * @page: of a Ferry device
- * @address: out: as ferry_memory_address() of @page
+ * ferry_memory_span() - address of the contents of a run of device pages
+ * @page: first page, of a Ferry device
+ * @address: set to the address of the contents of @page
  *
- * Return: how many pages, @page the first, follow each other both by pfn and in
- * what their contents are in; at least 1.
+ * Context: any.
+ * Return: number of pages, from @page on, that are consecutive both by pfn and
+ * by address of their contents; at least 1.
  */
 unsigned long ferry_memory_span(const struct page *page, void **address)
 {

@@ -18,15 +18,46 @@
 
 struct ferry_chunk;
 
-/* Users of a device with quotas, by hash of their uid. */
+/**
+ * DOC: The device layer: lock order and ownership
+ *
+ * The device layer knows memory, pages and owners, but no process, file or page
+ * table. The mirror calls the layer; the layer calls no other.
+ *
+ * Locks of the layer, outermost first:
+ *
+ *   - ferry_memory.lock: the pool, the array of chunks, the statistics of
+ *     owners
+ *   - ferry_memory.users_lock: the hash of users; taken with interrupts off
+ *
+ * ferry_turns.lock nests with no other lock. All three are spinlocks, held for a
+ * bounded number of steps. No lock of the layer is held over an allocation, a
+ * copy, an rmap walk or a sleep. Callers may hold mmap_lock and page locks.
+ *
+ * The last put of a page comes under page-table locks and perhaps in interrupt
+ * context. ferry_memory_page_free() therefore takes no lock, except users_lock
+ * for the last page of an orphaned owner.
+ *
+ * References:
+ *
+ *   - ferry_device owns ferry_memory, from creation to destruction
+ *   - ferry_memory owns its chunks; a chunk leaves only while none of its pages
+ *     is handed out or in an eviction (plug.c)
+ *   - a live page holds a reference on its pgmap, and so keeps its chunk
+ *   - an open file holds its ferry_owner until ferry_memory_disown(); after
+ *     that the pages that are left hold the owner, and the owner holds the
+ *     module
+ */
+
+/* log2 of the buckets of ferry_memory.users, hashed by uid. */
 #define FERRY_USER_HASH_BITS	6
 
 /**
- * struct ferry_user - who has owners on a device with a quota for users
+ * struct ferry_user - a user with owners on a device with a quota for users
  * @uid: the user
- * @node: in ferry_memory.users
- * @owners: how many there are, orphaned ones included
- * @held: pages of them all
+ * @node: link in ferry_memory.users
+ * @owners: number of owners of the user, orphaned owners included
+ * @held: pages of all these owners together
  */
 struct ferry_user {
 	kuid_t uid;
@@ -36,23 +67,28 @@ struct ferry_user {
 };
 
 /**
- * struct ferry_owner - who device pages are handed out to
- * @held: pages handed out and not back yet, and one more from ferry_owner_create() to
+ * struct ferry_owner - the holder of device pages, made for an open file
+ * @held: pages that are handed out, plus 1 from ferry_owner_create() to
  *	ferry_memory_disown()
- * @user: whose it is; NULL where users have no quota
- * @first: its pages lie from this one of the device's on, all that it got since it last
- *	had none; under ferry_memory.lock, read without by who evicts
- * @end: and before this one; 0: it never had any; as @first
- * @orphaned: disowned with pages left: the module stays, and the last page frees it
- * @rcu: the memory is read until the grace period after that, see evict_begin
- * @cpu_faults: pages of this owner that a CPU's touch brought home; under
+ * @user: the user of the owner; NULL where users have no quota
+ * @first: lowest index, among all pages of the device, of a page that was
+ *	handed out since the owner last held none; written under
+ *	ferry_memory.lock, read by evictions without the lock
+ * @end: the highest of these indices plus 1; 0: no page was handed out since
+ *	the owner last held none; locked as @first
+ * @orphaned: the file disowned the owner while pages were left; the owner holds
+ *	the module, and the last page frees the owner
+ * @rcu: frees the owner after a grace period, because evictions read @orphaned
+ * @cpu_faults: pages of the owner that CPU faults moved to system memory; under
  *	ferry_memory.lock
- * @cpu_faults_around: pages that came home beside one of those; same lock
- * @cpu_fault_races: touches that found another thread at it; same lock
- * @alone: a CPU's touch of one of its pages brings home no other; set before any is
- *	handed out
+ * @cpu_faults_around: pages that moved as neighbours in the same faults; under
+ *	ferry_memory.lock
+ * @cpu_fault_races: CPU faults that found another thread at the page; under
+ *	ferry_memory.lock
+ * @alone: a CPU fault on a page of the owner moves no neighbours; set before
+ *	the first page is handed out
  *
- * Made for an open file; it lives as long as the file or any of the pages.
+ * The owner lives as long as the file or any of the pages.
  */
 struct ferry_owner {
 	atomic_long_t held;
@@ -69,31 +105,34 @@ struct ferry_owner {
 
 /**
  * struct ferry_memory - all memory of one device
- * @config: what it was made from
- * @npages: capacity, a hard limit
+ * @config: the configuration of the device
+ * @npages: capacity in pages, a hard limit
  * @nchunks: entries of @chunks
- * @ops: what the kernel calls for the pages of all chunks
- * @pgmap_owner: what migrate_vma and HMM know the device by
- * @claim: coherent: the whole range
- * @turns: migrations that use it, and RELEASE
- * @user_quota: pages that one user's owners may hold together
+ * @ops: the callbacks of the kernel for the pages of all chunks
+ * @pgmap_owner: the owner by which migrate_vma and HMM know the device
+ * @claim: coherent: the resource of the whole range; private: NULL
+ * @turns: orders migrations to the device and RELEASE
+ * @user_quota: pages that all owners of one user may hold together
  * @file_quota: pages that one owner may hold
- * @users_lock: guards @users; taken in any context, innermost
- * @users: those that have owners, if @user_quota is less than @npages
- * @norphaned: owners that went away before all their pages could come home
- * @plug_work: brings back chunks that were unplugged
- * @plug_wait: for who waits for that
- * @lock: guards the members below and those that say so in chunk.h. Innermost, and
- *	held for a bounded number of steps; never taken by page_free, which may come in
- *	any context
- * @chunks: NULL where one was unplugged; changed under @lock, read under it or in an
- *	RCU read section
- * @nplugged: how many are not
- * @plugs_begun: how often @plug_work has begun
- * @plugs_ended: how often it came to its end
- * @plug_error: what the last of those ended with
- * @unplugging: callers between unplug_begin and unplug_end; no page is handed out
- * @next: chunk that the last page was handed out of; not all full ones are looked at
+ * @users_lock: guards @users; taken in any context; innermost
+ * @users: hash of the users with owners; empty unless @user_quota is less than
+ *	@npages
+ * @norphaned: owners that were disowned while they held pages, and still hold
+ *	some
+ * @plug_work: makes the missing chunks again
+ * @plug_wait: waits for @plug_work
+ * @lock: guards the members below, and the fields in chunk.h that name it; held
+ *	for a bounded number of steps; ferry_memory_page_free() never takes it
+ * @chunks: the chunks, NULL where a chunk was unplugged; written under @lock;
+ *	read under @lock or in an RCU read section
+ * @nplugged: entries of @chunks that are not NULL
+ * @plugs_begun: runs of @plug_work that began
+ * @plugs_ended: runs of @plug_work that ended
+ * @plug_error: result of the last run that ended, 0 or a negative errno
+ * @unplugging: callers between unplug_begin and unplug_end; while it is not 0,
+ *	no page is handed out
+ * @next: index of the chunk of the last page that was handed out; the next
+ *	search begins at this chunk and does not rescan full chunks
  */
 struct ferry_memory {
 	struct ferry_device_config config;
@@ -106,14 +145,14 @@ struct ferry_memory {
 
 	unsigned long user_quota;
 	unsigned long file_quota;
-	spinlock_t users_lock;		/* see above */
+	spinlock_t users_lock;		/* see struct ferry_memory */
 	DECLARE_HASHTABLE(users, FERRY_USER_HASH_BITS);
 
 	atomic_long_t norphaned;
 	struct work_struct plug_work;
 	wait_queue_head_t plug_wait;
 
-	spinlock_t lock;	/* see above */
+	spinlock_t lock;	/* guards what follows */
 	struct ferry_chunk **chunks;
 	unsigned int nplugged;
 	unsigned int plugs_begun;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Pages are freed and evicted without the pool's lock while others hand them out, evict
- * and disown them: no page is in two evictions, and afterwards every page is free, once.
+ * Pages are freed and evicted without the pool's lock, while other threads hand
+ * out, evict and disown pages. No page is in two evictions. At the end every
+ * page is free, once.
  */
 #include <kunit/test.h>
 #include <linux/bitmap.h>
@@ -58,7 +59,10 @@ static void race_exit(struct kunit *test)
 		ferry_memory_destroy(race->memory);
 }
 
-/* Each page is marked as ours while we have it: nobody else may get it meanwhile. */
+/*
+ * The thread marks each of its pages: no other thread gets the page while it is
+ * handed out.
+ */
 static void take_and_free(struct race *race, struct ferry_owner *owner,
 			  bool leave_to_orphans)
 {

@@ -7,7 +7,7 @@
 #include "chunk.h"
 #include "memory.h"
 
-/* A chunk and a bit, so that runs end at a chunk's end too. */
+/* A chunk and two blocks: runs end at the end of a chunk too. */
 #define TEST_SIZE	(FERRY_CHUNK_SIZE + 2 * FERRY_MEMORY_ALIGN)
 #define TEST_PAGES	(TEST_SIZE >> PAGE_SHIFT)
 
@@ -96,7 +96,7 @@ static void freed_runs_are_found_again(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages + 250, n - 250);
 	KUNIT_EXPECT_EQ(test, ferry_memory_used(t->memory), 50);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->owner.held), 50);
-	/* What is left is 150 to 199; find it by its owner. */
+	/* Pages 150 to 199 are left. The eviction finds them by owner. */
 	while (atomic_long_read(&t->owner.held)) {
 		unsigned long cursor = 0, pfn;
 
@@ -152,7 +152,10 @@ static void owners_are_told_apart(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 30);
 }
 
-/* A page that says so, but was never handed out to the owner, shows where it is looked. */
+/*
+ * Two pages outside the owner's bounds name the owner as holder. The search
+ * must not find them.
+ */
 static void looked_for_between_first_and_last(struct kunit *test)
 {
 	struct memory_test *t = test->priv;
@@ -166,7 +169,7 @@ static void looked_for_between_first_and_last(struct kunit *test)
 	atomic_long_set(&ferry_page_meta(t->pages[0])->holder, (long)owner);
 	atomic_long_set(&ferry_page_meta(t->pages[n + 2])->holder, (long)owner);
 
-	/* One is in each chunk. */
+	/* One of the owner's pages is in each chunk. */
 	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(t->memory, owner, &cursor, 9, &pfn), 1);
 	KUNIT_ASSERT_EQ(test, pfn, page_to_pfn(t->pages[n]));
 	ferry_memory_evict_end(t->memory, pfn, 1);
@@ -177,7 +180,7 @@ static void looked_for_between_first_and_last(struct kunit *test)
 
 	atomic_long_set(&ferry_page_meta(t->pages[0])->holder, (long)&t->owner);
 	atomic_long_set(&ferry_page_meta(t->pages[n + 2])->holder, (long)&t->owner);
-	/* It has none: what it had is forgotten. */
+	/* The owner holds no page now; the next hand-out sets new bounds. */
 	ferry_memory_free(t->memory, t->pages + n, 2);
 	ferry_memory_alloc(t->memory, owner, 3, t->pages + n + 3);
 	KUNIT_EXPECT_EQ(test, owner->first, FERRY_CHUNK_PAGES + 2);
@@ -205,7 +208,10 @@ static void evicted_pages_are_not_handed_out(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, n);
 }
 
-/* Two evictions at once: neither waits for the other, nor gets what that has. */
+/*
+ * Two evictions at a time: neither waits, and neither gets the pages of the
+ * other.
+ */
 static void evictions_share_no_page(struct kunit *test)
 {
 	struct memory_test *t = test->priv;
@@ -226,7 +232,7 @@ static void evictions_share_no_page(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 10);
 }
 
-/* Pages of files that are closed, and of no others. */
+/* The search finds pages of closed files only. */
 static void orphans_are_found(struct kunit *test)
 {
 	struct memory_test *t = test->priv;
@@ -243,7 +249,7 @@ static void orphans_are_found(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ferry_memory_evict_orphans_begin(t->memory, &cursor, 512, &pfn),
 			2);
 	KUNIT_EXPECT_EQ(test, pfn, page_to_pfn(t->pages[3]));
-	/* The last page goes, and its owner with it. */
+	/* The last page frees the owner. */
 	ferry_memory_free(t->memory, t->pages + 3, 2);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&t->memory->norphaned), 0);
 	ferry_memory_evict_end(t->memory, pfn, 2);
@@ -287,7 +293,7 @@ static void one_winner(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 1);
 }
 
-/* It is the owner's, for as long as the page is handed out, orphans included. */
+/* @alone holds as long as the page is handed out, also for orphans. */
 static void alone_is_kept(struct kunit *test)
 {
 	struct memory_test *t = test->priv;
@@ -304,7 +310,10 @@ static void alone_is_kept(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 2);
 }
 
-/* A live page: the last put gives it back, with no trace of its life. */
+/*
+ * The last put of a live page gives the page back, and clears the flags of its
+ * use.
+ */
 static void last_put_gives_back(struct kunit *test)
 {
 	struct memory_test *t = test->priv;

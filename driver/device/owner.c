@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose a device's pages are: disowning, eviction, faults. How the holder of a page
- * changes hands is argued in memory.c.
+ * Owners of device pages: creation, disowning, eviction, CPU faults. memory.c
+ * argues each change of a page's holder.
  */
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -19,10 +19,12 @@ static struct ferry_owner *page_owner(const struct ferry_page *meta)
 
 /**
  * ferry_owner_create() - make an owner
- * @memory: of which device
- * @uid: whose it is, for the quota of users
+ * @memory: memory of the device
+ * @uid: the user of the owner, for the quota of users
  *
- * Return: the owner, which ends with ferry_memory_disown(), or NULL without memory.
+ * Context: process context; sleeps; takes memory->users_lock.
+ * Return: the owner, to be ended with ferry_memory_disown(), or NULL without
+ * memory.
  */
 struct ferry_owner *ferry_owner_create(struct ferry_memory *memory, kuid_t uid)
 {
@@ -44,8 +46,11 @@ static void free_owner(struct ferry_memory *memory, struct ferry_owner *owner)
 }
 
 /**
- * ferry_owner_held() - how many pages an owner has
- * @owner: from ferry_owner_create(), and not disowned
+ * ferry_owner_held() - number of pages of an owner
+ * @owner: owner from ferry_owner_create(), not disowned
+ *
+ * Context: any.
+ * Return: pages that are handed out to @owner.
  */
 unsigned long ferry_owner_held(const struct ferry_owner *owner)
 {
@@ -53,11 +58,11 @@ unsigned long ferry_owner_held(const struct ferry_owner *owner)
 }
 
 /**
- * ferry_owner_has_none() - nothing counts on an owner any more
- * @memory: of which device
- * @owner: its last page was given back
+ * ferry_owner_has_none() - free an orphaned owner without pages
+ * @memory: memory of the device
+ * @owner: owner whose count reached 0
  *
- * Context: any.
+ * Context: any; takes memory->users_lock for an orphaned owner.
  */
 void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner)
 {
@@ -70,32 +75,33 @@ void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner
 }
 
 /**
- * ferry_memory_disown() - let go of an owner
- * @memory: of which device
- * @owner: from ferry_owner_create(); nothing is handed out to it any more. It is not
- *	to be used after this; pages that it still has are orphans
+ * ferry_memory_disown() - drop the file's count of an owner
+ * @memory: memory of the device
+ * @owner: owner from ferry_owner_create(); no more pages are handed out to the
+ *	owner, and the caller does not use the owner afterwards; its remaining
+ *	pages become orphans
  *
- * The module stays loaded as long as there are orphans. The caller's own count keeps
- * the owner from being freed while it is told that it is orphaned.
+ * The module stays loaded while orphans exist. The file's own count keeps the
+ * owner alive until @owner->orphaned is set.
  *
- * Context: any; takes no lock.
+ * Context: any; takes memory->users_lock when the owner is freed.
  */
 void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner)
 {
 	if (!ferry_owner_held(owner)) {
-		/* Nothing is handed out any more, so none will come. */
+		/* No page is handed out any more: the count stays 0. */
 		free_owner(memory, owner);
 		return;
 	}
 	__module_get(THIS_MODULE);
 	atomic_long_inc(&memory->norphaned);
 	WRITE_ONCE(owner->orphaned, true);
-	/* The last page may have gone just now. */
+	/* The last page may be gone since the check above. */
 	if (atomic_long_dec_and_test(&owner->held))
 		ferry_owner_has_none(memory, owner);
 }
 
-/* Eviction ------------------------------------------------------------------ */
+/* Eviction ----------------------------------------------------------------- */
 
 typedef bool (*owner_wanted_fn)(const struct ferry_owner *owner,
 				const struct ferry_owner *wanted);
@@ -110,19 +116,20 @@ static bool is_this_one(const struct ferry_owner *owner, const struct ferry_owne
 	return owner == wanted;
 }
 
-/* The owner may have been freed; in the RCU read section it still has its bytes. */
+/* The owner may have been freed. In the RCU read section its memory stays. */
 static bool is_orphaned(const struct ferry_owner *owner, const struct ferry_owner *unused)
 {
 	return owner && READ_ONCE(owner->orphaned);
 }
 
 /**
- * struct search - pages that are to be evicted
- * @is_wanted: whether an owner's are, called with NULL for a page that has none
- * @wanted: for that
- * @first: the first of the device's pages that is looked at
- * @end: the one before which the search ends
- * @max: pages of a run, at the most
+ * struct search - a search for pages to evict
+ * @is_wanted: tells whether the owner's pages are wanted; called with NULL for
+ *	a page without an owner
+ * @wanted: second argument of @is_wanted
+ * @first: index of the first page of the search, among all pages of the device
+ * @end: index at which the search ends
+ * @max: longest run, in pages
  */
 struct search {
 	owner_wanted_fn is_wanted;
@@ -133,8 +140,9 @@ struct search {
 };
 
 /*
- * False for a page of somebody else, or of nobody (it may be freed at any moment), and
- * for one that another eviction has.
+ * Returns false in three cases: the owner's pages are not wanted, the page has
+ * no owner (a page may be freed at any moment), or another eviction has the
+ * page.
  */
 static bool begin_evicting(struct ferry_page *meta, const struct search *search)
 {
@@ -167,7 +175,7 @@ static unsigned long evict_run(struct ferry_chunk *chunk, const struct search *s
 	return n;
 }
 
-/* A chunk at a time, each in an RCU read section of its own. */
+/* Visits one chunk per RCU read section. */
 static unsigned long find_run(struct ferry_memory *memory, const struct search *search,
 			      unsigned long *cursor, unsigned long *pfn)
 {
@@ -195,20 +203,25 @@ static unsigned long find_run(struct ferry_memory *memory, const struct search *
 }
 
 /**
- * ferry_memory_evict_begin() - find pages, to migrate them by pfn
- * @memory: of which device
- * @owner: whose, as long as the caller has it; NULL: anybody's
- * @cursor: where to go on; 0 at first
- * @max: pages at most
- * @pfn: the first page of the run that was found
+ * ferry_memory_evict_begin() - find a run of pages for a migration by pfn
+ * @memory: memory of the device
+ * @owner: owner of the pages, kept alive by the caller; NULL: pages of any
+ *	owner
+ * @cursor: index at which the search begins, 0 on the first call; set to the
+ *	index at which the next search begins
+ * @max: longest run, in pages
+ * @pfn: set to the pfn of the first page of the run
  *
- * The pages may be freed at any time, but are not handed out anew before
- * ferry_memory_evict_end(): a page of the run is what it was, or it is free. No other
- * eviction gets them until then, and their chunk is not unplugged (plug.c). No lock is
- * held.
+ * Until ferry_memory_evict_end():
+ *   - a page of the run keeps its owner and data, or is freed; the pool does
+ *     not hand out a freed page
+ *   - no other eviction gets the pages
+ *   - the chunk of the pages is not unplugged (plug.c)
  *
- * Context: sleeps.
- * Return: length of the run of consecutive pfns, 0 when there are no more.
+ * No lock is held on return.
+ *
+ * Context: sleeps; takes no lock.
+ * Return: length of the run of consecutive pfns; 0 when no page is left.
  */
 unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 				       const struct ferry_owner *owner,
@@ -227,14 +240,16 @@ unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
 }
 
 /**
- * ferry_memory_evict_orphans_begin() - the same, for pages of owners that were disowned
- * @memory: of which device
- * @cursor: where to go on; 0 at first
- * @max: pages at most
- * @pfn: the first page of the run that was found
+ * ferry_memory_evict_orphans_begin() - find a run of pages of disowned owners
+ * @memory: memory of the device
+ * @cursor: see ferry_memory_evict_begin()
+ * @max: longest run, in pages
+ * @pfn: set to the pfn of the first page of the run
  *
- * Context: as ferry_memory_evict_begin().
- * Return: as ferry_memory_evict_begin().
+ * The guarantees are those of ferry_memory_evict_begin().
+ *
+ * Context: sleeps; takes no lock.
+ * Return: length of the run of consecutive pfns; 0 when no page is left.
  */
 unsigned long ferry_memory_evict_orphans_begin(struct ferry_memory *memory,
 					       unsigned long *cursor, unsigned long max,
@@ -250,12 +265,15 @@ unsigned long ferry_memory_evict_orphans_begin(struct ferry_memory *memory,
 }
 
 /**
- * ferry_memory_evict_end() - let a run be handed out again
- * @memory: of which device
- * @pfn: from ferry_memory_evict_begin()
- * @n: what that returned
+ * ferry_memory_evict_end() - end the eviction of a run
+ * @memory: memory of the device
+ * @pfn: first page of the run, from ferry_memory_evict_begin()
+ * @n: length of the run, from ferry_memory_evict_begin()
  *
- * The chunk may be unplugged as soon as the last page is let go.
+ * The pool may hand out the freed pages of the run again. As soon as the last
+ * page of the run is dropped, the chunk may be unplugged.
+ *
+ * Context: any; takes no lock.
  */
 void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			    unsigned long n)
@@ -269,13 +287,16 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			clear_bit_unlock(i, chunk->used);
 }
 
-/* Faults -------------------------------------------------------------------- */
+/* Faults ------------------------------------------------------------------- */
 
 /**
- * ferry_memory_fault_begin() - compete for bringing a page home
- * @page: a device page with a reference
+ * ferry_memory_fault_begin() - compete for the migration of a page to system
+ * memory
+ * @page: device page with a reference of the caller
  *
- * Return: true for the one winner, which ends with ferry_memory_fault_end().
+ * Context: process context; a loser takes ferry_memory.lock.
+ * Return: true for the single winner, to be ended with
+ * ferry_memory_fault_end(); false while another thread migrates the page.
  */
 bool ferry_memory_fault_begin(struct page *page)
 {
@@ -285,7 +306,7 @@ bool ferry_memory_fault_begin(struct page *page)
 	if (!test_and_set_bit_lock(FERRY_PAGE_COMING_HOME, &meta->flags))
 		return true;
 
-	/* The reference keeps the page from being freed, and the page its owner. */
+	/* The reference keeps the page, and the page keeps its owner. */
 	spin_lock(&memory->lock);
 	page_owner(meta)->cpu_fault_races++;
 	spin_unlock(&memory->lock);
@@ -293,10 +314,12 @@ bool ferry_memory_fault_begin(struct page *page)
 }
 
 /**
- * ferry_memory_fault_end() - the winner is done
- * @page: the page, still with a reference
- * @came_home: whether its data is in system memory now
- * @around: how many others came with it, whoever they were handed out to
+ * ferry_memory_fault_end() - end the winner's fault, and count the pages
+ * @page: device page with a reference of the winner
+ * @came_home: whether the data of @page is in system memory
+ * @around: number of neighbours that moved in the same fault, of any owner
+ *
+ * Context: process context; takes ferry_memory.lock.
  */
 void ferry_memory_fault_end(struct page *page, bool came_home, unsigned long around)
 {
@@ -313,8 +336,11 @@ void ferry_memory_fault_end(struct page *page, bool came_home, unsigned long aro
 }
 
 /**
- * ferry_memory_comes_alone() - was the page handed out to an owner that is @alone
- * @page: a device page with a reference
+ * ferry_memory_comes_alone() - check whether fault-around is off for a page
+ * @page: device page with a reference
+ *
+ * Context: any.
+ * Return: true if the owner of @page was @alone when the page was handed out.
  */
 bool ferry_memory_comes_alone(const struct page *page)
 {

@@ -1,39 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The chunks of a device's memory, from the making of the device to its end.
+ * The chunks of a device's memory, from creation to destruction of the device.
  *
- * Chunks can be taken away while the device is in use (unplug): no page is handed
- * out any more, the caller brings home what is there, and the chunks that have
- * become empty go. They come back with the next ferry_memory_plug(). The array of
- * chunks changes under memory->lock, a spinlock that is held for the change alone. No
- * lock is held over what takes time: bringing pages home, making a chunk, destroying it.
+ * Unplugging takes chunks away from a device in use. The pool stops handing out
+ * pages, the caller evicts the pages, and the empty chunks go. The next
+ * ferry_memory_plug() makes the missing chunks again. The array of chunks
+ * changes under memory->lock, a spinlock held for the change alone. No lock is
+ * held over slow work: eviction, creation and destruction of a chunk.
  *
- * What keeps a chunk:
- *   a page of it that is handed out, or that an eviction has (FERRY_PAGE_EVICTING), for
- *     its bit in chunk->used is set, and a chunk with a bit set is not taken away. An
- *     eviction looks for pages in an RCU read section and without the lock. Where it
- *     gets a page, the page was handed out at that moment, and is not given back to the
- *     pool before evict_end. So if take_empty() found the chunk empty, that was before
- *     the page was handed out or after evict_end. Not before: between unplug_begin and
- *     unplug_end nothing is handed out. The memory that it looks at (chunk->pages,
- *     chunk->used) stays for the grace period (synchronize_rcu())
- *   an RCU read section of somebody who finds a page in a page table without the page-
- *     table lock and without a reference (snapshot.c). Two grace periods keep its struct
- *     page: zap_pte_range() puts a page before it clears the entry, both under the page-
- *     table lock, which is an RCU read section too; so after the first
- *     (synchronize_rcu(), once the chunk is empty) no page table names a page of it, and
- *     after the second (in memunmap_pages(), by percpu_ref_kill()) nobody looks at one
- *     that was named before.
+ * Two things keep a chunk.
  *
- * A chunk's place must be free before another one is made there. Making is done by one
- * work item of the device, so that there is one maker at a time, which is neither slow
- * because of its caller's scheduling class nor stops if the caller is killed. It begins
- * a chunk only while nobody unplugs; what unplugs takes away only chunks that are there.
- * So the maker's place stays empty meanwhile, and a chunk that is being destroyed, before
- * unplug_end, has no maker. Those that want memory wait for the work and can be killed.
+ * 1. A page that is handed out, or that an eviction has (FERRY_PAGE_EVICTING).
+ *   The bit of the page in chunk->used is set, and a chunk with a set bit is
+ *   not taken away. An eviction searches in an RCU read section and without the
+ *   lock:
+ *   - A page that the search gets was handed out at that moment, and its bit
+ *     stays set until evict_end.
+ *   - take_if_empty() therefore finds the chunk empty either before the page
+ *     was handed out or after evict_end.
+ *   - "Before" is impossible: between unplug_begin and unplug_end the pool
+ *     hands out no page.
+ *   - chunk->pages and chunk->used, which the search reads, stay for the grace
+ *     period (synchronize_rcu()).
  *
- * Rejected: a mutex around all this. Everybody's migration would wait for whoever has
- * it, to allocate memory or, with SCHED_IDLE, to run at all.
+ * 2. An RCU read section that finds a page in a page table, without the
+ *   page-table lock and without a reference (snapshot.c). Two grace periods
+ *   keep the struct page:
+ *   - zap_pte_range() puts a page before it clears the entry, both under the
+ *     page-table lock. The locked section is an RCU read section too.
+ *   - The first grace period (synchronize_rcu(), with the chunk empty) ends
+ *     after the entry is cleared. From then on no page table names a page of
+ *     the chunk.
+ *   - The second (percpu_ref_kill() in memunmap_pages()) ends after the last
+ *     reader of an earlier entry.
+ *
+ * The place of a chunk must be free before another chunk is made at the place.
+ * One work item of the device makes all chunks. The device thus has one maker
+ * at a time. The maker does not depend on the scheduling class of a caller, and
+ * does not stop when a caller is killed. The maker begins a chunk only while no
+ * unplug is under way, and an unplug takes away existing chunks only. The place
+ * of the maker therefore stays empty until the maker sets the chunk. A chunk is
+ * destroyed before unplug_end permits new chunks, and has no maker until then.
+ * Callers that need memory wait for the work, and can be killed.
+ *
+ * Rejected: a mutex around chunks. Every migration would wait until the holder
+ * has allocated memory or, with SCHED_IDLE, until the holder runs at all.
  */
 #include <linux/bitmap.h>
 #include <linux/err.h>
@@ -51,17 +62,22 @@ static void set_chunk(struct ferry_memory *memory, unsigned int index,
 {
 	lockdep_assert_held(&memory->lock);
 
-	/* What is in it can be seen by whoever sees it (find_run()). */
+	/*
+	 * Pairs with smp_load_acquire() in find_run(): a reader of the pointer
+	 * sees the contents of the chunk.
+	 */
 	smp_store_release(&memory->chunks[index], chunk);
 	memory->nplugged += chunk ? 1 : -1;
 }
 
 /**
- * ferry_memory_unplug_begin() - hand out no more pages
- * @memory: of which device; it looks full from now on
+ * ferry_memory_unplug_begin() - stop handing out pages
+ * @memory: memory of the device; from now on the device looks full
  *
- * The caller brings the pages home (ferry_memory_evict_begin() with no owner), and
- * calls ferry_memory_unplug_end().
+ * The caller then evicts the pages (ferry_memory_evict_begin() with a NULL
+ * owner) and calls ferry_memory_unplug_end().
+ *
+ * Context: process context; takes memory->lock.
  */
 void ferry_memory_unplug_begin(struct ferry_memory *memory)
 {
@@ -70,7 +86,7 @@ void ferry_memory_unplug_begin(struct ferry_memory *memory)
 	spin_unlock(&memory->lock);
 }
 
-/* False for one that is not empty. */
+/* Returns false if the chunk has a page in use. */
 static bool take_if_empty(struct ferry_memory *memory, unsigned int index,
 			  struct ferry_chunk **gone)
 {
@@ -102,13 +118,13 @@ static void destroy_all(struct ferry_chunk *chunk)
 }
 
 /**
- * ferry_memory_unplug_end() - take away the chunks that are empty
- * @memory: of which device
+ * ferry_memory_unplug_end() - take away the empty chunks
+ * @memory: memory of the device, after ferry_memory_unplug_begin()
  *
- * The others serve on.
+ * Chunks with pages stay in use. The pool hands out pages again.
  *
- * Context: sleeps.
- * Return: 0, or -EBUSY if a chunk had to stay.
+ * Context: sleeps; takes memory->lock.
+ * Return: 0, or -EBUSY if a chunk had pages and stayed.
  */
 int ferry_memory_unplug_end(struct ferry_memory *memory)
 {
@@ -128,7 +144,7 @@ int ferry_memory_unplug_end(struct ferry_memory *memory)
 	return ret;
 }
 
-/* Nobody unplugs, and there is none. */
+/* No unplug is under way, and the place is empty. */
 static bool may_plug(struct ferry_memory *memory, unsigned int index)
 {
 	bool may;
@@ -139,7 +155,9 @@ static bool may_plug(struct ferry_memory *memory, unsigned int index)
 	return may;
 }
 
-/* One at a time: when the memory is made, and then the work item. */
+/*
+ * Callers run one at a time: ferry_memory_create() first, then the work item.
+ */
 static int plug_chunks(struct ferry_memory *memory)
 {
 	struct ferry_chunk *chunk;
@@ -185,15 +203,15 @@ static bool has_plugged(struct ferry_memory *memory, unsigned int ticket)
 }
 
 /**
- * ferry_memory_plug() - bring back what was unplugged
- * @memory: of which device
+ * ferry_memory_plug() - make the unplugged chunks again
+ * @memory: memory of the device
  *
- * While somebody is at unplugging, nothing is brought back: the device looks full.
+ * While an unplug is under way no chunk is made, and the device looks full.
  *
- * Context: sleeps.
- * Return: 0 if there is any chunk now, or there would be if somebody were not at
- * unplugging; else -EINTR for a process that is being killed, or an error of
- * ferry_chunk_create().
+ * Context: sleeps; takes memory->lock.
+ * Return: 0 if a chunk exists, or if only an unplug under way prevents a chunk;
+ * -EINTR if the caller is being killed; otherwise the error of
+ * ferry_chunk_create(): no chunk exists.
  */
 int ferry_memory_plug(struct ferry_memory *memory)
 {
@@ -202,7 +220,10 @@ int ferry_memory_plug(struct ferry_memory *memory)
 
 	if (READ_ONCE(memory->nplugged) == memory->nchunks)
 		return 0;
-	/* One that is under way may be past what is missing: the next. */
+	/*
+	 * A run under way may be past the missing chunks. Waits for the run
+	 * after it.
+	 */
 	spin_lock(&memory->lock);
 	ticket = memory->plugs_begun + 1;
 	spin_unlock(&memory->lock);
@@ -215,7 +236,7 @@ int ferry_memory_plug(struct ferry_memory *memory)
 	return ret;
 }
 
-/* Construction -------------------------------------------------------------- */
+/* Construction ------------------------------------------------------------- */
 
 static int fill_memory(struct ferry_memory *memory)
 {
@@ -233,13 +254,13 @@ static int fill_memory(struct ferry_memory *memory)
 
 /**
  * ferry_memory_create() - make a device's memory
- * @config: its kind, size and place
- * @pgmap_owner: what migrate_vma and HMM know the device by
- * @migrate_to_ram: called when a CPU touches a private device page
+ * @config: kind, size and place of the memory, checked by ferry_config_parse()
+ * @pgmap_owner: the owner by which migrate_vma and HMM know the device
+ * @migrate_to_ram: handler of CPU faults on private device pages
  *
- * Return: the memory; ERR_PTR(-ENOMEM) if the backing store could not be had,
- * ERR_PTR(-ENXIO) if there is no free RAM at config->start, another error if there
- * is no room in the physical address space.
+ * Context: sleeps.
+ * Return: the memory, or an ERR_PTR(): -ENXIO without free RAM at
+ * config->start, -ENOMEM without memory, or an error of ferry_chunk_create().
  */
 struct ferry_memory *
 ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
@@ -276,8 +297,10 @@ ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
 }
 
 /**
- * ferry_memory_destroy() - the reverse of ferry_memory_create()
- * @memory: with no page handed out, and nobody who asks for one
+ * ferry_memory_destroy() - undo ferry_memory_create()
+ * @memory: memory without a page that is handed out, and without callers
+ *
+ * Context: sleeps; waits for the work item and for the last puts.
  */
 void ferry_memory_destroy(struct ferry_memory *memory)
 {

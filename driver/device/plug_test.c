@@ -6,7 +6,7 @@
 #include "chunk.h"
 #include "memory.h"
 
-/* Two chunks, the second smaller. */
+/* Two chunks; the second is smaller. */
 #define TEST_SIZE	(FERRY_CHUNK_SIZE + FERRY_MEMORY_ALIGN)
 #define TEST_PAGES	(TEST_SIZE >> PAGE_SHIFT)
 
@@ -66,7 +66,7 @@ static void nothing_is_handed_out_meanwhile(struct kunit *test)
 
 	ferry_memory_unplug_begin(memory);
 	KUNIT_EXPECT_EQ(test, ferry_memory_alloc(memory, &owner, 1, &page), 0);
-	/* Somebody is at it: bringing back would undo what is done. */
+	/* An unplug is under way: new chunks would undo the unplug. */
 	KUNIT_EXPECT_EQ(test, ferry_memory_plug(memory), 0);
 	KUNIT_EXPECT_EQ(test, ferry_memory_alloc(memory, &owner, 1, &page), 0);
 	KUNIT_EXPECT_EQ(test, ferry_memory_unplug_end(memory), 0);
@@ -83,14 +83,14 @@ static void a_chunk_in_use_stays(struct kunit *test)
 	ferry_memory_unplug_begin(memory);
 	KUNIT_EXPECT_EQ(test, ferry_memory_unplug_end(memory), -EBUSY);
 	KUNIT_EXPECT_EQ(test, memory->nplugged, 1);
-	/* It serves on. */
+	/* The chunk stays in use. */
 	KUNIT_EXPECT_EQ(test, ferry_memory_alloc(memory, &owner, 1, &other), 1);
 	KUNIT_EXPECT_EQ(test, page_to_pfn(other), page_to_pfn(page) + 1);
 	ferry_memory_free(memory, &page, 1);
 	ferry_memory_free(memory, &other, 1);
 }
 
-/* A page that was freed in an eviction still needs its struct page. */
+/* A page that was freed during an eviction still needs its struct page. */
 static void eviction_finds_anybodys_pages(struct kunit *test)
 {
 	struct ferry_memory *memory = test->priv;
@@ -109,7 +109,7 @@ static void eviction_finds_anybodys_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_memory_evict_begin(memory, NULL, &cursor, 512, &pfn), 0);
 }
 
-/* Until the eviction has ended, though no page is handed out. */
+/* The chunk stays until the eviction ends, with no page handed out. */
 static void a_chunk_under_eviction_stays(struct kunit *test)
 {
 	struct ferry_memory *memory = test->priv;

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How much of a device's memory one open file, and one user with all files, may hold: the
- * module's parameter quota=. Without it whoever asks first can have all, as on most
- * devices.
+ * The module parameter quota=: the share of a device's memory that a single
+ * open file, and all files of one user, may hold. Without a quota the first
+ * caller can take all memory, as on most devices.
  *
- * A user is the uid that opened the file, in the kernel's own numbering, so that it is the
- * same one in every user namespace; somebody who has many uids (/etc/subuid) has as many
- * quotas. Nobody is exempt. What a closed file left behind counts until it is gone.
+ * A user is the uid that opened the file, in the kernel's own numbering: the
+ * same user in every user namespace. A person with many uids (/etc/subuid) has
+ * as many quotas. No user is exempt. Pages that a closed file left on the
+ * device count until they are freed.
  *
- * Pages are counted when they are handed out, under memory->lock, so that nobody gets
- * more than the quota, and taken off when they come back, without. A user is found by
- * its uid where a file is opened, and goes with its last owner, which may be in any
- * context (the last page of an orphan): so users_lock is taken with interrupts off, for
- * one bucket of the hash.
+ * Pages are counted at hand-out under memory->lock, and no user exceeds the
+ * quota. Freed pages are subtracted without the lock. A user is found by uid
+ * when a file is opened, and is freed with its last owner. The last owner may
+ * go in any context (with the last page of an orphan); users_lock is therefore
+ * taken with interrupts off, for one bucket of the hash.
  *
- * Where users have no quota an owner has no user, and pages cost nothing for it.
+ * Where users have no quota, an owner has no user, and its pages cost no
+ * counting.
  */
 #include <linux/minmax.h>
 #include <linux/slab.h>
@@ -29,8 +31,10 @@ static unsigned long percent_of(unsigned long npages, unsigned int percent)
 }
 
 /**
- * ferry_quota_init() - from the configuration to numbers of pages
- * @memory: its config and npages are set
+ * ferry_quota_init() - convert the quotas of the configuration to pages
+ * @memory: memory of the device, with config and npages set
+ *
+ * Context: any.
  */
 void ferry_quota_init(struct ferry_memory *memory)
 {
@@ -53,12 +57,13 @@ static struct ferry_user *find_user(struct ferry_memory *memory, kuid_t uid)
 }
 
 /**
- * ferry_quota_join() - an owner is a user's
- * @memory: of which device
- * @owner: new
+ * ferry_quota_join() - join an owner to its user
+ * @memory: memory of the device
+ * @owner: new owner, without pages
  * @uid: the user
  *
- * Return: 0 or -ENOMEM.
+ * Context: process context; sleeps; takes memory->users_lock.
+ * Return: 0, or -ENOMEM.
  */
 int ferry_quota_join(struct ferry_memory *memory, struct ferry_owner *owner, kuid_t uid)
 {
@@ -87,11 +92,11 @@ int ferry_quota_join(struct ferry_memory *memory, struct ferry_owner *owner, kui
 }
 
 /**
- * ferry_quota_leave() - the reverse
- * @memory: of which device
- * @owner: it holds no page
+ * ferry_quota_leave() - undo ferry_quota_join()
+ * @memory: memory of the device
+ * @owner: owner without pages
  *
- * Context: any.
+ * Context: any; takes memory->users_lock for the last owner of a user.
  */
 void ferry_quota_leave(struct ferry_memory *memory, struct ferry_owner *owner)
 {
@@ -106,17 +111,18 @@ void ferry_quota_leave(struct ferry_memory *memory, struct ferry_owner *owner)
 }
 
 /**
- * ferry_owner_quota() - what one owner may hold
- * @memory: of which device
+ * ferry_owner_quota() - quota of a single owner
+ * @memory: memory of the device
  *
- * Return: pages.
+ * Context: any.
+ * Return: pages that an owner may hold.
  */
 unsigned long ferry_owner_quota(const struct ferry_memory *memory)
 {
 	return memory->file_quota;
 }
 
-/* A quota of all is none: the device itself is the limit then. */
+/* A quota of the whole device is no quota: the device itself is the limit. */
 static unsigned long left(const struct ferry_memory *memory, unsigned long quota, long held)
 {
 	if (quota == memory->npages)
@@ -125,11 +131,12 @@ static unsigned long left(const struct ferry_memory *memory, unsigned long quota
 }
 
 /**
- * ferry_owner_quota_left() - what an owner may get beside what it holds
- * @memory: of which device
- * @owner: whose
+ * ferry_owner_quota_left() - pages that an owner may get in addition
+ * @memory: memory of the device
+ * @owner: owner from ferry_owner_create(), not disowned
  *
- * Return: pages, ULONG_MAX without any quota; under memory->lock it can only become more.
+ * Context: any; while memory->lock is held the value can only grow.
+ * Return: number of pages; ULONG_MAX without any quota.
  */
 unsigned long ferry_owner_quota_left(const struct ferry_memory *memory,
 				     const struct ferry_owner *owner)

@@ -73,7 +73,7 @@ static void of_a_file(struct kunit *test)
 	ferry_memory_disown(t->memory, owner);
 }
 
-/* All files of one user together; what a closed file left behind counts. */
+/* The quota covers all files of one user, closed files with pages included. */
 static void of_a_user(struct kunit *test)
 {
 	struct ferry_owner *a = make_owner(test, SOMEBODY), *b = make_owner(test, SOMEBODY);

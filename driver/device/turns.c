@@ -1,31 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Turns: migrations to a device use its memory, RELEASE takes it away. A user who may
- * open the test_hmm node can call RELEASE in a loop. Without turns the memory that a
- * migration brought back is taken away before the migration has had a page of it, again
- * and again.
+ * Turns between migrations to a device, which use its memory, and RELEASE,
+ * which takes the memory away. A user with access to the test_hmm node can call
+ * RELEASE in a loop. Without turns RELEASE would take away the memory that a
+ * migration made before the migration had a page, again and again.
  *
- * A migration is a user from before it brings memory back until it has had pages, or
- * ends. RELEASE waits for the users, FERRY_TURN_MS at most, counted from its own begin
- * and from the end of the RELEASE before, whichever is later. Users that come while a
- * RELEASE is under way wait for its end. So a user has pages once between any two
- * RELEASEs, whatever number of threads calls RELEASE.
+ * A migration is a "user" from before it makes memory until it has had pages,
+ * or ends. The rules:
+ *   - RELEASE waits for the users, for at most FERRY_TURN_MS. The time counts
+ *     from the begin of the RELEASE or from the end of the previous RELEASE,
+ *     whichever is later.
+ *   - A user that comes during a RELEASE waits for the end of the RELEASE.
  *
- * Both waits are bounded, and end early for a process that is being killed, for each side
- * can be stretched by the other's scheduling class, or by what the other's pages are
- * doing. A user that waited in vain goes on, and finds the device full, as without turns.
- * A RELEASE that waited in vain for users takes the memory away; one that waited in vain
- * for another RELEASE is -EBUSY. There is one RELEASE at a time, or several threads could
- * follow each other without a gap.
+ * A user therefore has pages once between any two RELEASEs, with any number of
+ * threads in RELEASE.
  *
- * The lock guards the members and nothing else. It is innermost, and a call takes it a
- * fixed number of times; nobody waits with it, or with another lock, held. A migration
- * takes no lock of RELEASE and the reverse, so that neither wait can be part of a cycle:
- * RELEASE, while users wait for it, needs page locks and mmap_locks, and a user holds none
- * of those before it has begun.
+ * Both waits are bounded, because the scheduling class and the pages of one
+ * side can delay the other. Both waits end early when the waiter is being
+ * killed. When a bound is reached:
+ *   - a user goes on, and finds the device full, as without turns
+ *   - a RELEASE that waited for users takes the memory away
+ *   - a RELEASE that waited for another RELEASE fails with -EBUSY
  *
- * Rejected: a mutex or an rw_semaphore around both sides. A sleeper that holds it, at
- * SCHED_IDLE, stops all others for as long as the sleeper likes.
+ * Only one RELEASE runs at a time. Several threads could otherwise follow each
+ * other without a gap.
+ *
+ * turns->lock guards the members alone. The lock is innermost, and a call takes
+ * it a fixed number of times. No task waits with turns->lock or another lock
+ * held. A migration takes no lock of RELEASE, and RELEASE takes no lock of a
+ * migration: neither wait can be part of a cycle. While users wait for RELEASE,
+ * RELEASE needs page locks and mmap_locks; a user holds none of these locks
+ * before its begin.
+ *
+ * Rejected: a mutex or an rw_semaphore around both sides. A sleeper at
+ * SCHED_IDLE with the lock held would stop all others for an unbounded time.
  */
 #include <linux/errno.h>
 #include <linux/jiffies.h>
@@ -34,13 +42,15 @@
 
 #include "turns.h"
 
-/* As long as RELEASE waits for pages that cannot come home. */
+/* As long as RELEASE waits for pages that cannot move to system memory. */
 #define FERRY_TURN_MS		1000
 #define FERRY_TURN_PAUSE_MS	10
 
 /**
- * ferry_turns_init() - nobody is there
- * @turns: of a device that is being made
+ * ferry_turns_init() - begin without users and without a RELEASE
+ * @turns: turns of a device under construction
+ *
+ * Context: any.
  */
 void ferry_turns_init(struct ferry_turns *turns)
 {
@@ -60,18 +70,22 @@ static bool is_releasing(struct ferry_turns *turns)
 }
 
 /**
- * ferry_turns_use_begin() - become a user, as soon as no RELEASE is under way
- * @turns: of which device
+ * ferry_turns_use_begin() - become a user when no RELEASE is under way
+ * @turns: turns of the device
  *
- * Context: sleeps, a bounded time; no lock held.
- * Return: 0, also where a RELEASE is still under way after that time, to be followed by
- * ferry_turns_use_end(); -EINTR for a process that is being killed.
+ * Context: sleeps for a bounded time; the caller holds no lock; takes
+ * turns->lock.
+ * Return: 0, also when a RELEASE is still under way at the bound, to be
+ * followed by ferry_turns_use_end(); -EINTR if the caller is being killed.
  */
 int ferry_turns_use_begin(struct ferry_turns *turns)
 {
 	long left;
 
-	/* Counted before the wait: the next RELEASE is to wait for those that wait. */
+	/*
+	 * Counted before the wait: the next RELEASE waits for waiting users
+	 * too.
+	 */
 	spin_lock(&turns->lock);
 	turns->users++;
 	spin_unlock(&turns->lock);
@@ -85,7 +99,9 @@ int ferry_turns_use_begin(struct ferry_turns *turns)
 
 /**
  * ferry_turns_use_end() - the user has had pages, or wants none any more
- * @turns: of which device
+ * @turns: turns of the device, after ferry_turns_use_begin() returned 0
+ *
+ * Context: process context; takes turns->lock.
  */
 void ferry_turns_use_end(struct ferry_turns *turns)
 {
@@ -98,7 +114,7 @@ void ferry_turns_use_end(struct ferry_turns *turns)
 		wake_up_all(&turns->wait);
 }
 
-/* It is our turn, and we take it. */
+/* Takes the turn for a RELEASE, if the rules allow. */
 static bool take_turn(struct ferry_turns *turns, unsigned long begun)
 {
 	unsigned long since;
@@ -116,19 +132,21 @@ static bool take_turn(struct ferry_turns *turns, unsigned long begun)
 }
 
 /**
- * ferry_turns_release_begin() - wait for one's turn to take the memory away
- * @turns: of which device
+ * ferry_turns_release_begin() - wait for the turn of a RELEASE
+ * @turns: turns of the device
  *
- * Context: sleeps, a bounded time; no lock held.
- * Return: 0, to be followed by ferry_turns_release_end(); -EBUSY if others are at it all
- * the time; -EINTR for a process that is being killed.
+ * Context: sleeps for a bounded time; the caller holds no lock; takes
+ * turns->lock.
+ * Return: 0, to be followed by ferry_turns_release_end(); -EBUSY if other
+ * RELEASEs take all turns until the bound; -EINTR if the caller is being
+ * killed.
  */
 int ferry_turns_release_begin(struct ferry_turns *turns)
 {
 	unsigned long begun = jiffies, end = begun + msecs_to_jiffies(4 * FERRY_TURN_MS);
 	long left = 0;
 
-	/* In slices: that time goes by wakes nobody. */
+	/* Waits in slices: no wakeup comes when the users' time is over. */
 	while (!left && time_before(jiffies, end))
 		left = wait_event_killable_timeout(turns->wait, take_turn(turns, begun),
 						   msecs_to_jiffies(FERRY_TURN_PAUSE_MS));
@@ -138,8 +156,10 @@ int ferry_turns_release_begin(struct ferry_turns *turns)
 }
 
 /**
- * ferry_turns_release_end() - whoever waits may use the memory
- * @turns: of which device
+ * ferry_turns_release_end() - end a RELEASE, and wake the waiters
+ * @turns: turns of the device, after ferry_turns_release_begin() returned 0
+ *
+ * Context: process context; takes turns->lock.
  */
 void ferry_turns_release_end(struct ferry_turns *turns)
 {

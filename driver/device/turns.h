@@ -8,16 +8,16 @@
 #include <linux/wait.h>
 
 /**
- * struct ferry_turns - who uses a device's memory, and who takes it away
- * @wait: for both sides
- * @lock: guards what follows
+ * struct ferry_turns - orders the users of a device's memory and RELEASE
+ * @wait: both sides wait on it
+ * @lock: guards the members below
  * @users: migrations to the device that have had no page yet
  * @releasing: a RELEASE is under way
- * @ended: when the last one ended, in jiffies
+ * @ended: end of the last RELEASE, in jiffies
  */
 struct ferry_turns {
 	wait_queue_head_t wait;
-	spinlock_t lock;	/* see above */
+	spinlock_t lock;	/* guards what follows */
 	unsigned int users;
 	bool releasing;
 	unsigned long ended;
