@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * For the KUnit suites of the engine: an address space with real page tables, and a
- * caller of the three phases who sees to it that each destination comes back as often
- * as it must. Between setup and finalize mmap_lock and page locks are held: expect,
- * do not assert.
+ * The test fixture of the engine's KUnit suites: an address space with real
+ * page tables, and a caller of the three phases that checks each destination.
+ * Between setup and finalize mmap_lock and page locks are held: tests expect,
+ * and do not assert.
  */
 #ifndef FERRY_MIGRATE_KUNIT_H
 #define FERRY_MIGRATE_KUNIT_H
@@ -15,32 +15,40 @@
 
 #include "engine.h"
 
-/* Of the pages that are offered; the engine must not leave another one behind. */
+/*
+ * page->index of offered destinations. The engine must leave no other value in
+ * an unused destination.
+ */
 #define FERRY_KUNIT_INDEX	0x0ffe12ed
 
 struct ferry_kunit_device;
 
 /**
- * struct ferry_kunit - a range, and what the caller of the phases knows of it
- * @test: whose
- * @mm: current->mm as well
- * @start: first byte of slot 0
- * @npages: slots
- * @vma: from setup on
- * @migrate: arguments; a test may set flush before setup, and ext features to taste
- * @src: a slot for each page
- * @dst: the same
- * @outcome: the same
- * @offered: the destination of each slot
- * @puts: how often it came back
- * @device: NULL: destinations are system pages
- * @fault_page: as of struct migrate_vma
- * @drop_in: the phases without _ext; destinations have one more reference, the fixture's
- * @others_hold: others have references on destinations, or wait for their locks
- * @notifier: of ferry_kunit_watch() or ferry_kunit_watch_secondary()
+ * struct ferry_kunit - the test fixture: a range of pages, and the caller's
+ * records
+ * @test: the test
+ * @mm: address space of the test, equal to current->mm
+ * @start: first byte of slot 0, page-aligned
+ * @npages: number of slots
+ * @vma: the mapping of slot 0, set by ferry_kunit_setup()
+ * @migrate: arguments of the engine; a test may set flush before setup, and
+ *	more between the phases
+ * @src: source slots, @npages entries
+ * @dst: destination slots, @npages entries
+ * @outcome: outcomes, @npages entries
+ * @offered: destinations that the caller offered, one per slot, or NULL
+ * @puts: calls of put_dst, one count per slot
+ * @device: device of the destinations; NULL: destinations are system pages
+ * @fault_page: fault_page of struct migrate_vma
+ * @drop_in: call the phases without _ext; each destination has one more
+ *	reference, which the fixture holds
+ * @others_hold: other tasks have references on destinations, or wait for page
+ *	locks
+ * @notifier: set by ferry_kunit_watch() or ferry_kunit_watch_secondary()
  * @events: invalidations that began, by enum mmu_notifier_event
- * @secondary: invalidations of secondary MMUs' TLBs: how many, and the last range
- * @on_collected: optional: called when a MIGRATE section ends
+ * @secondary: invalidations of the TLBs of secondary MMUs: number of calls, and
+ *	the last range
+ * @on_collected: optional, called at the end of each MMU_NOTIFY_MIGRATE section
  */
 struct ferry_kunit {
 	struct kunit *test;
@@ -70,9 +78,9 @@ struct ferry_kunit {
 
 /**
  * struct ferry_kunit_child - a process that shares the pages of a fixture
- * @mm: its address space, until ferry_kunit_child_end()
- * @ready: it has come to live
- * @end: it is to exit
+ * @mm: address space of the process; NULL after ferry_kunit_child_end()
+ * @ready: completed when the process runs
+ * @end: completed when the process is to exit
  */
 struct ferry_kunit_child {
 	struct mm_struct *mm;
@@ -81,13 +89,13 @@ struct ferry_kunit_child {
 };
 
 /**
- * struct ferry_kunit_memory - what a migration must leave as it was
+ * struct ferry_kunit_memory - statistics that a migration leaves unchanged
  * @rss: anonymous pages of the address space
- * @swap: swap entries of it
- * @lru: pages on the anonymous lists
- * @mapped: mapped anonymous pages
- * @isolated: anonymous pages off their lists
- * @mlocked: locked pages
+ * @swap: swap entries of the address space
+ * @lru: pages on the anonymous and unevictable LRU lists of the machine
+ * @mapped: mapped anonymous pages of the machine
+ * @isolated: anonymous pages of the machine off their LRU lists
+ * @mlocked: mlocked pages of the machine
  */
 struct ferry_kunit_memory {
 	long rss;
@@ -98,7 +106,7 @@ struct ferry_kunit_memory {
 	long mlocked;
 };
 
-/* Counts of the whole machine: a boot has other things to do beside. */
+/* Other tasks of a boot change the counts of the whole machine. */
 #define FERRY_KUNIT_NOISE	32
 
 static inline bool ferry_kunit_near(long a, long b)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The caller of a fixture: does between the phases what a driver does, with system pages
- * or device pages as destinations, and checks after each migration what holds for all
- * of them: a destination that took the place of its source is never put, any other
- * exactly once, and looks as it did when it was offered (I5).
+ * The caller of the phases in a test fixture. Between the phases the caller
+ * does the work of a driver, with system pages or device pages as destinations.
+ * After each migration the caller checks the rules for all destinations (I5): a
+ * used destination is never put; an unused destination is put once, and looks
+ * as it did when it was offered.
  */
 #include <linux/highmem.h>
 #include <linux/memcontrol.h>
@@ -18,7 +19,7 @@ static u64 *word_of(struct page *page)
 					      page_address(page);
 }
 
-/* put_dst() of struct ferry_migrate */
+/* The put_dst member of struct ferry_migrate. */
 static void take_back(struct ferry_migrate *migrate, struct page *page)
 {
 	struct ferry_kunit *t = container_of(migrate, struct ferry_kunit, migrate);
@@ -44,11 +45,12 @@ static void take_back(struct ferry_migrate *migrate, struct page *page)
 }
 
 /**
- * ferry_kunit_setup() - the first phase, over all slots
- * @t: the fixture; mmap_lock is held until ferry_kunit_finalize()
- * @select: MIGRATE_VMA_SELECT_*
+ * ferry_kunit_setup() - run the first phase over all slots
+ * @t: the fixture
+ * @select: MIGRATE_VMA_SELECT_* flags
  *
- * Return: what the engine's returned.
+ * Context: takes mmap_lock for read; ferry_kunit_finalize() drops the lock.
+ * Return: the result of ferry_migrate_setup() or ferry_migrate_setup_ext().
  */
 int ferry_kunit_setup(struct ferry_kunit *t, unsigned long select)
 {
@@ -72,7 +74,7 @@ int ferry_kunit_setup(struct ferry_kunit *t, unsigned long select)
 		.put_dst = take_back,
 	};
 	for (slot = 0; slot < t->npages; slot++) {
-		/* Of an earlier use; setup is to overwrite it. */
+		/* Values of an earlier use; setup overwrites them. */
 		t->src[slot] = MIGRATE_PFN_MIGRATE | MIGRATE_PFN_WRITE;
 		t->dst[slot] = MIGRATE_PFN_WRITE;
 		t->outcome[slot] = FERRY_NOT_ATTEMPTED;
@@ -85,9 +87,12 @@ int ferry_kunit_setup(struct ferry_kunit *t, unsigned long select)
 }
 
 /**
- * ferry_kunit_offer() - a destination for one slot, locked, with the data
- * @t: the fixture
- * @slot: which
+ * ferry_kunit_offer() - offer a locked destination with the data of its source
+ * @t: the fixture, after ferry_kunit_setup()
+ * @slot: slot of the destination
+ *
+ * Context: mmap_lock held for read; sleeps.
+ * Return: the destination, or NULL, with a failed expectation, without memory.
  */
 struct page *ferry_kunit_offer(struct ferry_kunit *t, unsigned long slot)
 {
@@ -118,8 +123,11 @@ struct page *ferry_kunit_offer(struct ferry_kunit *t, unsigned long slot)
 }
 
 /**
- * ferry_kunit_offer_all() - a destination for each slot that can have one
- * @t: the fixture
+ * ferry_kunit_offer_all() - offer a destination for each slot with
+ * MIGRATE_PFN_MIGRATE
+ * @t: the fixture, after ferry_kunit_setup()
+ *
+ * Context: mmap_lock held for read; sleeps.
  */
 void ferry_kunit_offer_all(struct ferry_kunit *t)
 {
@@ -131,8 +139,10 @@ void ferry_kunit_offer_all(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_pages() - the second phase
- * @t: the fixture
+ * ferry_kunit_pages() - run the second phase
+ * @t: the fixture, after ferry_kunit_setup()
+ *
+ * Context: mmap_lock held for read; sleeps.
  */
 void ferry_kunit_pages(struct ferry_kunit *t)
 {
@@ -173,8 +183,11 @@ static void settle(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_finalize() - the last phase; destinations are checked and freed
- * @t: the fixture
+ * ferry_kunit_finalize() - run the last phase, check the destinations, free the
+ * unused ones
+ * @t: the fixture, after ferry_kunit_pages()
+ *
+ * Context: mmap_lock held for read; drops mmap_lock.
  */
 void ferry_kunit_finalize(struct ferry_kunit *t)
 {
@@ -187,11 +200,12 @@ void ferry_kunit_finalize(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_migrate() - all phases
+ * ferry_kunit_migrate() - run all phases, with destinations for all slots
  * @t: the fixture
- * @select: MIGRATE_VMA_SELECT_*
+ * @select: MIGRATE_VMA_SELECT_* flags
  *
- * Return: 0, or what setup returned.
+ * Context: takes and drops mmap_lock for read; sleeps.
+ * Return: 0, or the error of setup.
  */
 int ferry_kunit_migrate(struct ferry_kunit *t, unsigned long select)
 {
@@ -208,11 +222,12 @@ int ferry_kunit_migrate(struct ferry_kunit *t, unsigned long select)
 }
 
 /**
- * ferry_kunit_fault() - a CPU writes to a page between the phases
+ * ferry_kunit_fault() - let the CPU write to a hole between the phases
  * @t: the fixture, between setup and finalize
- * @slot: of a hole; the page that comes is zero
+ * @slot: slot of the hole; the fault maps a zeroed page
  *
- * Return: whether it worked.
+ * Context: mmap_lock held for read; sleeps.
+ * Return: true if the fault succeeded.
  */
 bool ferry_kunit_fault(struct ferry_kunit *t, unsigned long slot)
 {
@@ -221,9 +236,12 @@ bool ferry_kunit_fault(struct ferry_kunit *t, unsigned long slot)
 }
 
 /**
- * ferry_kunit_count() - how many slots ended with an outcome
- * @t: the fixture
- * @outcome: enum ferry_outcome
+ * ferry_kunit_count() - count the slots with an outcome
+ * @t: the fixture, after ferry_kunit_finalize()
+ * @outcome: value of enum ferry_outcome
+ *
+ * Context: any.
+ * Return: number of slots.
  */
 unsigned long ferry_kunit_count(const struct ferry_kunit *t, u8 outcome)
 {

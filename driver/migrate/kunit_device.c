@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device of few pages for the KUnit suites of the engine: a private range that the
- * kernel found room for, as in driver/device/chunk.c, with one word for each page.
- * No CPU fault brings a page home: a test that touches one gets SIGBUS.
+ * A device of few pages for the engine's KUnit suites: a private range in an
+ * unused part of the physical address space, as in driver/device/chunk.c, with
+ * one word of data per page. A CPU fault moves no page to system memory: a test
+ * that accesses a device page gets SIGBUS.
  */
 #include <linux/atomic.h>
 #include <linux/ioport.h>
@@ -15,12 +16,12 @@
 #define DEVICE_SIZE	(DEVICE_PAGES * PAGE_SIZE)
 
 /**
- * struct ferry_kunit_device - device memory
- * @pagemap: of all of it; its owner is the address of this
- * @resource: where it is
- * @next: page to be handed out
- * @used: pages that are
- * @words: what each page holds
+ * struct ferry_kunit_device - device memory of a test
+ * @pagemap: all pages; the address of the struct is the pgmap owner
+ * @resource: range in the physical address space
+ * @next: index of the next page to hand out
+ * @used: pages that are handed out
+ * @words: data, one word per page
  */
 struct ferry_kunit_device {
 	struct dev_pagemap pagemap;
@@ -50,7 +51,7 @@ static const struct dev_pagemap_ops device_ops = {
 	.migrate_to_ram = no_fault,
 };
 
-/* Waits for pages that the test's address space still has. */
+/* Waits for pages that are still mapped in the test's address space. */
 static void destroy(void *data)
 {
 	struct ferry_kunit_device *device = data;
@@ -61,7 +62,10 @@ static void destroy(void *data)
 
 /**
  * ferry_kunit_device_create() - make a device
- * @test: the test; with it the device ends
+ * @test: the test; the device ends with the test
+ *
+ * Context: sleeps; asserts.
+ * Return: the device.
  */
 struct ferry_kunit_device *ferry_kunit_device_create(struct kunit *test)
 {
@@ -84,13 +88,25 @@ struct ferry_kunit_device *ferry_kunit_device_create(struct kunit *test)
 	return device;
 }
 
-/* The first pfn. */
+/**
+ * ferry_kunit_device_pfn() - first pfn of a device
+ * @device: the device
+ *
+ * Context: any.
+ * Return: the pfn.
+ */
 unsigned long ferry_kunit_device_pfn(const struct ferry_kunit_device *device)
 {
 	return PHYS_PFN(device->pagemap.range.start);
 }
 
-/* A page, locked; NULL if there is no more. None is handed out twice. */
+/**
+ * ferry_kunit_device_alloc() - hand out a locked page
+ * @device: the device; each page is handed out only once
+ *
+ * Context: any.
+ * Return: the page, locked, with one reference; NULL when no page is left.
+ */
 struct page *ferry_kunit_device_alloc(struct ferry_kunit_device *device)
 {
 	struct page *page;
@@ -103,13 +119,25 @@ struct page *ferry_kunit_device_alloc(struct ferry_kunit_device *device)
 	return page;
 }
 
-/* Pages that are handed out. */
+/**
+ * ferry_kunit_device_used() - count the pages that are handed out
+ * @device: the device
+ *
+ * Context: any.
+ * Return: number of pages.
+ */
 unsigned long ferry_kunit_device_used(const struct ferry_kunit_device *device)
 {
 	return atomic_long_read(&device->used);
 }
 
-/* What a page holds. */
+/**
+ * ferry_kunit_device_word() - data of a device page
+ * @page: page of a ferry_kunit_device
+ *
+ * Context: any.
+ * Return: address of the word of @page.
+ */
 u64 *ferry_kunit_device_word(const struct page *page)
 {
 	struct ferry_kunit_device *device = device_of(page);

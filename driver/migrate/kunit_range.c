@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The range of a fixture. It is in an address space that KUnit makes for the test's
- * thread (kunit_vm_mmap()), and that goes when the thread ends, before the actions of
- * the test run. Each page holds a word of its own, so that pages that are lost or
- * exchanged are seen.
+ * The range of a test fixture. KUnit makes the address space for the test's
+ * thread (kunit_vm_mmap()). The address space goes when the thread ends, before
+ * the actions of the test run. Each page holds a different word: tests find
+ * lost and exchanged pages.
  */
 #include <linux/cpumask.h>
 #include <linux/kthread.h>
@@ -22,8 +22,9 @@
 #include "kunit.h"
 
 /*
- * kthread_use_mm() in kunit_attach_mm() takes a reference that only
- * kthread_unuse_mm() puts, and KUnit's thread ends without.
+ * kthread_use_mm() in kunit_attach_mm() takes a reference. Only
+ * kthread_unuse_mm() puts the reference, and KUnit's thread ends without a
+ * call.
  */
 static void drop_mm(void *mm)
 {
@@ -43,13 +44,16 @@ static void alloc_slots(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_create() - map anonymous memory, without a page in it
- * @test: the test; with it the fixture ends
- * @before: pages of the mapping before slot 0, which are not migrated; the page table
- *	of slot 0 begins with them
- * @npages: slots
+ * ferry_kunit_create() - make a fixture with an anonymous mapping without pages
+ * @test: the test; the fixture ends with the test
+ * @before: pages of the mapping before slot 0, at the start of slot 0's page
+ *	table; the fixture does not migrate them
+ * @npages: number of slots
  *
- * There are no huge pages unless the test asks for some.
+ * The mapping has no huge pages unless the test asks for huge pages.
+ *
+ * Context: sleeps; asserts.
+ * Return: the fixture.
  */
 struct ferry_kunit *ferry_kunit_create(struct kunit *test, unsigned long before,
 				       unsigned long npages)
@@ -73,19 +77,27 @@ struct ferry_kunit *ferry_kunit_create(struct kunit *test, unsigned long before,
 	return t;
 }
 
-/* What belongs into the page of a slot. */
+/**
+ * ferry_kunit_word() - the data of a slot
+ * @slot: the slot
+ *
+ * Context: any.
+ * Return: the word that ferry_kunit_write() writes.
+ */
 u64 ferry_kunit_word(unsigned long slot)
 {
 	return (slot + 1) * 0x9e3779b97f4a7c15ull;
 }
 
 /**
- * ferry_kunit_write() - the CPU writes pages
+ * ferry_kunit_write() - let the CPU write to pages
  * @t: the fixture
- * @first: slot
- * @n: how many
+ * @first: first slot
+ * @n: number of slots
  *
- * None of them is in a CPU's batch for the LRU lists afterwards.
+ * On return no page is in a CPU's batch for the LRU lists.
+ *
+ * Context: sleeps; asserts; the caller does not hold mmap_lock.
  */
 void ferry_kunit_write(struct ferry_kunit *t, unsigned long first, unsigned long n)
 {
@@ -99,10 +111,12 @@ void ferry_kunit_write(struct ferry_kunit *t, unsigned long first, unsigned long
 }
 
 /**
- * ferry_kunit_read() - the CPU reads pages: where there is none, the zero page
+ * ferry_kunit_read() - let the CPU read pages; holes get the zero page
  * @t: the fixture
- * @first: slot
- * @n: how many
+ * @first: first slot
+ * @n: number of slots
+ *
+ * Context: sleeps; asserts; the caller does not hold mmap_lock.
  */
 void ferry_kunit_read(struct ferry_kunit *t, unsigned long first, unsigned long n)
 {
@@ -115,10 +129,14 @@ void ferry_kunit_read(struct ferry_kunit *t, unsigned long first, unsigned long 
 }
 
 /**
- * ferry_kunit_wrong() - how many pages do not hold what was written
+ * ferry_kunit_wrong() - count the pages with wrong data
  * @t: the fixture
- * @first: slot
- * @n: how many
+ * @first: first slot
+ * @n: number of slots
+ *
+ * Context: sleeps; the caller does not hold mmap_lock.
+ * Return: number of pages that cannot be read or hold another word than
+ * ferry_kunit_word().
  */
 unsigned long ferry_kunit_wrong(struct ferry_kunit *t, unsigned long first,
 				unsigned long n)
@@ -132,11 +150,18 @@ unsigned long ferry_kunit_wrong(struct ferry_kunit *t, unsigned long first,
 	return wrong;
 }
 
-/* The page-table entry of an address; none if there is no table for it. */
+/**
+ * ferry_kunit_pte_of() - the page-table entry of an address
+ * @mm: the address space
+ * @addr: the address
+ *
+ * Context: takes and drops the page-table lock.
+ * Return: the entry; an empty entry without a page table.
+ */
 pte_t ferry_kunit_pte_of(struct mm_struct *mm, unsigned long addr)
 {
 	pmd_t *pmdp = mm_find_pmd(mm, addr);
-	spinlock_t *ptl;	/* the table's */
+	spinlock_t *ptl;	/* page-table lock of ptep */
 	pte_t *ptep, pte = __pte(0);
 
 	ptep = pmdp ? pte_offset_map_lock(mm, pmdp, addr, &ptl) : NULL;
@@ -147,13 +172,27 @@ pte_t ferry_kunit_pte_of(struct mm_struct *mm, unsigned long addr)
 	return pte;
 }
 
-/* The same, of a slot. */
+/**
+ * ferry_kunit_pte() - the page-table entry of a slot
+ * @t: the fixture
+ * @slot: the slot
+ *
+ * Context: takes and drops the page-table lock.
+ * Return: the entry; an empty entry without a page table.
+ */
 pte_t ferry_kunit_pte(struct ferry_kunit *t, unsigned long slot)
 {
 	return ferry_kunit_pte_of(t->mm, ferry_kunit_addr(t, slot));
 }
 
-/* The page that the entry of a slot names, or NULL. */
+/**
+ * ferry_kunit_page() - the page that the entry of a slot names
+ * @t: the fixture
+ * @slot: the slot
+ *
+ * Context: takes and drops the page-table lock.
+ * Return: the page, without a new reference, or NULL.
+ */
 struct page *ferry_kunit_page(struct ferry_kunit *t, unsigned long slot)
 {
 	pte_t pte = ferry_kunit_pte(t, slot);
@@ -165,12 +204,19 @@ struct page *ferry_kunit_page(struct ferry_kunit *t, unsigned long slot)
 	return NULL;
 }
 
-/* Put any entry into the page table. There must be one. */
+/**
+ * ferry_kunit_set_pte() - replace the page-table entry of a slot
+ * @t: the fixture
+ * @slot: the slot; the page table must exist
+ * @pte: the new entry
+ *
+ * Context: takes and drops the page-table lock; flushes the TLB.
+ */
 void ferry_kunit_set_pte(struct ferry_kunit *t, unsigned long slot, pte_t pte)
 {
 	unsigned long addr = ferry_kunit_addr(t, slot);
 	pmd_t *pmdp = mm_find_pmd(t->mm, addr);
-	spinlock_t *ptl;	/* the table's */
+	spinlock_t *ptl;	/* page-table lock of ptep */
 	pte_t *ptep;
 
 	ptep = pmdp ? pte_offset_map_lock(t->mm, pmdp, addr, &ptl) : NULL;
@@ -183,7 +229,15 @@ void ferry_kunit_set_pte(struct ferry_kunit *t, unsigned long slot, pte_t pte)
 	flush_tlb_mm(t->mm);
 }
 
-/* Leave a page as a child that is gone leaves it: not exclusive, not writable. */
+/**
+ * ferry_kunit_unshare() - make the page of a slot look as after the exit of a
+ * child
+ * @t: the fixture
+ * @slot: slot of a present page; the page becomes not writable and not
+ *	PageAnonExclusive
+ *
+ * Context: takes and drops the page-table lock; flushes the TLB.
+ */
 void ferry_kunit_unshare(struct ferry_kunit *t, unsigned long slot)
 {
 	ferry_kunit_set_pte(t, slot, pte_wrprotect(ferry_kunit_pte(t, slot)));
@@ -216,9 +270,12 @@ static long count_zone_item(enum zone_stat_item item)
 }
 
 /**
- * ferry_kunit_memory() - count, exactly
+ * ferry_kunit_memory() - read the statistics of struct ferry_kunit_memory,
+ * exactly
  * @t: the fixture
- * @memory: out
+ * @memory: set to the statistics
+ *
+ * Context: sleeps.
  */
 void ferry_kunit_memory(struct ferry_kunit *t, struct ferry_kunit_memory *memory)
 {
@@ -268,7 +325,7 @@ static const struct mmu_notifier_ops notifier_ops = {
 	.invalidate_range_end = note_end,
 };
 
-/* The kernel takes one or the other. */
+/* mmu_notifier_register() accepts only one of the two kinds. */
 static const struct mmu_notifier_ops secondary_ops = {
 	.arch_invalidate_secondary_tlbs = note_secondary,
 };
@@ -281,8 +338,10 @@ static void unwatch(void *data)
 }
 
 /**
- * ferry_kunit_watch() - count invalidations from now on
- * @t: the fixture
+ * ferry_kunit_watch() - begin to count invalidations
+ * @t: the fixture, not watched yet
+ *
+ * Context: takes mmap_lock for write; sleeps; asserts.
  */
 void ferry_kunit_watch(struct ferry_kunit *t)
 {
@@ -292,8 +351,11 @@ void ferry_kunit_watch(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_watch_secondary() - note what secondary MMUs are sent, from now on
- * @t: the fixture; not watched
+ * ferry_kunit_watch_secondary() - begin to record invalidations of secondary
+ * MMUs
+ * @t: the fixture, not watched yet
+ *
+ * Context: takes mmap_lock for write; sleeps; asserts.
  */
 void ferry_kunit_watch_secondary(struct ferry_kunit *t)
 {
@@ -319,10 +381,15 @@ static void end_child(void *child)
 }
 
 /**
- * ferry_kunit_fork() - a process with a copy of the fixture's address space
+ * ferry_kunit_fork() - start a process with a copy of the fixture's address
+ * space
  * @t: the fixture
  *
- * It does nothing until it is told to end.
+ * The process sleeps until ferry_kunit_child_end(), or until the end of the
+ * test.
+ *
+ * Context: sleeps; asserts.
+ * Return: the process.
  */
 struct ferry_kunit_child *ferry_kunit_fork(struct ferry_kunit *t)
 {
@@ -347,8 +414,10 @@ struct ferry_kunit_child *ferry_kunit_fork(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_child_end() - the process exits; its page tables are gone on return
- * @child: from ferry_kunit_fork(); a second call does nothing
+ * ferry_kunit_child_end() - let a process exit, and free its page tables
+ * @child: process from ferry_kunit_fork(); a second call does nothing
+ *
+ * Context: sleeps.
  */
 void ferry_kunit_child_end(struct ferry_kunit_child *child)
 {
@@ -358,7 +427,10 @@ void ferry_kunit_child_end(struct ferry_kunit_child *child)
 		return;
 	child->mm = NULL;
 	complete(&child->end);
-	/* The last user tears it down: that is to be us. */
+	/*
+	 * The last user frees the page tables. The loop makes this thread the
+	 * last user.
+	 */
 	while (atomic_read(&mm->mm_users) > 1)
 		schedule_timeout_uninterruptible(1);
 	mmput(mm);
