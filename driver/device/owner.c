@@ -290,8 +290,7 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 /* Faults ------------------------------------------------------------------- */
 
 /**
- * ferry_memory_fault_begin() - compete for the migration of a page to system
- * memory
+ * ferry_memory_fault_begin() - compete to move a page to system memory
  * @page: device page with a reference of the caller
  *
  * Context: process context; a loser takes ferry_memory.lock.

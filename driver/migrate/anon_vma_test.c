@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The forms by pfn, with no mmap_lock: the anon_vma stays from before a page is unmapped
- * until after it is mapped again (I18).
+ * The pfn-based calls hold no mmap_lock. A reference keeps the anon_vma from
+ * before a page is unmapped until after the page is mapped again (I18).
  */
 #include <linux/memremap.h>
 #include <linux/pagemap.h>
@@ -19,7 +19,7 @@ static int count(const struct anon_vma *anon_vma)
 	return atomic_read(&anon_vma->refcount);
 }
 
-/* Pages on a device, whose slots are those of the device's first pfns. */
+/* Moves pages to the device. The slots are the first pfns of the device. */
 static struct ferry_kunit *make_device_pages(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, NPAGES);
@@ -44,7 +44,7 @@ static void offer(struct ferry_kunit *t, unsigned long slot)
 {
 	struct ferry_kunit_device *device = t->device;
 
-	/* Home. */
+	/* The destination is system memory. */
 	t->device = NULL;
 	ferry_kunit_offer(t, slot);
 	t->device = device;
@@ -84,9 +84,9 @@ static void none_for_what_is_not_mapped(struct kunit *test)
 
 static const struct held_case {
 	const char *name;
-	int before, between;	/* references of others on page 0 */
+	int before, between;	/* extra references on page 0 */
 	bool offered;
-	int held;		/* pages that are held after setup */
+	int held;		/* pages with an anon_vma reference after setup */
 	int moved;
 } held_cases[] = {
 	{ "all move", .offered = true, .held = NPAGES, .moved = NPAGES },
@@ -99,7 +99,10 @@ static const struct held_case {
 
 KUNIT_ARRAY_PARAM_DESC(held, held_cases, name);
 
-/* One reference for each page that is on its way, none left over. */
+/*
+ * The engine holds one reference for each page under migration, and leaves
+ * none.
+ */
 static void held_meanwhile(struct kunit *test)
 {
 	const struct held_case *c = test->param_value;
@@ -131,8 +134,8 @@ static void held_meanwhile(struct kunit *test)
 }
 
 /*
- * The last process that mapped the pages unmaps them while they are on their way: the
- * engine's references are all that keeps the anon_vma then.
+ * The last process with a mapping unmaps the pages during the migration. From
+ * then on only the engine's references keep the anon_vma.
  */
 static const struct unmap_case {
 	const char *name;
@@ -164,7 +167,10 @@ static void survives_munmap(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(t->device), 0);
 }
 
-/* Only pages of a device, mapped, and not locked: anything else is left alone. */
+/*
+ * The engine takes mapped, unlocked device pages only, and leaves other pages
+ * unchanged.
+ */
 static void others_are_left_alone(struct kunit *test)
 {
 	struct ferry_kunit *t = make_device_pages(test);

@@ -3,7 +3,7 @@
 
 #include "backend.h"
 
-/* What the module was loaded with comes back after each test. */
+/* Each test restores the module's defaults. */
 static void default_again(struct kunit *test)
 {
 	ferry_backend_init(NULL, NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The coding that was chosen in Kbuild, against the kernel's helpers. */
+/* Compares the coding that Kbuild chose with the kernel's helpers. */
 #include <kunit/test.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
@@ -36,7 +36,7 @@ static void check_entry(struct kunit *test, unsigned long type, unsigned long of
 	KUNIT_EXPECT_EQ(test, ferry_coding_type(pte), type);
 	KUNIT_EXPECT_EQ(test, ferry_coding_offset(pte), offset);
 
-	/* What replaces it is of another type, at another offset. */
+	/* The replacement has another type and another offset. */
 	new = with_flags(swp_entry_to_pte(swp_entry(NTYPES - 1 - type, offset ^ 0x5a5a)),
 			 flags & ~EXCLUSIVE);
 	KUNIT_EXPECT_TRUE(test, pte_same(ferry_coding_replace(pte, NTYPES - 1 - type,
@@ -45,7 +45,10 @@ static void check_entry(struct kunit *test, unsigned long type, unsigned long of
 
 static void each_entry(struct kunit *test)
 {
-	/* As far as they go: all bits of a pfn, and those beside it, if there are any. */
+	/*
+	 * All bits of a pfn, and the young and dirty bits where the entry has
+	 * them.
+	 */
 	const unsigned long room = migration_entry_supports_ad() ? ~0UL : SWP_PFN_MASK;
 	const unsigned long offsets[] = {
 		0, 1, 0xfff, 0x123456, 0x89abcdef, SWP_PFN_MASK, SWP_MIG_YOUNG,

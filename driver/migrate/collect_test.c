@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What collect.c makes of each kind of entry and of memory, and of the addresses in
- * between. What keeps a page that is wanted from moving: refusal_test.c.
+ * Outcomes of collect.c for each kind of entry and of mapping, and one slot per
+ * address. refusal_test.c tests the reasons for which a wanted page stays.
  */
 #include <linux/mman.h>
 #include <linux/shmem_fs.h>
@@ -16,9 +16,9 @@
 
 /* Slots -------------------------------------------------------------------- */
 
-/* The range begins 20 pages before the end of its first page table. */
+/* The range begins 20 pages before the end of a page table. */
 #define FIRST	20
-#define THIRD	(FIRST + MAX_PTRS_PER_PTE)	/* one table, or some */
+#define THIRD	(FIRST + MAX_PTRS_PER_PTE)	/* one page table, or several */
 #define NSLOTS	(THIRD + 11)
 
 enum kind { HOLE, ZERO, PAGE };
@@ -43,7 +43,7 @@ static const struct piece {
 static const struct slots_case {
 	const char *name;
 	unsigned long select;
-	u8 zero, page;	/* outcomes */
+	u8 zero, page;	/* expected outcomes */
 	unsigned long cpages;
 } slots_cases[] = {
 	{ "system pages", SYSTEM, FERRY_HOLE, FERRY_NO_DESTINATION, NSLOTS },
@@ -68,7 +68,7 @@ static void expect_slot(struct ferry_kunit *t, unsigned long slot, enum kind kin
 	KUNIT_EXPECT_EQ_MSG(t->test, t->dst[slot], 0, "slot %lu", slot);
 }
 
-/* I20: each address has one slot, whatever is there and around it. */
+/* I20: each address has one slot, for every kind of entry and neighbour. */
 static void slots(struct kunit *test)
 {
 	const struct slots_case *c = test->param_value;
@@ -160,7 +160,10 @@ static const struct entry_case {
 
 KUNIT_ARRAY_PARAM_DESC(entry, entry_cases, name);
 
-/* It is told, left as it is, and its neighbours move. */
+/*
+ * The slot gets the outcome of the entry, and the entry stays unchanged. The
+ * neighbours move.
+ */
 static void entry(struct kunit *test)
 {
 	const struct entry_case *c = test->param_value;
@@ -180,7 +183,7 @@ static void entry(struct kunit *test)
 
 /* Kinds of memory ---------------------------------------------------------- */
 
-/* A private mapping of a file: a page of it, a copy of one, and a hole. */
+/* A private file mapping with a file page, a private copy and a hole. */
 static void files(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
@@ -214,14 +217,17 @@ static void device_pages(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_ALREADY_THERE), 2);
-	/* Without a device in the arguments they are somebody else's. */
+	/*
+	 * Without a device in the arguments the pages are those of a foreign
+	 * device.
+	 */
 	t->device = NULL;
 	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, PRIVATE), 0);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_FOREIGN_DEVICE), 2);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(device), 2);
 }
 
-/* A hole that somebody wants to fill by userfaultfd is left to him; zero pages too. */
+/* Holes and zero pages in userfaultfd's missing mode stay for the monitor. */
 static void uffd_missing(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The controls that other tests rely on, through the files in debugfs: as many tasks are
- * held as were armed for, each way out lets them go, and delays end.
+ * The controls on which other tests rely, through the files in debugfs. As many
+ * tasks are held as were armed for, each way of release frees the tasks, and
+ * delays are bounded.
  */
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -16,15 +17,15 @@
 #include "kunit.h"
 
 #define NTASKS	3
-/* Long before FERRY_PAUSE_LIMIT lets everybody go. */
+/* Much shorter than FERRY_PAUSE_LIMIT, which releases all tasks. */
 #define PATIENCE_MS	8000
 
 /**
- * struct control - a mount of debugfs, and tasks that come to a pause
- * @t: its first page is where file contents go through
- * @mount: of debugfs, for the test alone
- * @tasks: those that were begun
- * @through: of them, how many went on
+ * struct control - a debugfs mount, and tasks that run into a pause
+ * @t: fixture; the first page holds the text of a read or write
+ * @mount: debugfs mount of the test
+ * @tasks: tasks that were started
+ * @through: number of tasks that passed the pause
  */
 struct control {
 	struct ferry_kunit *t;
@@ -103,7 +104,7 @@ static void begin_task(struct kunit *test, int i)
 	KUNIT_EXPECT_NOT_NULL(test, control->tasks[i]);
 }
 
-/* Wait until @waiting tasks are held and @through went on. */
+/* Waits until @waiting tasks are held and @through tasks passed. */
 static void expect_tasks(struct kunit *test, int waiting, int through)
 {
 	struct control *control = test->priv;
@@ -134,7 +135,10 @@ static int control_init(struct kunit *test)
 	return 0;
 }
 
-/* In another thread, without an address space: no file of the above can be written. */
+/*
+ * Runs in another thread without an address space, and cannot write control
+ * files.
+ */
 static void control_exit(struct kunit *test)
 {
 	struct control *control = test->priv;
@@ -151,7 +155,7 @@ static void control_exit(struct kunit *test)
 		kern_unmount(control->mount);
 }
 
-/* The first come are held, and let go together by a write to release. */
+/* The first tasks are held. A write to release frees all of them. */
 static void arming_counts(struct kunit *test)
 {
 	set_control(test, "after_setup/arm", "2");
@@ -163,7 +167,7 @@ static void arming_counts(struct kunit *test)
 	begin_task(test, 2);
 	expect_tasks(test, 2, 1);
 	KUNIT_EXPECT_EQ(test, get_control(test, "after_setup/arm"), 0);
-	/* Another place's release is not theirs. */
+	/* The release of another place does not free the tasks. */
 	set_control(test, "after_copy/release", "1");
 	expect_tasks(test, 2, 1);
 	set_control(test, "after_setup/release", "1");
@@ -179,7 +183,7 @@ static void turning_off_lets_go(struct kunit *test)
 	set_control(test, "enabled", "0");
 	expect_tasks(test, 0, 1);
 	KUNIT_EXPECT_EQ(test, get_control(test, "after_setup/arm"), 0);
-	/* Armed without being on holds nobody. */
+	/* Arming without enabling holds no task. */
 	set_control(test, "after_setup/arm", "1");
 	begin_task(test, 1);
 	expect_tasks(test, 0, 2);
@@ -198,7 +202,7 @@ static void killing_lets_go(struct kunit *test)
 	set_control(test, "enabled", "0");
 }
 
-/* One process is meant: the others pass, and leave the count to it. */
+/* The pause is for one process. Others pass, and the count stays. */
 static void one_process(struct kunit *test)
 {
 	char text[16];
@@ -214,8 +218,8 @@ static void one_process(struct kunit *test)
 }
 
 /*
- * A wait of 10 s is asked for, and cut; none is none. How long the loop of mdelay() takes
- * is another matter: on a busy host it was calibrated badly.
+ * A delay of 10 s is cut, and a delay of 0 is none. The limits are wide: the
+ * duration of mdelay() depends on a calibration, which a busy host distorts.
  */
 static const struct delay_case {
 	const char *name;
@@ -233,7 +237,9 @@ static const struct delay_case {
 
 KUNIT_ARRAY_PARAM_DESC(delay, delay_cases, name);
 
-/* The shortest of a few: the machine may be busy with something else meanwhile. */
+/*
+ * Returns the shortest of a few delays: other load may lengthen a single delay.
+ */
 static s64 time_delay(enum ferry_delay point)
 {
 	s64 shortest = S64_MAX;

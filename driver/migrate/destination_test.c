@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Destinations: those that cannot be taken (I4), those that nobody asked for (I5), and
- * those that somebody else has an eye on. That each comes back as often as it must is
- * checked by the fixture, here as in all suites.
+ * Destinations that cannot be used (I4), destinations for refused pages (I5),
+ * and destinations that other tasks hold or wait for. The fixture checks the
+ * number of puts, as in all suites.
  */
 #include <linux/kthread.h>
 #include <linux/pagemap.h>
@@ -53,8 +53,9 @@ static const struct offer_case {
 KUNIT_ARRAY_PARAM_DESC(offer, offer_cases, name);
 
 /*
- * I4: it is refused for that page alone, and comes back once, as the fixture checks. The
- * page stays where it was, those beside it move.
+ * I4: the engine refuses the destination for one page alone, and puts the
+ * destination once (the fixture checks). The page stays in place, and its
+ * neighbours move.
  */
 static void unfit(struct kunit *test)
 {
@@ -88,7 +89,10 @@ static void unfit(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 1, 1), 0);
 }
 
-/* Offered though setup had refused the page: comes back all the same, locked or not. */
+/*
+ * The caller offers destinations, locked and unlocked, for pages that setup
+ * refused. The engine puts both.
+ */
 static void unasked(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
@@ -115,11 +119,10 @@ static void unasked(struct kunit *test)
 /* Third parties ------------------------------------------------------------ */
 
 /**
- * struct waiter - somebody who has found a destination page, by its pfn perhaps, and
- *	wants its lock
- * @page: with a reference
- * @thread: who waits
- * @locked: he had the lock
+ * struct waiter - a task that waits for the lock of a destination page
+ * @page: the page, found perhaps by pfn, with a reference of the task
+ * @thread: the task
+ * @locked: the task had the lock
  */
 struct waiter {
 	struct page *page;
@@ -162,9 +165,10 @@ static const struct party_case {
 KUNIT_ARRAY_PARAM_DESC(party, party_cases, name);
 
 /*
- * Half of the destinations are used, half not (their sources are referenced). Of each
- * half one is waited for, and another one is held beyond the end of the migration. The
- * waiters get the lock, and puts are as ever.
+ * Half of the destinations are used. The other half is not, because the sources
+ * have extra references. In each half a task waits for one destination, and
+ * another destination is held beyond the end of the migration. The waiters get
+ * the lock, and the number of puts is as usual.
  */
 static void third_party(struct kunit *test)
 {

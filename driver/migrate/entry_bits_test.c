@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Each bit of a page-table entry, in all combinations, after each way in which a
- * migration can end.
+ * Each bit of a page-table entry, in all combinations, after each end of a
+ * migration.
  */
 #include <linux/memremap.h>
 #include <linux/swap.h>
@@ -13,7 +13,7 @@
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
-/* A slot for each combination; its number is the combination. */
+/* One slot per combination; the number of the slot is the combination. */
 #define WRITE		1
 #define YOUNG		2
 #define DIRTY		4
@@ -24,18 +24,18 @@
 #define BITS		(NCOMBINATIONS - 1)
 
 enum fate {
-	NO_DESTINATION,	/* nothing was offered */
-	REFUSED,	/* by setup: referenced before */
-	FAILED,		/* by pages: referenced between */
+	NO_DESTINATION,	/* no destination offered */
+	REFUSED,	/* by setup: extra reference before setup */
+	FAILED,		/* by pages: extra reference between setup and pages */
 	MOVED,
 	ROUND_TRIP,	/* to a device and back */
-	FAILED_DEVICE,	/* the same, and an attempt that failed while it was there */
+	FAILED_DEVICE,	/* ROUND_TRIP with failed attempts on the device */
 };
 
 static const struct bits_case {
 	const char *name;
 	enum fate fate;
-	bool shared;	/* with another process: by rmap */
+	bool shared;	/* with another process: the rmap path */
 	unsigned long kept;
 } bits_cases[] = {
 	{ "no destination", NO_DESTINATION, .kept = BITS },
@@ -89,7 +89,7 @@ static unsigned long read_bits(struct ferry_kunit *t, unsigned long slot)
 	       (PageAnonExclusive(pte_page(pte)) ? EXCLUSIVE : 0);
 }
 
-/* What an entry of the device shows meanwhile. */
+/* Checks the entry while the page is on the device. */
 static void expect_device_bits(struct ferry_kunit *t, unsigned long slot, bool shared)
 {
 	pte_t pte = ferry_kunit_pte(t, slot);
@@ -170,9 +170,9 @@ static void migrate_by_device(struct ferry_kunit *t, enum fate fate, bool shared
 }
 
 /*
- * I1, second half: after a failed migration and one to system memory all bits are as
- * they were; after a visit to a device young and dirty are not, and the folio's flag
- * stands for dirty. The folio is dirty if the entry was.
+ * I1, second half. A failed migration and a migration to system memory keep all
+ * bits. A visit to a device clears young and dirty, and the folio's dirty flag
+ * stands for dirty. The folio is dirty if the entry was dirty.
  */
 static void bits(struct kunit *test)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A page where there was none, and all that keeps one from being put there. */
+/* Filling of holes and zero pages, and all conditions that prevent a fill. */
 #include <linux/memcontrol.h>
 #include <linux/memremap.h>
 #include <linux/mman.h>
@@ -14,7 +14,9 @@
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
-/* Before the end of a table: a page, a zero page, a hole; behind it, no table: a hole. */
+/*
+ * A page, a zero page and a hole at the end of a table; a hole without a table.
+ */
 enum { PAGE, ZERO, HOLE, NO_TABLE, NSLOTS };
 
 static struct ferry_kunit *make_holes(struct kunit *test)
@@ -97,7 +99,7 @@ static void fill(struct kunit *test)
 	}
 }
 
-/* Nothing offered: holes stay holes, zero pages zero pages. */
+/* Without destinations holes stay holes, and zero pages stay zero pages. */
 static void nothing_offered(struct kunit *test)
 {
 	struct ferry_kunit *t = make_holes(test);
@@ -115,7 +117,7 @@ static void nothing_offered(struct kunit *test)
 	}
 }
 
-/* What comes between setup and pages --------------------------------------- */
+/* Changes between setup and pages ------------------------------------------ */
 
 static void fault_in(struct ferry_kunit *t)
 {
@@ -135,7 +137,7 @@ static void reap_end(struct ferry_kunit *t)
 	clear_bit(MMF_UNSTABLE, &t->mm->flags);
 }
 
-/* As a drop-in caller might let happen, who gives mmap_lock up for a while. */
+/* A drop-in caller may drop mmap_lock for a while, and permit the change. */
 static void set_uffd(struct ferry_kunit *t, bool on)
 {
 	mmap_read_unlock(t->mm);
@@ -177,8 +179,8 @@ static const struct refuse_case {
 KUNIT_ARRAY_PARAM_DESC(refuse, refuse_cases, name);
 
 /*
- * I5: each destination comes back once and without a charge (the fixture checks), and
- * what is in the page table is what came between.
+ * I5: each destination is put once, without a charge (the fixture checks). The
+ * page table keeps the entries of the change.
  */
 static void refuse(struct kunit *test)
 {
@@ -192,7 +194,7 @@ static void refuse(struct kunit *test)
 	if (c->device)
 		t->device = ferry_kunit_device_create(test);
 	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
-	/* The page stays out of it. */
+	/* The page of slot PAGE gets no destination. */
 	for (slot = ZERO; slot < NSLOTS; slot++)
 		ferry_kunit_offer(t, slot);
 	c->begin(t);
@@ -217,7 +219,7 @@ static void refuse(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, PAGE, 1), 0);
 }
 
-/* A huge page came into the hole, and with it no page table. */
+/* A huge page came into the hole: the PMD maps no page table. */
 static void huge_page(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Entries that changed while the page was on its way. What becomes of each bit of an
- * entry that did not: entry_bits_test.c.
+ * Entries that change during the migration. entry_bits_test.c tests the bits of
+ * unchanged entries.
  */
 #include <linux/memremap.h>
 #include <linux/swap.h>
@@ -13,7 +13,7 @@
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
-/* As UFFDIO_WRITEPROTECT changes an entry that is on its way. */
+/* Changes a migration entry as UFFDIO_WRITEPROTECT does. */
 static void write_protect(struct ferry_kunit *t, unsigned long slot)
 {
 	pte_t pte = ferry_kunit_pte(t, slot);
@@ -35,7 +35,7 @@ static const struct change_case {
 
 KUNIT_ARRAY_PARAM_DESC(change, change_cases, name);
 
-/* I8: what the entry says at the end counts, not what setup found. */
+/* I8: the entry at the end decides, not the entry that setup found. */
 static void write_protected_meanwhile(struct kunit *test)
 {
 	const struct change_case *c = test->param_value;
@@ -67,7 +67,7 @@ static void write_protected_meanwhile(struct kunit *test)
 	}
 }
 
-/* MADV_DONTNEED while the page is on its way: it wins, and nothing is left of the page. */
+/* MADV_DONTNEED during the migration wins, and the page is freed. */
 static void zapped_meanwhile(struct kunit *test)
 {
 	const struct change_case *c = test->param_value;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pages leave their LRU lists for the time of a migration, and no longer. */
+/* Pages are off the LRU lists during a migration, and only then. */
 #include <linux/mman.h>
 #include <linux/swap.h>
 #include <linux/uaccess.h>
@@ -7,7 +7,7 @@
 #include "mm_internal.h"
 #include "kunit.h"
 
-/* More than two of the runs that one lock is held for. */
+/* More pages than two runs under one lruvec lock. */
 #define MANY	150
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
@@ -20,7 +20,10 @@ static unsigned long count_on_lru(struct ferry_kunit *t)
 	return n;
 }
 
-/* Moved or not: the lists are shorter meanwhile, and as long as before afterwards. */
+/*
+ * The lists are shorter during the migration, and as long as before afterwards,
+ * for pages that moved and pages that stayed.
+ */
 static void off_the_lists_meanwhile(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, MANY);
@@ -56,7 +59,10 @@ static void isolate_second(struct ferry_kunit *t)
 	t->on_collected = NULL;
 }
 
-/* Compaction or reclaim comes between collect.c, which has seen PG_lru, and isolate.c. */
+/*
+ * Compaction or reclaim isolates a page after collect.c has seen PG_lru, and
+ * before isolate.c takes the page.
+ */
 static void somebody_was_faster(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
@@ -71,7 +77,10 @@ static void somebody_was_faster(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_NOT_LRU);
 	KUNIT_EXPECT_EQ(test, t->outcome[2], FERRY_MOVED);
 	KUNIT_EXPECT_PTR_EQ(test, ferry_kunit_page(t, 1), page);
-	/* It is his: not on a list, and not put on one by us. */
+	/*
+	 * The page belongs to the other isolation: the engine puts it on no
+	 * list.
+	 */
 	lru_add_drain_all();
 	KUNIT_EXPECT_FALSE(test, folio_test_lru(page_folio(page)));
 	folio_putback_lru(page_folio(page));
@@ -80,7 +89,7 @@ static void somebody_was_faster(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
-/* Of the page that is off its list for one pass. */
+/* The folio that is off the LRU list for one pass. */
 static struct folio *taken;
 
 static void put_back_taken(struct ferry_kunit *t)
@@ -97,8 +106,8 @@ static void take_second(struct ferry_kunit *t)
 }
 
 /*
- * The first pass drains for a reference, and finds nothing else. Then a page leaves its
- * list. It has a drain of its own, and moves.
+ * The first pass drains for an extra reference alone. Then a page leaves the
+ * LRU list. A second drain follows, and the page moves.
  */
 static void off_its_list_after_a_drain(struct kunit *test)
 {
@@ -128,7 +137,10 @@ static void write_on(struct ferry_kunit *t, int cpu, unsigned long slot)
 					     (u64 __user *)ferry_kunit_addr(t, slot)));
 }
 
-/* Pages that wait in the batches of all CPUs: one drain, and all of them move (I12). */
+/*
+ * I12: pages wait in the LRU batches of all CPUs. One drain, and all pages
+ * move.
+ */
 static void other_cpus_batches(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2 * num_online_cpus());
@@ -150,7 +162,7 @@ static void other_cpus_batches(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, t->npages), 0);
 }
 
-/* I22: what is locked into memory stays so, and on the list of what is. */
+/* I22: mlocked pages stay mlocked, and stay on the unevictable list. */
 static void mlocked(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 4);
@@ -182,9 +194,10 @@ static void mlocked(struct kunit *test)
 }
 
 /*
- * munlock, while a page was off its list, has left it unevictable. Such pages go home by
- * the CPU's batch, others straight to their list, under its lock: more of the first
- * between the others than a batch holds.
+ * munlock() left pages unevictable while the pages were off the LRU lists. The
+ * engine puts back unevictable pages through the CPU's batch, and other pages
+ * directly on the list, under the lruvec lock. Between other pages the test
+ * puts more unevictable pages than a batch holds.
  */
 static void stranded_among_others(struct kunit *test)
 {

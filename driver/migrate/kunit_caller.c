@@ -123,8 +123,7 @@ struct page *ferry_kunit_offer(struct ferry_kunit *t, unsigned long slot)
 }
 
 /**
- * ferry_kunit_offer_all() - offer a destination for each slot with
- * MIGRATE_PFN_MIGRATE
+ * ferry_kunit_offer_all() - offer a destination for each slot that migrates
  * @t: the fixture, after ferry_kunit_setup()
  *
  * Context: mmap_lock held for read; sleeps.
@@ -183,8 +182,7 @@ static void settle(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_finalize() - run the last phase, check the destinations, free the
- * unused ones
+ * ferry_kunit_finalize() - run the last phase, check and free destinations
  * @t: the fixture, after ferry_kunit_pages()
  *
  * Context: mmap_lock held for read; drops mmap_lock.

@@ -230,8 +230,7 @@ void ferry_kunit_set_pte(struct ferry_kunit *t, unsigned long slot, pte_t pte)
 }
 
 /**
- * ferry_kunit_unshare() - make the page of a slot look as after the exit of a
- * child
+ * ferry_kunit_unshare() - make a page look as after the exit of a child
  * @t: the fixture
  * @slot: slot of a present page; the page becomes not writable and not
  *	PageAnonExclusive
@@ -270,8 +269,7 @@ static long count_zone_item(enum zone_stat_item item)
 }
 
 /**
- * ferry_kunit_memory() - read the statistics of struct ferry_kunit_memory,
- * exactly
+ * ferry_kunit_memory() - read exact statistics
  * @t: the fixture
  * @memory: set to the statistics
  *
@@ -351,8 +349,7 @@ void ferry_kunit_watch(struct ferry_kunit *t)
 }
 
 /**
- * ferry_kunit_watch_secondary() - begin to record invalidations of secondary
- * MMUs
+ * ferry_kunit_watch_secondary() - begin to record secondary MMUs' invalidations
  * @t: the fixture, not watched yet
  *
  * Context: takes mmap_lock for write; sleeps; asserts.
@@ -381,8 +378,7 @@ static void end_child(void *child)
 }
 
 /**
- * ferry_kunit_fork() - start a process with a copy of the fixture's address
- * space
+ * ferry_kunit_fork() - start a process with a copy of the address space
  * @t: the fixture
  *
  * The process sleeps until ferry_kunit_child_end(), or until the end of the

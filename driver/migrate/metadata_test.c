@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What goes over to a destination, and what keeps it from doing so. */
+/*
+ * Data and state that move to a destination, and conditions that prevent the
+ * move.
+ */
 #include <linux/memcontrol.h>
 #include <linux/pagemap.h>
 #include <linux/swap.h>
@@ -9,7 +12,10 @@
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
-/* What the caller says of a page that it offers nothing for is not overwritten. */
+/*
+ * The caller may set an outcome for a page without a destination. The engine
+ * keeps the outcome.
+ */
 static void reasons(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 5);
@@ -32,9 +38,10 @@ static void reasons(struct kunit *test)
 /* References --------------------------------------------------------------- */
 
 /*
- * I17, after the copy: a reference that came between setup and pages (a speculative
- * one, through the pfn). The page does not move, and is mapped again with its data,
- * its charge and its flags; the destination has nothing of it.
+ * I17, after the copy: a reference that came between setup and pages (a
+ * speculative reference, by pfn). The page does not move. The page is mapped
+ * again with the old data, charge and flags, and the destination keeps no state
+ * of the page.
  */
 static void reference_from_between(struct kunit *test)
 {
@@ -63,7 +70,7 @@ static void reference_from_between(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
-/* What goes with the data -------------------------------------------------- */
+/* State that moves with the data ------------------------------------------- */
 
 static const struct flag_case {
 	const char *name;
@@ -75,7 +82,10 @@ static const struct flag_case {
 	{ "dirty", PG_dirty },
 };
 
-/* Each flag on one page; the last page has none. Nothing counts as dirtied (I3). */
+/*
+ * Each flag on one page; the last page has no flag. No page counts as dirtied
+ * (I3).
+ */
 static void flags(struct kunit *test)
 {
 	const unsigned long n = ARRAY_SIZE(flag_cases), none = 1UL << PG_dirty |
@@ -88,7 +98,7 @@ static void flags(struct kunit *test)
 	for (slot = 0; slot <= n; slot++) {
 		page = ferry_kunit_page(t, slot);
 		ferry_kunit_set_pte(t, slot, pte_mkclean(ferry_kunit_pte(t, slot)));
-		/* Off its list, where active decides on which. */
+		/* Off the LRU list: PG_active decides between two lists. */
 		KUNIT_ASSERT_TRUE(test, folio_isolate_lru(page_folio(page)));
 		page->flags &= ~none;
 		if (slot < n)
@@ -109,7 +119,10 @@ static void flags(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, n + 1), 0);
 }
 
-/* Identity and charge go over in pages, before anybody can see the new page (I10). */
+/*
+ * I10: identity and charge move in the pages phase, before the new page is
+ * visible.
+ */
 static void identity(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 1);
@@ -138,7 +151,7 @@ static void identity(struct kunit *test)
 	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], FERRY_MOVED);
 	KUNIT_EXPECT_EQ(test, folio_mapcount(dst), 1);
-	/* Ours became the entry's. */
+	/* The fixture's reference became the reference of the entry. */
 	KUNIT_EXPECT_EQ(test, folio_ref_count(dst), 1);
 	KUNIT_EXPECT_FALSE(test, folio_test_locked(dst));
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 1), 0);

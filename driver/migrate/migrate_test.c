@@ -4,12 +4,12 @@
 
 #include "kunit.h"
 
-/* Reaches into a second page table. */
+/* The range reaches into a second page table. */
 #define MANY	(PTRS_PER_PTE + 100)
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
-/* Refused as the kernel's engine refuses (I11). Pages are of a mapping of ten. */
+/* I11: own and core refuse the same arguments. The mapping has ten pages. */
 static const struct args_case {
 	const char *name;
 	unsigned long vm_flags;
@@ -22,7 +22,10 @@ static const struct args_case {
 	{ .name = "no src", .end = 10, .no_src = true, .ret = -EINVAL },
 	{ .name = "no dst", .end = 10, .no_dst = true, .ret = -EINVAL },
 	{ .name = "empty", .start = 3, .end = 3, .ret = -EINVAL },
-	/* core takes the difference for a positive number, and clears that much. */
+	/*
+	 * core takes the difference for a positive number, and clears as many
+	 * slots.
+	 */
 	{ .name = "backwards", .start = 4, .end = 3, .core_dies = true, .ret = -EINVAL },
 	{ .name = "begins before", .start = -1, .end = 3, .ret = -EINVAL },
 	{ .name = "ends behind", .start = 9, .end = 11, .ret = -EINVAL },
@@ -39,7 +42,7 @@ static const struct args_case {
 
 KUNIT_ARRAY_PARAM_DESC(args, args_cases, name);
 
-/* The mapping looks as the case wants it; its pages are not there. */
+/* The engines get a copy of the VMA with the flags of the case, and no page. */
 static void args(struct kunit *test)
 {
 	const struct args_case *c = test->param_value;
@@ -51,7 +54,7 @@ static void args(struct kunit *test)
 	vma = kunit_kzalloc(test, sizeof(*vma), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, vma);
 	mmap_read_lock(t->mm);
-	/* Its lock and its counters are of no interest. */
+	/* The test does not use the lock and the counters of the copy. */
 	data_race(memcpy(vma, vma_lookup(t->mm, t->start), sizeof(*vma)));
 	vma->vm_start = t->start;
 	vma->vm_end = ferry_kunit_addr(t, 10);
@@ -104,7 +107,10 @@ static const struct trip_case {
 
 KUNIT_ARRAY_PARAM_DESC(trip, trip_cases, name);
 
-/* All that is exclusive moves at once, and needs no rmap walk, neither there nor back. */
+/*
+ * Exclusively mapped pages move in one pass, and need no rmap walk in either
+ * direction.
+ */
 static void expect_one_pass(struct ferry_kunit *t)
 {
 	const struct ferry_migrate_counts *counts = &t->migrate.counts;
@@ -139,7 +145,7 @@ static void come_home(struct ferry_kunit *t)
 	KUNIT_EXPECT_EQ(t->test, ferry_kunit_device_used(device), t->npages);
 	KUNIT_EXPECT_TRUE(t->test, is_device_private_page(ferry_kunit_page(t, 0)));
 	KUNIT_ASSERT_EQ(t->test, ferry_kunit_setup(t, PRIVATE), 0);
-	/* The owner stays in the arguments. */
+	/* pgmap_owner stays in the arguments. */
 	t->device = NULL;
 	ferry_kunit_offer_all(t);
 	ferry_kunit_pages(t);
@@ -173,7 +179,10 @@ static void round_trip(struct kunit *test)
 	expect_memory(t, &before);
 }
 
-/* I7: no walk means that no MMU notifier hears of a page that nobody else maps. */
+/*
+ * I7: without an rmap walk no MMU notifier is notified of a page with one
+ * mapping.
+ */
 static void exclusive_pages_are_not_walked(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 64);
@@ -191,7 +200,7 @@ static void exclusive_pages_are_not_walked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 64), 0);
 }
 
-/* A migration of nothing but pages that stay leaves each entry as it was. */
+/* A migration without a selected page leaves each entry unchanged. */
 static void nothing_selected(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 4);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What keeps a page that is wanted from moving: one state of a page after the other. */
+/* Reasons for which a wanted page stays: one state of a page per case. */
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
@@ -77,7 +77,7 @@ static void put_back(struct page *page)
 	folio_putback_lru(page_folio(page));
 }
 
-/* As if another address space were about to unmap it. */
+/* Looks like a page that another address space is about to unmap. */
 static void map_once_more(struct ferry_kunit *t, struct page *page)
 {
 	ferry_kunit_unshare(t, 1);
@@ -96,7 +96,7 @@ static const struct state_case {
 	u8 outcome;
 	unsigned int passes, drains;
 } state_cases[] = {
-	/* One reference too many may be a batch's. */
+	/* An extra reference may be that of an LRU batch. */
 	{ "referenced", hold, let_go, FERRY_PINNED, 2, 1 },
 	{ "referenced twice", hold_twice, let_go_twice, FERRY_PINNED, 1 },
 	{ "pinned", pin, unpin_user_page, FERRY_PINNED, 1 },
@@ -110,8 +110,8 @@ static const struct state_case {
 KUNIT_ARRAY_PARAM_DESC(state, state_cases, name);
 
 /*
- * The page is refused for the right reason and mapped as before, bit by bit; the two
- * beside it move; there is no more than one drain (I12).
+ * The page is refused with the right outcome, and mapped as before, bit by bit.
+ * Both neighbours move. The engine drains at most once (I12).
  */
 static void state(struct kunit *test)
 {
@@ -137,7 +137,9 @@ static void state(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
-/* A page that a child maps too, so that the rmap finds the reference after isolation. */
+/*
+ * A child maps the page too: the rmap path finds the reference after isolation.
+ */
 static void shared_and_referenced(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
@@ -160,7 +162,9 @@ static void shared_and_referenced(struct kunit *test)
 }
 
 #if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
-/* Faults that meet the same locked page drain all CPUs once, and not once each. */
+/*
+ * Faults on the same mlocked page drain all CPUs once, and not once per fault.
+ */
 static void faults_share_a_drain(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 1);
@@ -173,7 +177,7 @@ static void faults_share_a_drain(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	page = ferry_kunit_page(t, 0);
 	set_bit(PG_mlocked, &page->flags);
-	/* The fault's, and as if a batch had one. */
+	/* A reference of the fault, and another as if of a batch. */
 	get_page(page);
 	get_page(page);
 	t->fault_page = page;

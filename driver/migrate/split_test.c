@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Large folios: split by address, by range, and on the way of a migration. */
+/* Splits of large folios: by address, by range, and during a migration. */
 #include <linux/mman.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -19,8 +19,8 @@ static bool is_huge(struct ferry_kunit *t, unsigned long slot)
 }
 
 /*
- * A range of @n huge pages, with two small ones behind, which khugepaged is not to make
- * huge: where they come there are to be no more huge pages.
+ * Makes @n huge pages, and two small pages behind. khugepaged must not collapse
+ * the small pages: their part of the mapping permits no huge pages.
  */
 static struct ferry_kunit *make_huge(struct kunit *test, unsigned long n)
 {
@@ -73,7 +73,10 @@ static void let_go(struct folio *folio, enum hold hold)
 		folio_unlock(folio);
 }
 
-/* PTRS_PER_PTE is no constant everywhere: cut down to the last page and the end. */
+/*
+ * PTRS_PER_PTE is not constant on all architectures. at() cuts END down to the
+ * last page (slot) and to the end of the folio (next).
+ */
 #define END	MAX_PTRS_PER_PTE
 
 static const struct at_case {
@@ -124,7 +127,10 @@ static void at(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, PTRS_PER_PTE), 0);
 }
 
-/* No large folio: a page, a hole, the huge zero page, whose mapping alone is split. */
+/*
+ * No large folio: a page, a hole, and the huge zero page, of which only the
+ * mapping is split.
+ */
 static void at_others(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2 * PTRS_PER_PTE);
@@ -147,7 +153,10 @@ static void at_others(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is_zero_pfn(pte_pfn(ferry_kunit_pte(t, PTRS_PER_PTE))));
 }
 
-/* From the last page of the first to the first one of the second; not the third. */
+/*
+ * From the last page of the first folio to the first page of the second. The
+ * third stays.
+ */
 static void range(struct kunit *test)
 {
 	struct ferry_kunit *t = make_huge(test, 3);
@@ -183,8 +192,9 @@ static const struct migrate_case {
 KUNIT_ARRAY_PARAM_DESC(migrate, migrate_cases, name);
 
 /*
- * I12: a look, one try to split, another look. What stays large is given up then, and is
- * mapped as it was. Small pages behind it move, whatever becomes of it.
+ * I12: one look, one try to split, and another look. The engine then refuses a
+ * folio that is still large, and maps the folio as before. Small pages behind
+ * the folio move in each case.
  */
 static void migrate(struct kunit *test)
 {

@@ -15,7 +15,7 @@ static void expect_pages(struct kunit *test, const struct ferry_outcomes *outcom
 		KUNIT_EXPECT_EQ_MSG(test, outcomes->pages[i], pages[i], "outcome %u", i);
 }
 
-/* What was there before is not added to, also not where no page is looked at. */
+/* The count overwrites old values, also without any page. */
 static void no_pages(struct kunit *test)
 {
 	static const unsigned long none[FERRY_NOUTCOMES];
@@ -45,7 +45,7 @@ static void all_alike(struct kunit *test)
 	}
 }
 
-/* One page that is not as the others is seen wherever it stands. */
+/* The count finds a single different page at any position. */
 static void one_differs(struct kunit *test)
 {
 	static const unsigned long where[] = { 0, 1, 7, 8, 9, PAGES / 2, PAGES - 2, PAGES - 1 };
@@ -81,7 +81,7 @@ static void each_its_own(struct kunit *test)
 	expect_pages(test, &outcomes, pages);
 }
 
-/* Calls add up, and a call that does not say when to flush is one of the default. */
+/* Calls add up. A call without a flush strategy counts as the default. */
 static void calls_add_up(struct kunit *test)
 {
 	const struct ferry_outcomes outcomes = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How often the TLB is flushed, and that mm/ understands what is pending. */
+/* Number of TLB flushes, and pending flushes as mm/ reads them. */
 #include <linux/sched.h>
 
 #include <asm/tlbflush.h>
@@ -8,10 +8,10 @@
 #include "kunit.h"
 
 #define NPAGES	16
-#define NCEILING 33	/* x86's, if nobody changed it */
+#define NCEILING 33	/* x86's default */
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 
-/* Flushes of an address space, by the architecture's own count. */
+/* Flushes of an address space, as the architecture counts. */
 static u64 count_flushes(struct mm_struct *mm)
 {
 #ifdef CONFIG_X86
@@ -21,13 +21,13 @@ static u64 count_flushes(struct mm_struct *mm)
 #endif
 }
 
-/* Entries are cleared, and put back before the lock drops. */
+/* Clears entries, and restores the entries before the lock drops. */
 static void clear_table(struct ferry_kunit *t, struct ferry_tlb *tlb, unsigned long n,
 			bool exclusive)
 {
 	unsigned long slot, addr = t->start;
 	struct vm_area_struct *vma;
-	spinlock_t *ptl;	/* the table's */
+	spinlock_t *ptl;	/* page-table lock of ptep */
 	pte_t *ptep, pte;
 
 	mmap_read_lock(t->mm);
@@ -108,7 +108,7 @@ static const struct setup_case {
 
 KUNIT_ARRAY_PARAM_DESC(setup, setup_cases, name);
 
-/* Two tables; all that was owed is done when setup returns, and nothing after it. */
+/* Two tables: setup returns after the last flush. */
 static void whole_setup(struct kunit *test)
 {
 	const struct setup_case *c = test->param_value;
@@ -130,8 +130,9 @@ static void whole_setup(struct kunit *test)
 
 #if FERRY_CAN_DEFER_FLUSH
 /*
- * A flush is as wide as what moves: a range up to the ceiling, a bounded number of times;
- * beyond, one deferred flush of the whole address space. One table stands for many.
+ * A flush is as wide as the moved pages: up to the ceiling a range, a bounded
+ * number of times; beyond, one deferred flush of the whole address space. One
+ * table stands for many.
  */
 static const struct width_case {
 	const char *name;
@@ -171,7 +172,7 @@ static void as_wide_as_what_moves(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, current->tlb_ubc.flush_required);
 }
 
-/* Secondary MMUs are sent the range that was cleared, now or with the deferred flush. */
+/* Secondary MMUs get the cleared range, at once or with the deferred flush. */
 static const struct secondary_case {
 	const char *name;
 	enum ferry_flush flush;
@@ -211,7 +212,9 @@ static int flushed(struct mm_struct *mm)
 	return atomic_read(&mm->tlb_flush_batched) >> FERRY_TLB_FLUSHED_SHIFT;
 }
 
-/* One flush that is recorded and not done yet: what a lock's next holder meets. */
+/*
+ * A recorded flush that is not done yet: the next holder of the lock meets it.
+ */
 static const struct pending_case {
 	const char *name;
 	int before, pending, flushed;
@@ -250,7 +253,7 @@ static void read_by_mm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, count_flushes(t->mm) - before, 1);
 	KUNIT_EXPECT_EQ(test, pending(t->mm), c->pending);
 	KUNIT_EXPECT_EQ(test, flushed(t->mm), c->pending);
-	/* Done is done. */
+	/* The flush is done already. */
 	flush_tlb_batched_pending(t->mm);
 	KUNIT_EXPECT_EQ(test, count_flushes(t->mm) - before, 1);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Pages of several address spaces, and references that nobody can explain. */
+/* Pages of several address spaces, and unexplained references. */
 #include <linux/memremap.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
@@ -42,7 +42,7 @@ static void nobody_maps_them(struct ferry_kunit *t)
 				       "slot %lu", slot);
 }
 
-/* They leave and come into both page tables; all of it with one flush. */
+/* Pages leave and enter both page tables, with one flush in all. */
 static void shared_by_fork(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, SHARED);
@@ -68,7 +68,10 @@ static void shared_by_fork(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, SHARED), 0);
 }
 
-/* The other process is gone: exclusive again as far as rmap knows, and no walk. */
+/*
+ * The other process is gone: one PTE maps each page, and the fast path is
+ * taken.
+ */
 static void shared_no_more(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, SHARED);
@@ -83,8 +86,9 @@ static void shared_no_more(struct kunit *test)
 }
 
 /*
- * I17, before the copy: a reference that was there before setup. The page is not
- * offered, and is mapped, unlocked and off nobody's list before setup returns.
+ * I17, before the copy: a reference from before setup. The page is not
+ * selected. Before setup returns, the page is mapped and unlocked again, and
+ * back on its LRU list.
  */
 static void reference_from_before(struct kunit *test)
 {
@@ -107,13 +111,15 @@ static void reference_from_before(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_PINNED);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
 	lru_add_drain_all();
-	/* Ours and the entry's. */
+	/* The test's reference and the entry's. */
 	KUNIT_EXPECT_EQ(test, page_ref_count(page), 2);
 	put_page(page);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 3), 0);
 }
 
-/* A device page that a CPU has touched: the fault's reference is explained, once. */
+/*
+ * A CPU fault on a device page: the engine expects one reference of the fault.
+ */
 static const struct fault_case {
 	const char *name;
 	bool told;

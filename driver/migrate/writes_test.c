@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Device pages of a mapping whose writes are tracked, there and back (I24). */
+/*
+ * I24: device pages of a mapping with tracked writes, to the device and back.
+ */
 #include <linux/memremap.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
@@ -13,19 +15,21 @@
 
 #define NPAGES	4
 
-/* When tracking begins, as clear_refs begins it: no entry is soft-dirty then. */
+/*
+ * Start of the tracking, as by clear_refs: no entry is soft-dirty afterwards.
+ */
 enum tracked { NEVER, BEFORE, ON_DEVICE };
 
 static const struct tracked_case {
 	const char *name;
 	enum tracked tracked;
-	bool drop_in;		/* the calls without _ext */
+	bool drop_in;		/* calls without _ext */
 	bool clean;		/* not written since tracking began */
 	bool protected;		/* by userfaultfd, on the device */
 	bool shared;		/* with another process */
-	bool device_write;	/* the device's entry is a writable one */
+	bool device_write;	/* the device's entry is writable */
 	bool noted;		/* the device may write */
-	bool back_write;	/* what comes back can be written without a fault */
+	bool back_write;	/* the returned page is writable without a fault */
 } tracked_cases[] = {
 	{ "not tracked", NEVER, .device_write = true, .noted = true, .back_write = true },
 	{ "not tracked, shared", NEVER, .clean = true, .shared = true },
@@ -75,7 +79,7 @@ static void write_again(struct ferry_kunit *t)
 	}
 }
 
-/* On the device, in the state that a case asks for. */
+/* Moves pages to the device, in the state of the case. */
 static struct ferry_kunit *make(struct kunit *test, const struct tracked_case *c,
 				struct ferry_kunit_child **child)
 {
@@ -130,7 +134,7 @@ static void bring_back(struct ferry_kunit *t)
 	ferry_kunit_finalize(t);
 }
 
-/* What is on the device, what a note makes of it, and what comes back. */
+/* Checks the device's entry, the effect of a note, and the returned entry. */
 static void noted(struct kunit *test)
 {
 	const struct tracked_case *c = test->param_value;
@@ -160,7 +164,7 @@ static void noted(struct kunit *test)
 	unmake(child);
 }
 
-/* The same on the way by pfn, which is that of the rmap. */
+/* The same for a return by pfn, through the rmap path. */
 static void back_by_pfn(struct kunit *test)
 {
 	const struct tracked_case *c = test->param_value;
@@ -174,7 +178,7 @@ static void back_by_pfn(struct kunit *test)
 	ferry_migrate_device_range(t->src, ferry_kunit_device_pfn(device), NPAGES);
 	t->device = NULL;
 	t->drop_in = false;
-	/* One stays, to be put back where it was. */
+	/* Slot 0 has no destination, and stays on the device. */
 	for (slot = 1; slot < NPAGES; slot++)
 		ferry_kunit_offer(t, slot);
 	ferry_migrate_device_pages(t->src, t->dst, NPAGES);
@@ -192,7 +196,10 @@ static void back_by_pfn(struct kunit *test)
 	unmake(child);
 }
 
-/* Of what another engine has put in: entries keep their marks, and lose the right. */
+/*
+ * Entries of another engine keep their soft-dirty bit, and lose write
+ * permission.
+ */
 static void protected(struct kunit *test)
 {
 	static const struct tracked_case on_device = { .tracked = ON_DEVICE };

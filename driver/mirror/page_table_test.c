@@ -21,7 +21,10 @@ static void entries(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ferry_entry_allows(0, false));
 }
 
-/* For reads and atomic accesses; a plain write faults and so gives it up. */
+/*
+ * An exclusive entry allows reads and atomic accesses. A plain write faults,
+ * and gives the exclusive access up.
+ */
 static void exclusive_entries(struct kunit *test)
 {
 	ferry_entry_t entry = ferry_entry_make_exclusive(0x123456789);
@@ -33,11 +36,11 @@ static void exclusive_entries(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, ferry_entry_make(0x123456789, true) & FERRY_ENTRY_EXCLUSIVE);
 }
 
-/* What is cleared is every page the range touches, and nothing else. */
+/* A clear drops every page that the range overlaps, and no other page. */
 static const struct clear_case {
 	const char *name;
 	unsigned long start, end;	/* relative to the window */
-	unsigned long first, n;		/* of what must be gone */
+	unsigned long first, n;		/* of the dropped entries */
 } clear_cases[] = {
 	{ "first page", 0, PAGE_SIZE, 0, 1 },
 	{ "last page", LAST * PAGE_SIZE, FERRY_WINDOW_SIZE, LAST, 1 },
