@@ -21,8 +21,8 @@
  * and fork() moved the mappings. An owner lives as long as the file or one of
  * its pages. close() drops the file's count (ferry_memory_disown()). Pages that
  * could not move to system memory before are orphans. The last orphan of an
- * owner frees the owner. No page changes its owner, and disowning therefore looks at no
- * page. The module stays loaded while orphans exist.
+ * owner frees the owner. No page changes its owner, and disowning therefore
+ * looks at no page. The module stays loaded while orphans exist.
  *
  * close() searches for pages only between the first and the last page that the
  * owner received since it last held none. Pages of other owners outside these
@@ -54,8 +54,9 @@
  *   - eviction and unplugging: see plug.c.
  *
  * The counts go down last: where owner->held and chunk->nheld are 0, the bits
- * in chunk->used are clear, except bits left to an eviction. The kernel drops the page's reference on the pgmap after page_free
- * returns. Until then the reference keeps the chunk and the memory.
+ * in chunk->used are clear, except bits left to an eviction. The kernel drops
+ * the page's reference on the pgmap after page_free returns. Until then the
+ * reference keeps the chunk and the memory.
  *
  * Rejected: a list of pages in each owner. The list costs two more pointers per
  * page, and the scan of the metadata finds the pages in the same order.

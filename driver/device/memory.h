@@ -30,8 +30,8 @@ struct ferry_chunk;
  *     owners
  *   - ferry_memory.users_lock: the hash of users; taken with interrupts off
  *
- * ferry_turns.lock nests with no other lock. All three are spinlocks, held for a
- * bounded number of steps. No lock of the layer is held over an allocation, a
+ * ferry_turns.lock nests with no other lock. All three are spinlocks, held for
+ * a bounded number of steps. No lock of the layer is held over an allocation, a
  * copy, an rmap walk or a sleep. Callers may hold mmap_lock and page locks.
  *
  * The last put of a page comes under page-table locks and perhaps in interrupt

@@ -2,13 +2,14 @@
 /*
  * Turns between migrations to a device, which use its memory, and RELEASE,
  * which takes the memory away. A user with access to the test_hmm node can call
- * RELEASE in a loop. Without turns RELEASE would take away the memory that a
- * migration made before the migration had a page, again and again.
+ * RELEASE in a loop. A migration plugs the missing chunks. Without turns
+ * RELEASE would unplug the chunks before the migration had a page, again and
+ * again.
  *
- * A migration is a "user" from before it makes memory until it has had pages,
- * or ends. The rules:
+ * A migration is a user from the time before the plug until the migration has
+ * had pages, or ends. The rules:
  *   - RELEASE waits for the users, for at most FERRY_TURN_MS. The time counts
- *     from the begin of the RELEASE or from the end of the previous RELEASE,
+ *     from the start of the RELEASE or from the end of the previous RELEASE,
  *     whichever is later.
  *   - A user that comes during a RELEASE waits for the end of the RELEASE.
  *
@@ -28,9 +29,9 @@
  * turns->lock guards the members alone. The lock is innermost, and a call takes
  * it a fixed number of times. No task waits with turns->lock or another lock
  * held. A migration takes no lock of RELEASE, and RELEASE takes no lock of a
- * migration: neither wait can be part of a cycle. While users wait for RELEASE,
- * RELEASE needs page locks and mmap_locks; a user holds none of these locks
- * before its begin.
+ * migration. Neither wait can therefore be part of a cycle. While users wait
+ * for RELEASE, RELEASE needs page locks and mmap_locks; a migration holds none
+ * of these locks before the migration is a user.
  *
  * Rejected: a mutex or an rw_semaphore around both sides. A sleeper at
  * SCHED_IDLE with the lock held would stop all others for an unbounded time.
