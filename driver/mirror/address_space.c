@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mirror: one process's address space as one device sees it, made for an open
- * file and bound to the mm of whoever opened it.
+ * A mirror: one process's address space as one device sees the address space. A
+ * mirror is made for an open file and bound to the opener's mm.
  *
- * The mirror holds the mm's struct (mmgrab) and not its users: a device must not
- * keep a dead process's memory. So each entry from outside takes a user reference
- * first (enter/leave), and that fails once the process is gone. An open file may
- * travel, by fork() or over a socket; another mm gets -EBADF from both nodes: an
- * address means nothing there, and reading the opener's memory would take the right to
+ * The mirror holds the mm's struct (mmgrab()) and not the mm's users: a device
+ * must not keep the memory of a dead process. Each entry from outside first
+ * takes a reference on the users (enter, leave). The reference cannot be taken
+ * once the process is gone.
+ *
+ * An open file may reach another process by fork() or over a socket. A caller
+ * with another mm gets -EBADF from both front ends: an address has no meaning
+ * in another mm, and access to the opener's memory would need the right to
  * ptrace the opener.
  *
- * Lock order, outermost first: mmap_lock (read), page
- * locks (trylock only), window->lock (taken by the notifier, so nothing is
- * allocated, faulted or locked under it), ferry_memory.lock and the xarray's lock
- * (innermost). The mirror has no lock of its own.
+ * The lock order is in mirror.h.
  */
 #include <linux/cred.h>
 #include <linux/mm.h>
@@ -27,25 +27,27 @@
 static bool enabled;
 
 /**
- * ferry_mirrors_enable() - let mirrors be made
+ * ferry_mirrors_enable() - allow the creation of mirrors
  *
- * Nodes can be opened from when they are registered, and a load that fails after
- * that frees the module whatever is open. So nothing is given out before the load
- * can no longer fail.
+ * A node can be opened as soon as the node is registered. A load that fails
+ * after the registration frees the module even with open files. Mirrors are
+ * therefore created only after the last step of the load that can fail.
  */
 void ferry_mirrors_enable(void)
 {
-	/* What the module's init made is there for whoever sees it. */
+	/* Publishes the objects that the module's init made. */
 	smp_store_release(&enabled, true);
 }
 
 /**
  * ferry_mirror_create() - bind the caller's address space to a device
- * @device: lives longer than the mirror
- * @flags: FERRY_MIRROR_* or 0
+ * @device: the device; must outlive the mirror
+ * @flags: FERRY_MIRROR_* bits, or 0
  *
- * Return: the mirror, ERR_PTR(-ENOMEM), ERR_PTR(-ESRCH) for a caller without an
- * address space, or ERR_PTR(-ENODEV) while the module is being loaded.
+ * Return: the mirror, or
+ * * ERR_PTR(-ENOMEM) without memory
+ * * ERR_PTR(-ESRCH) for a caller without an address space
+ * * ERR_PTR(-ENODEV) while the module is loading
  */
 struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
 					 enum ferry_mirror_flags flags)
@@ -74,13 +76,20 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
 }
 
 /**
- * ferry_mirror_destroy() - bring this mirror's pages home and forget it
- * @mirror: with nobody in it
+ * ferry_mirror_destroy() - move a mirror's pages to system memory and free the
+ * mirror
+ * @mirror: the mirror; no call uses the mirror
  *
- * What cannot come home now stays with the device. It comes home at its next CPU fault
- * (a private page), with the work item for orphans (evict.c), or when the device's
- * memory is taken away; or it is dropped with the last process that maps it. Until then
- * the module stays.
+ * A page that cannot move now stays with the device, and the module stays
+ * loaded. The page moves to system memory at the first of these events:
+ *
+ * * the next CPU fault on the page (private page)
+ * * a pass of the work item for orphans (evict.c)
+ * * a RELEASE of the device's memory
+ *
+ * A page also leaves the device when the last process that maps the page exits.
+ *
+ * Context: sleeps for a bounded time (evict.c); no lock held.
  */
 void ferry_mirror_destroy(struct ferry_mirror *mirror)
 {
@@ -92,11 +101,13 @@ void ferry_mirror_destroy(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_mirror_enter_own() - begin to use the address space that one lives in
- * @mirror: of the file that was called
+ * ferry_mirror_enter_own() - begin to use the caller's own address space
+ * @mirror: the mirror of the called file
  *
- * Return: 0, to be followed by ferry_mirror_leave(); -ESRCH when the address
- * space has ended; -EBADF when the caller lives in another one.
+ * Return:
+ * * 0: the caller must call ferry_mirror_leave() later
+ * * -ESRCH: the address space has ended
+ * * -EBADF: the caller has another address space
  */
 int ferry_mirror_enter_own(struct ferry_mirror *mirror)
 {
@@ -110,8 +121,10 @@ int ferry_mirror_enter_own(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_mirror_leave() - the reverse
- * @mirror: entered
+ * ferry_mirror_leave() - end the use of the address space
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ *
+ * Context: may sleep: this may be the last user of the address space.
  */
 void ferry_mirror_leave(struct ferry_mirror *mirror)
 {
@@ -119,9 +132,9 @@ void ferry_mirror_leave(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_mirror_check() - is this a range of user space
- * @mirror: whose
- * @addr: first byte
+ * ferry_mirror_check() - check for a range of user space
+ * @mirror: the mirror whose address space is meant
+ * @addr: first byte, of any alignment
  * @len: bytes
  *
  * Return: 0, or -EINVAL for a range that is empty, wraps or leaves user space.

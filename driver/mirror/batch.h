@@ -1,33 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A piece of a range that migrates: what the files that handle it share. */
+/*
+ * A batch: one piece of a range that migrates. The files that handle a batch
+ * share this header.
+ */
 #ifndef FERRY_MIRROR_BATCH_H
 #define FERRY_MIRROR_BATCH_H
 
 #include "migrate/migrate.h"
 #include "mirror.h"
 
-/* Pages of the smallest batch, whose arrays are on the stack. */
+/* Most pages of a batch whose arrays are on the stack. */
 #define FERRY_BATCH_FEW		24
 
 /**
  * struct ferry_batch - one call of the engine
- * @mirror: whose
- * @range: the request
- * @migrate: for the engine
- * @src: its array of sources
- * @dst: its array of destinations
- * @outcome: what became of each page
+ * @mirror: mirror of the call
+ * @range: request that the batch is a part of
+ * @migrate: the engine's arguments
+ * @src: the engine's array of sources
+ * @dst: the engine's array of destinations
+ * @outcome: outcome of each page
  * @room: entries of each array
- * @most: pages of the next batch, at the most; @room while nobody waits for mmap_lock
- * @npages: pages of the batch, from @migrate.vma.start
- * @ksm: address of the first KSM page that must be avoided, or beyond the batch
- * @skipped: nothing but holes, which the engine was not shown; @outcome is not used
- * @full: the device had no page for at least one
- * @contended: somebody waited for mmap_lock at the end of the batch
- * @untold: the user's array of outcomes could not be written
- * @few_src: @src without memory, and of small calls
- * @few_dst: the same of @dst
- * @few_outcome: the same of @outcome
+ * @most: limit for the pages of the next batch; equals @room while no thread
+ * 	waits for mmap_lock
+ * @npages: pages of this batch, from @migrate.vma.start on
+ * @ksm: address of the first KSM page that the engine must not meet, or an
+ * 	address beyond the batch
+ * @skipped: the batch has only holes, and the engine did not run; @outcome is
+ * 	not set
+ * @full: at least one page found no device page
+ * @contended: a thread waited for mmap_lock at the end of the batch
+ * @untold: copy_to_user() of the outcomes failed
+ * @few_src: array for @src if the call is small or without memory
+ * @few_dst: array for @dst in the same case
+ * @few_outcome: array for @outcome in the same case
  */
 struct ferry_batch {
 	struct ferry_mirror *mirror;

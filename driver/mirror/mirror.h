@@ -12,26 +12,69 @@
 #include "migrate/stamp.h"
 #include "migrate/tally.h"
 
+/**
+ * DOC: Ownership and lock order of the mirror layer
+ *
+ * A mirror joins one address space and one device. The front end creates one
+ * mirror for each open file. The mirror calls the engine (migrate/) and the
+ * device (device/), never the reverse. The kernel calls the mirror in two
+ * places: the interval notifier (notifier.c) and migrate_to_ram (cpu_fault.c).
+ *
+ * Owner and owned object:
+ *
+ * mirror   the mm's struct (mmgrab()), the windows, the statistics, and one
+ *          struct ferry_owner until ferry_mirror_disown()
+ * window   one interval notifier and the entries of the device's page table
+ * device   the memory, and for each page the owner to which the page is handed
+ *          out; orphans belong to the device alone
+ * engine   no state between calls; the notes are in src[] and dst[]
+ *
+ * Lock order, outermost first:
+ *
+ * 1. mmap_lock, for read.
+ * 2. Page locks, by trylock only.
+ * 3. ferry_window.lock. The notifier takes this lock, also in reclaim. Under
+ *    the lock nothing is allocated, faulted in, or locked.
+ * 4. ferry_memory.lock and the lock of ferry_mirror.windows. Both are
+ *    innermost.
+ *
+ * The mirror itself has no lock. No lock of the driver is held over an engine
+ * call: the engine's own invalidations call the notifier (I15).
+ */
 struct ferry_backend;
 struct ferry_device;
 
 /*
- * What a call needs to do anything: it tries hard, and ends in -ENOMEM; no process is
- * killed for it (docs/memory.md).
+ * Allocations without which a call cannot run. The allocator tries hard; a
+ * failure is -ENOMEM. The OOM killer kills no process (docs/memory.md).
  */
 #define FERRY_GFP_CALL	(GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 
 /*
- * Migrations go to the engine in pieces of some page tables at the most, where a page has
- * 4 KiB. Numbers of pages that bound memory are constants: of 64 KiB pages a table may
- * map 512 MiB, or its size is known at boot only (powerpc).
+ * A migration goes to the engine in batches of at most FERRY_BATCH_TABLES page
+ * tables, for 4 KiB pages. Page counts that bound memory are constants, not
+ * derived from the page table: a table of 64 KiB pages may map 512 MiB, and on
+ * powerpc the size of a table is known at boot only.
  */
 #define FERRY_BATCH_TABLES	4
 #define FERRY_TABLE_PAGES	512
 #define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * FERRY_TABLE_PAGES)
 
 /**
- * struct ferry_mirror_stats - counters, see struct drm_ferry_stats
+ * struct ferry_mirror_stats - statistics of one mirror
+ * @to_device: pages moved to the device by MIGRATE
+ * @zero_filled: cleared device pages made by MIGRATE
+ * @to_system: pages moved to system memory by MIGRATE
+ * @failed: pages that MIGRATE did not move
+ * @device_faults: device faults
+ * @device_fault_retries: repeated tries within device faults
+ * @invalidations: notifier calls that dropped entries
+ * @bytes_read: bytes read by the device
+ * @bytes_written: bytes written by the device
+ * @ops: completed operations of EXEC
+ *
+ * The members have the meaning of the members of struct drm_ferry_stats with
+ * the same name.
  */
 struct ferry_mirror_stats {
 	atomic64_t to_device;
@@ -48,14 +91,18 @@ struct ferry_mirror_stats {
 
 /**
  * struct ferry_mirror - one address space on one device
- * @device: which device
- * @mm: which address space; a reference to the struct, not to its users
- * @owner: what @device knows our pages by
- * @windows: the device's page table: struct ferry_window by address / FERRY_WINDOW_SIZE
- * @nwindows: how many there are; under the lock of @windows
- * @evict_hand: where to look for a window to give up; under the same
- * @stats: counters
- * @tally: of this mirror's migrations
+ * @device: the device; outlives the mirror
+ * @mm: the address space; the mirror holds a reference to the struct
+ * 	(mmgrab()), not to the users
+ * @owner: the owner by which @device counts the pages of this mirror; NULL
+ * 	after ferry_mirror_disown()
+ * @windows: the device's page table: struct ferry_window by address /
+ * 	FERRY_WINDOW_SIZE
+ * @nwindows: number of windows in @windows; under the lock of @windows
+ * @evict_hand: index where the search for a surplus window begins; under the
+ * 	lock of @windows
+ * @stats: statistics of this mirror
+ * @tally: statistics of the migrations by address of this mirror
  */
 struct ferry_mirror {
 	struct ferry_device *device;
@@ -71,7 +118,7 @@ struct ferry_mirror {
 /* address_space.c */
 void ferry_mirrors_enable(void);
 enum ferry_mirror_flags {
-	FERRY_MIRROR_ALONE = 1,	/* a CPU's touch of its pages brings home no other */
+	FERRY_MIRROR_ALONE = 1,	/* no fault-around for its pages */
 };
 
 struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
@@ -91,16 +138,18 @@ enum ferry_target {
  * struct ferry_range - one request to migrate
  * @start: first byte, page-aligned
  * @end: end, exclusive, page-aligned
- * @target: where to
- * @backend: which engine
- * @flush: one that @backend can
- * @outcomes: NULL, or a byte for each page of the range
- * @need_read: a mapping that is not readable is -EINVAL
- * @skip_holes: what holds no page is left alone, mapped or not: DRM_FERRY_HOLE
- * @uses: of mirror/migrate.c: no RELEASE takes the device's memory away
- * @done: out: bytes dealt with
- * @ended_by: out: the error that the call ended early with, also where it is not
- *	returned; 0: none
+ * @target: destination
+ * @backend: engine that migrates
+ * @flush: flush strategy, supported by @backend
+ * @outcomes: user memory with one byte for each page of the range, or NULL
+ * @need_read: a mapping that is not readable ends the call with -EINVAL
+ * @skip_holes: addresses without a page stay as found, mapped or not, with the
+ * 	outcome DRM_FERRY_HOLE
+ * @uses: private to mirror/migrate.c: the call counts as a user of the device's
+ * 	memory, and RELEASE waits (device/turns.c)
+ * @done: out: bytes of the range with a final outcome
+ * @ended_by: out: negative errno that ended the call early, also if the call
+ * 	returns 0; 0 if no error occurred
  * @moved: out: pages moved or zero-filled
  * @already: out: pages with nothing to do
  * @failed: out: pages not moved
@@ -136,21 +185,26 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
 /* populate.c */
 
 /**
- * struct ferry_fill - destinations that are wanted
+ * struct ferry_fill - request for destination pages
  * @src: the engine's array of sources, after setup
- * @dst: its array of destinations: zero, filled in
- * @outcome: NULL, or a byte for each slot: DRM_FERRY_NO_MEMORY where there was none
- * @npages: slots
- * @memory: to the device: which
- * @owner: to the device: to whom the pages are handed out
- * @vma: home: whose NUMA policy holds; NULL: the task's, or with @by_rmap that of a
- *	mapping which the rmap finds
- * @mm: home, with @by_rmap: whose mmap_lock is held, or NULL
- * @by_rmap: home: the pages' anon_vmas are held
- * @start: home: address of slot 0
- * @gfp: home: how to allocate
- * @backend: whose time it takes, for the stamps; NULL: it is not counted
- * @way: what for
+ * @dst: the engine's array of destinations; zero on entry
+ * @outcome: one byte for each slot, or NULL; a slot without a destination gets
+ * 	DRM_FERRY_NO_MEMORY or DRM_FERRY_QUOTA
+ * @npages: number of slots
+ * @memory: to the device: the memory with the destinations
+ * @owner: to the device: the owner of the new pages
+ * @vma: to system memory: the mapping with the NUMA policy, or NULL. With NULL
+ * 	the task's policy is used, or with @by_rmap the policy of a mapping that
+ * 	the rmap finds
+ * @mm: to system memory, with @by_rmap: the address space whose mmap_lock the
+ * 	caller holds, or NULL
+ * @by_rmap: to system memory: the caller or the engine holds the anon_vma of
+ * 	each page
+ * @start: to system memory: address of slot 0
+ * @gfp: to system memory: flags of the allocation
+ * @backend: engine; required by ferry_fill_device(). For ferry_fill_home():
+ * 	engine for the timing, or NULL for no timing
+ * @way: kind of migration, for the timing
  */
 struct ferry_fill {
 	const unsigned long *src;
@@ -174,11 +228,11 @@ int ferry_fill_home(const struct ferry_fill *fill);
 /* snapshot.c */
 
 /**
- * struct ferry_page_state - what was seen at one address
+ * struct ferry_page_state - what a snapshot finds at one address
  * @flags: DRM_FERRY_PAGE_*
- * @outcome: what would keep a migration away, as far as it shows
- * @coherent: the device memory it is in is coherent
- * @page: of a normal page in system memory, without a reference; else NULL
+ * @outcome: why a migration would leave the page, as far as visible
+ * @coherent: the page is in coherent device memory
+ * @page: a normal page in system memory, without a reference; otherwise NULL
  */
 struct ferry_page_state {
 	u32 flags;
@@ -205,12 +259,12 @@ int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 
 /* device_fault.c */
 
-/* What a device fault is to end in. */
+/* Result that a device fault must reach. */
 enum ferry_access {
-	FERRY_LOOKS,	/* entries for what is on this device; no fault */
+	FERRY_LOOKS,	/* entries for pages on this device; no fault */
 	FERRY_READS,
 	FERRY_WRITES,
-	FERRY_OWNS,	/* as WRITES, and in system memory */
+	FERRY_OWNS,	/* as FERRY_WRITES, and in system memory */
 };
 
 int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
@@ -258,7 +312,10 @@ int ferry_mirror_release_device(struct ferry_mirror *mirror);
 
 /* cpu_fault.c */
 
-/* For other faulters at the same page: as long as a return from do_swap_page(). */
+/*
+ * Tries while other threads fault on the page: each thread holds its reference
+ * only until do_swap_page() returns.
+ */
 #define FERRY_HOME_TRIES	10
 
 int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,

@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The CPU's page table changes: the device forgets what it knew there.
+ * The CPU's page table changes, and the device drops the entries of the range.
  *
- * The sequence number and the entries change together under window->lock, and a
- * device fault fills entries under the same lock after it has checked the number
- * (mmu_interval_read_begin()/read_retry()): either the fault sees the new number
- * and starts again, or the callback comes after it and clears what it wrote. As
- * the device accesses memory under that lock too, no access is under way when the
- * callback returns.
+ * The sequence number and the entries change together under window->lock. A
+ * device fault writes entries under the same lock, after a check of the number
+ * (mmu_interval_read_begin(), mmu_interval_read_retry()). Two orders are
+ * possible:
  *
- * The invalidations of our own migrations (MMU_NOTIFY_MIGRATE with our owner) are
- * not exempt: the pages they leave in place cost one fault that finds them, and
- * there is no case in which a stale entry survives.
+ * - The fault sees the new number and starts again.
+ * - The callback runs after the fault and clears the entries of the fault.
  *
- * One event is: when this very mirror takes pages for exclusive access
- * (exclusive.c). It keeps the pages where they are and takes them from the CPUs, not
- * from us, and were it counted, the sequence number could never stand still over
- * the taking. An end of exclusive access, by whatever way, has another owner.
+ * The device accesses memory under window->lock too: no access is under way
+ * when the callback returns.
  *
- * In a context that must not block (the OOM reaper) a window that is in use is
- * reported busy, as the interface allows.
+ * The invalidations of Ferry's own migrations (MMU_NOTIFY_MIGRATE with Ferry's
+ * owner) are not exempt. A page that stays in place costs one device fault. No
+ * stale entry survives in any case.
+ *
+ * One event is exempt: the same mirror takes pages for exclusive access
+ * (exclusive.c). The pages stay in place; the CPUs lose access, the mirror does
+ * not. If the event counted, the sequence number could never be stable over the
+ * taking. An end of exclusive access, by any path, has another owner and is not
+ * exempt.
+ *
+ * In a context that must not block (OOM reaper) the callback returns false for
+ * a window in use, as the interface allows.
  */
 #include "mirror.h"
 #include "page_table.h"

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device's page table: windows of 512 pages, each with its own interval notifier
- * and lock, found through an xarray.
+ * The device's page table: windows of 512 pages. Each window has an interval
+ * notifier and a lock. An xarray finds the window of an address.
  *
- * Why windows: a notifier for the whole address space would send every device
- * fault back to the start whenever any thread does madvise() anywhere; one for
- * each page would be a tree node a page. On x86 a window is a page table.
+ * Why windows: with one notifier for the whole address space, any madvise() of
+ * any thread would restart every device fault. One notifier for each page would
+ * cost a tree node for each page. On x86 a window covers one page table of the
+ * CPU.
  *
- * The entries are a cache of the CPU's page table and nothing else: any of them,
- * and any window, can be dropped at any time at the price of a device fault. That
- * is what bounds the memory (FERRY_MAX_WINDOWS). An entry for exclusive access that
- * is given up is one that the device no longer knows of: the CPU takes the page back
- * at its next touch, as ever.
+ * The entries are only a cache of the CPU's page table. Any entry and any
+ * window can be dropped at any time at the price of a device fault. Dropping
+ * bounds the memory (FERRY_MAX_WINDOWS). After an entry for exclusive access is
+ * dropped, the device has no access to the page; the CPU takes the page back at
+ * the next CPU fault, as always.
  *
- * Lifetime: a window is in the xarray with one reference and is used with
- * another. Lookup and removal are serialised by the xarray's lock, so that a
- * window found there has a reference. The last put removes the notifier, which
- * sleeps until no callback runs; it is never done with a lock held.
+ * Lifetime: a window has one reference for the place in the xarray and one for
+ * each user. The xarray's lock serialises lookup and removal: a window found in
+ * the xarray has a reference. The last put removes the notifier, and the
+ * removal sleeps until no callback runs. No lock is held over the last put.
  */
 #include <linux/slab.h>
 
@@ -25,10 +26,12 @@
 
 /**
  * ferry_window_find() - find the window of an address
- * @mirror: entered
- * @addr: any address in it
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: any address in the window
  *
- * Return: the window with a reference, or NULL: nothing is mapped there.
+ * Context: takes the lock of mirror->windows.
+ * Return: the window with a reference, or NULL if the device maps nothing in
+ * the window.
  */
 struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
 				       unsigned long addr)
@@ -45,13 +48,16 @@ struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
 
 /**
  * ferry_window_next() - find the first window of a range
- * @mirror: entered
- * @addr: in: any address; out: first byte of the window that was found
+ * @mirror: the mirror; need not be entered
+ * @addr: in: first byte of the range, of any alignment; out: first byte of the
+ * 	found window
  * @last: last byte of the range
  *
- * For ranges of any size: it takes no longer than there are windows.
+ * The cost depends on the number of windows, not on the size of the range.
  *
- * Return: the window with a reference, or NULL: there are no more.
+ * Context: takes the lock of mirror->windows.
+ * Return: the window with a reference, or NULL if the range has no more
+ * windows.
  */
 struct ferry_window *ferry_window_next(struct ferry_mirror *mirror,
 				       unsigned long *addr, unsigned long last)
@@ -68,7 +74,7 @@ struct ferry_window *ferry_window_next(struct ferry_mirror *mirror,
 	return window;
 }
 
-/* The next window from @index on that is not @keep. */
+/* Returns the next window from @index on, other than @keep. */
 static struct ferry_window *next_window(struct ferry_mirror *mirror,
 					unsigned long *index, unsigned long keep)
 {
@@ -82,8 +88,9 @@ static struct ferry_window *next_window(struct ferry_mirror *mirror,
 
 /*
  * Round robin. Returns a window that is no longer in the xarray, or NULL. Every
- * insertion is followed by a call, and there is always another window than @keep
- * to give up, so there are never more than FERRY_MAX_WINDOWS for longer than that.
+ * insertion is followed by a call, and a window other than @keep always exists.
+ * The number of windows exceeds FERRY_MAX_WINDOWS only between the insertion
+ * and the call.
  */
 static struct ferry_window *take_surplus(struct ferry_mirror *mirror,
 					 unsigned long keep)
@@ -142,12 +149,14 @@ err_free_window:
 
 /**
  * ferry_window_get() - find or make the window of an address
- * @mirror: entered
- * @addr: any address in it
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: any address in the window
  *
- * Context: sleeps; no mmap_lock held.
- * Return: the window with a reference; ERR_PTR(-ENOMEM), or ERR_PTR(-EINTR) if a
- * signal came while the mm got its first notifier (mm_take_all_locks()).
+ * Context: sleeps; no mmap_lock held; takes the lock of mirror->windows.
+ * Return: the window with a reference, or
+ * * ERR_PTR(-ENOMEM) without memory
+ * * ERR_PTR(-EINTR) for a signal while the mm got the first notifier
+ *   (mm_take_all_locks())
  */
 struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 				      unsigned long addr)
@@ -184,7 +193,7 @@ struct ferry_window *ferry_window_get(struct ferry_mirror *mirror,
 
 /**
  * ferry_window_put() - drop a reference
- * @window: from ferry_window_get()
+ * @window: the window, with a reference of the caller
  *
  * Context: may sleep; no lock held.
  */
@@ -200,7 +209,9 @@ void ferry_window_put(struct ferry_window *window)
 
 /**
  * ferry_windows_destroy() - drop the whole page table
- * @mirror: with nobody in it
+ * @mirror: the mirror; no call uses the mirror
+ *
+ * Context: may sleep; no lock held.
  */
 void ferry_windows_destroy(struct ferry_mirror *mirror)
 {
@@ -215,13 +226,16 @@ void ferry_windows_destroy(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_window_count() - how many pages can the device access as it is
- * @window: locked
+ * ferry_window_count() - count the pages that the device can access without a
+ * fault
+ * @window: the window
  * @first: index of the first page in the window
- * @n: pages, all in the window
+ * @n: number of pages, all in the window
  * @write: the access is a write
  *
- * Return: how many entries from @first on are there with the right, 0 to @n.
+ * Context: window->lock is held.
+ * Return: number of consecutive entries from @first on that are valid and allow
+ * the access, 0 to @n.
  */
 unsigned long ferry_window_count(struct ferry_window *window, unsigned long first,
 				 unsigned long n, bool write)
@@ -237,10 +251,12 @@ unsigned long ferry_window_count(struct ferry_window *window, unsigned long firs
 }
 
 /**
- * ferry_window_clear() - drop entries
- * @window: locked
+ * ferry_window_clear() - drop the entries of a range
+ * @window: the window
  * @start: first byte; may lie before the window
- * @end: exclusive; may lie behind it
+ * @end: end, exclusive; may lie behind the window
+ *
+ * Context: window->lock is held.
  */
 void ferry_window_clear(struct ferry_window *window, unsigned long start,
 			unsigned long end)

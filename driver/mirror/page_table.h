@@ -10,21 +10,25 @@
 
 #include "mirror.h"
 
-/* What one window covers, aligned to itself: 4 KiB of entries. */
+/*
+ * Pages of one window, aligned to the size of the window. The entries take 4
+ * KiB.
+ */
 #define FERRY_WINDOW_PAGES	512
 #define FERRY_WINDOW_SIZE	(FERRY_WINDOW_PAGES * PAGE_SIZE)
 
 /*
- * Windows of one mirror at the most: entries for 2,097,152 pages (8 GiB, where a page
- * has 4 KiB) in some 17 MiB of (charged) kernel memory. They are a cache; one that is
- * given up is faulted in again.
+ * Most windows of one mirror: entries for 2,097,152 pages (8 GiB of 4 KiB
+ * pages) in about 17 MiB of kernel memory, charged to the caller. Windows are a
+ * cache. A device fault brings back a window that was given up.
  */
 #define FERRY_MAX_WINDOWS	4096
 
 /*
- * An entry of the device's page table: a pfn and three bits. Zero is not mapped.
- * EXCLUSIVE: the CPUs are kept away from the page as long as the entry is there. It
- * comes without WRITE: a write that is not atomic gives the page back to all first.
+ * An entry of the device's page table: a pfn and three bits. Zero means not
+ * mapped. EXCLUSIVE keeps the CPUs off the page as long as the entry exists.
+ * EXCLUSIVE comes without WRITE: a write that is not atomic faults first, and
+ * the fault ends the exclusive access.
  */
 typedef unsigned long ferry_entry_t;
 
@@ -57,22 +61,24 @@ static inline bool ferry_entry_allows(ferry_entry_t entry, bool write)
 }
 
 /**
- * struct ferry_window - the device's page table for one aligned piece
- * @notifier: tells when the CPU's page table changes there
- * @mirror: whose
+ * struct ferry_window - the device's page table for one aligned piece of
+ * address space
+ * @notifier: reports changes of the CPU's page table in the piece
+ * @mirror: mirror that contains the window
  * @start: first byte
- * @refs: one for being in mirror->windows, one for each user
- * @lock: guards @entries. Held while the device accesses memory through an entry:
- *	the notifier waits for that, so the page is still mapped meanwhile. Taken in
- *	reclaim (by the notifier), so nothing is allocated under it
- * @entries: one for each page of the window
+ * @refs: one reference for the place in mirror->windows, one for each user
+ * @lock: guards @entries. The device accesses memory with the lock held: the
+ * 	notifier waits for the lock, and the page stays mapped during the
+ * 	access. The notifier takes the lock in reclaim, and nothing is allocated
+ * 	under the lock
+ * @entries: one entry for each page of the window
  */
 struct ferry_window {
 	struct mmu_interval_notifier notifier;
 	struct ferry_mirror *mirror;
 	unsigned long start;
 	refcount_t refs;
-	struct mutex lock;	/* see above */
+	struct mutex lock;	/* guards @entries */
 	ferry_entry_t *entries;
 };
 
@@ -95,10 +101,10 @@ extern const struct mmu_interval_notifier_ops ferry_window_notifier_ops;
 
 /* device_fault.c */
 
-/* What ends a wait for userfaultfd's monitor. */
+/* Signals that end a wait for userfaultfd's monitor. */
 enum ferry_wait {
-	FERRY_INTERRUPTIBLE,	/* any signal: the access has touched nothing yet */
-	FERRY_KILLABLE,		/* SIGKILL */
+	FERRY_INTERRUPTIBLE,	/* any signal: nothing is accessed yet */
+	FERRY_KILLABLE,		/* SIGKILL only */
 };
 
 int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned long end,
