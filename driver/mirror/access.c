@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The device accesses virtual memory, through its own page table.
+ * The device accesses virtual memory through the device's page table.
  *
- * An access goes step by step, each within one window. Under window->lock the
- * entries are good and the pages stay mapped where they are (the notifier waits
- * for the lock), so that bytes can be touched without a page lock or reference.
- * That holds for truncation as well: it unmaps before it lets go of a page, and
- * unmapping waits for us. It is what folio_mark_dirty() asks for.
+ * An access goes in steps, each within one window. Under window->lock the
+ * entries are valid, and the pages stay mapped where they are, because the
+ * notifier waits for the lock. The bytes can be accessed without a page lock or
+ * a page reference. The same holds for truncation: truncation unmaps a page
+ * before the page is released, and the unmap waits for window->lock.
+ * folio_mark_dirty() asks for exactly this guarantee.
  *
  * A write marks the folio dirty under the lock, before the notifier's section
- * ends (I14). It does not rely on the CPU's dirty bit: a page that was swapped in
- * and mapped writable may be clean in its PTE, and reclaim would drop it with the
- * device's data. set_page_dirty_lock() is no choice: a holder of the folio lock
- * may be waiting for the notifier.
+ * ends (I14). The CPU's dirty bit is not enough: a page that was swapped in and
+ * mapped writable may have a clean PTE, and reclaim would drop the page with
+ * the device's data. Rejected: set_page_dirty_lock(), because a holder of the
+ * folio lock may wait for the notifier.
  *
- * User buffers are never touched under the lock: a fault there may need the same
- * window. The data goes through a bounce buffer of one step.
+ * User buffers are never accessed under the lock: a fault on the buffer may
+ * need the same window. The data goes through a bounce buffer of one step.
  */
 #include <linux/highmem.h>
 #include <linux/mm.h>
@@ -26,7 +27,7 @@
 #include "mirror.h"
 #include "page_table.h"
 
-/* How long the notifier may have to wait, and what one call allocates. */
+/* Bounds the wait of the notifier and the allocation of one call. */
 #define FERRY_STEP_SIZE		SZ_64K
 
 static_assert(FERRY_WINDOW_SIZE % FERRY_STEP_SIZE == 0);
@@ -90,8 +91,8 @@ static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
 }
 
 /*
- * A step is faulted in as a whole; where it fails, its first page alone may still
- * do. Returns 0 with *n what was accessed.
+ * A step is faulted in as a whole. If the whole step fails, the first page
+ * alone may still succeed. Returns 0 with *n set to the accessed bytes.
  */
 static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *n,
 		       bool write, enum ferry_wait wait, ferry_access_fn fn, void *arg)
@@ -107,17 +108,22 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *
 }
 
 /**
- * ferry_mirror_access() - the device touches every byte of a range, in order
- * @mirror: entered
- * @addr: first byte
- * @len: bytes, checked with ferry_mirror_check()
- * @flags: FERRY_ACCESS_WRITE if @fn writes
- * @fn: called for each piece within a page; must not sleep or allocate
- * @arg: for @fn
+ * ferry_mirror_access() - the device accesses every byte of a range, in order
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: first byte, of any alignment
+ * @len: bytes; the range is checked with ferry_mirror_check()
+ * @flags: FERRY_ACCESS_WRITE if @fn writes, otherwise 0
+ * @fn: called for each piece of the range within a page, with window->lock
+ * 	held; must not sleep or allocate
+ * @arg: argument for @fn
  *
- * Return: 0, or the error of ferry_window_fault() for the first page that could
- * not be accessed; what lies before it was touched. -EINTR for a process that is
- * being killed, or before anything was touched.
+ * Context: sleeps; takes mmap_lock and window->lock.
+ * Return: 0, or the error of the first page without access; the bytes before
+ * that page are accessed:
+ * * -EFAULT, -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault() and
+ *   ferry_window_get()
+ * * -EINTR: the process is being killed, or a signal came before the first
+ *   access
  */
 int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 			enum ferry_access_flags flags, ferry_access_fn fn, void *arg)
@@ -138,7 +144,7 @@ int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len
 	return 0;
 }
 
-/* Returns how many bytes from @addr on, @n at most, were accessed. */
+/* Returns the number of accessed bytes from @addr on, at most @n. */
 static size_t access_mapped(struct ferry_window *window, unsigned long addr, size_t n,
 			    bool write, ferry_access_fn fn, void *arg)
 {
@@ -156,18 +162,24 @@ static size_t access_mapped(struct ferry_window *window, unsigned long addr, siz
 }
 
 /**
- * ferry_mirror_access_mapped() - as ferry_mirror_access(), without device faults
- * @mirror: entered
- * @addr: first byte
- * @len: bytes, checked with ferry_mirror_check()
- * @flags: FERRY_ACCESS_WRITE if @fn writes
- * @fn: called for each piece within a page; must not sleep or allocate; NULL: the
- *	device only looks whether it could
- * @arg: for @fn
- * @done: out: bytes touched
+ * ferry_mirror_access_mapped() - as ferry_mirror_access(), without device
+ * faults
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: first byte, of any alignment
+ * @len: bytes; the range is checked with ferry_mirror_check()
+ * @flags: FERRY_ACCESS_WRITE for a write, otherwise 0
+ * @fn: called for each piece of the range within a page, with window->lock
+ * 	held; must not sleep or allocate. NULL checks the access without an
+ * 	access
+ * @arg: argument for @fn
+ * @done: out: accessed bytes
  *
- * Return: 0; -ENOENT at the first page that the device's page table does not have,
- * or not with the right; -EINTR for a process that is being killed.
+ * Context: sleeps; takes window->lock.
+ * Return:
+ * * 0: the whole range is accessed
+ * * -ENOENT: the device's page table lacks the next page, or the right to
+ *   access the page
+ * * -EINTR: the process is being killed
  */
 int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 			       enum ferry_access_flags flags, ferry_access_fn fn,
@@ -196,10 +208,12 @@ int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, 
 }
 
 /**
- * ferry_access_copy_out() - from memory to a buffer, piece by piece
+ * ferry_access_copy_out() - copy one piece of memory to a buffer
  * @bytes: the piece
- * @n: its size
- * @arg: address of a pointer into the buffer; it moves on
+ * @n: bytes of the piece
+ * @arg: address of a pointer into the buffer; the pointer advances by @n
+ *
+ * Context: any.
  */
 void ferry_access_copy_out(void *bytes, size_t n, void *arg)
 {
@@ -210,10 +224,12 @@ void ferry_access_copy_out(void *bytes, size_t n, void *arg)
 }
 
 /**
- * ferry_access_copy_in() - the reverse
+ * ferry_access_copy_in() - copy from a buffer to one piece of memory
  * @bytes: the piece
- * @n: its size
- * @arg: address of a pointer into the buffer; it moves on
+ * @n: bytes of the piece
+ * @arg: address of a pointer into the buffer; the pointer advances by @n
+ *
+ * Context: any.
  */
 void ferry_access_copy_in(void *bytes, size_t n, void *arg)
 {
@@ -250,15 +266,18 @@ static int write_step(struct ferry_mirror *mirror, const void *bounce,
 }
 
 /**
- * ferry_mirror_read() - from virtual memory, through the device, to a buffer
- * @mirror: entered
- * @addr: first byte
- * @len: bytes, checked
- * @buffer: user memory
- * @done: out: bytes in @buffer
+ * ferry_mirror_read() - the device reads virtual memory into a buffer
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: first byte, of any alignment
+ * @len: bytes; the range is checked with ferry_mirror_check()
+ * @buffer: user memory of @len bytes
+ * @done: in: 0; out: bytes in @buffer
  *
- * Return: 0, also after a signal with some progress; else an error of
- * ferry_window_fault(), or -EFAULT for @buffer.
+ * Context: sleeps; takes mmap_lock and window->lock; no lock held.
+ * Return: 0, also after a signal with some progress; otherwise
+ * * -EFAULT: @buffer cannot be written, or as ferry_window_fault()
+ * * -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault() and ferry_window_get()
+ * * -EINTR: a signal came
  */
 int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		      void __user *buffer, u64 *done)
@@ -285,13 +304,14 @@ int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 }
 
 /**
- * ferry_mirror_write() - from a buffer, through the device, to virtual memory
- * @mirror: entered
- * @addr: first byte
- * @len: bytes, checked
- * @buffer: user memory
- * @done: out: bytes written
+ * ferry_mirror_write() - the device writes virtual memory from a buffer
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: first byte, of any alignment
+ * @len: bytes; the range is checked with ferry_mirror_check()
+ * @buffer: user memory of @len bytes
+ * @done: in: 0; out: written bytes
  *
+ * Context: sleeps; takes mmap_lock and window->lock; no lock held.
  * Return: as ferry_mirror_read().
  */
 int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
@@ -321,12 +341,15 @@ int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 
 /**
  * ferry_mirror_copy() - the device copies from one range to another
- * @mirror: entered
- * @dst: first byte to write
- * @src: first byte to read
- * @len: bytes, both ranges checked and not overlapping
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @dst: first byte to write, of any alignment
+ * @src: first byte to read, of any alignment
+ * @len: bytes; both ranges are checked with ferry_mirror_check() and do not
+ * 	overlap
  *
- * Return: 0 or an error of ferry_window_fault().
+ * Context: sleeps; takes mmap_lock and window->lock; no lock held.
+ * Return: 0, or an error of ferry_mirror_access() with a part of the range
+ * copied.
  */
 int ferry_mirror_copy(struct ferry_mirror *mirror, unsigned long dst,
 		      unsigned long src, u64 len)

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device faults on memory that userfaultfd watches: a missing page, or a write to a
- * protected one, has to wait for the monitor.
+ * Device faults on memory that userfaultfd watches. A missing page, or a write
+ * to a write-protected page, must wait for the monitor.
  *
- * hmm_range_fault() cannot: on 6.12 it faults with mmap_lock held and without
- * FAULT_FLAG_ALLOW_RETRY. handle_userfault() then fails with SIGBUS, and where DEBUG_VM is
- * set it prints a stack. So wherever a mapping of the range is registered,
- * hmm_range_fault() only looks, and what it finds missing is faulted in here, as a CPU
- * access would be. handle_userfault() drops mmap_lock before it waits, and the device
- * fault begins anew when the monitor has answered.
+ * hmm_range_fault() cannot wait: on 6.12 hmm_range_fault() faults with
+ * mmap_lock held and without FAULT_FLAG_ALLOW_RETRY. handle_userfault() then
+ * fails with SIGBUS, and prints a stack trace with DEBUG_VM. If any mapping of
+ * the range is registered, hmm_range_fault() therefore runs without faults, and
+ * this file faults in each missing page as a CPU access would.
+ * handle_userfault() drops mmap_lock before the wait, and the device fault
+ * starts again after the answer of the monitor.
  *
- * Who waits holds no lock: neither mmap_lock nor window->lock, and no interval notifier
- * section. The monitor may change the address space, or close the file, meanwhile. The
- * wait has no end of its own, as a CPU's has none; a signal ends it: any signal as long
- * as the access has touched nothing, then SIGKILL alone. A monitor that wakes without an
- * answer costs one of the tries of device_fault.c, which are bounded.
+ * The waiting thread holds no lock: neither mmap_lock nor window->lock, and no
+ * interval notifier section. During the wait the monitor may change the address
+ * space or close the file. The wait has no time limit, as for a CPU. A signal
+ * ends the wait: any signal while nothing is accessed yet, later SIGKILL only.
+ * A monitor that wakes the thread without an answer costs one of the bounded
+ * tries of device_fault.c.
  *
- * A file of userfaultfd(2) that was opened with UFFD_USER_MODE_ONLY hears of no fault
- * of a device, nor of read(2): the access fails with -EFAULT.
+ * A userfaultfd opened with UFFD_USER_MODE_ONLY gets no device faults, as for
+ * read(2): the access fails with -EFAULT.
  *
- * Rejected: fixup_user_fault(), which goes on waiting after any signal but SIGKILL, and
- * spins if it is asked to be interruptible.
+ * Rejected: fixup_user_fault(). After any signal but SIGKILL the function
+ * continues to wait; with an interruptible wait the function spins.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -29,10 +31,13 @@
 #include "armed.h"
 
 /**
- * ferry_armed() - does userfaultfd watch any mapping of a range
- * @mm: mmap_lock is held
- * @addr: first byte
- * @end: exclusive
+ * ferry_armed() - check for a mapping that userfaultfd watches
+ * @mm: the address space; mmap_lock is held
+ * @addr: first byte, page-aligned
+ * @end: end, exclusive, page-aligned
+ *
+ * Context: mmap_lock is held.
+ * Return: true if userfaultfd watches any mapping of the range.
  */
 bool ferry_armed(struct mm_struct *mm, unsigned long addr, unsigned long end)
 {
@@ -46,15 +51,19 @@ bool ferry_armed(struct mm_struct *mm, unsigned long addr, unsigned long end)
 }
 
 /**
- * ferry_armed_fault() - fault one page in, and wait for the monitor if need be
- * @mm: current->mm; mmap_lock is held for reading
+ * ferry_armed_fault() - fault in one page, with a wait for the monitor if
+ * necessary
+ * @mm: current->mm; mmap_lock is held for read
  * @addr: first byte of the page
  * @write: the access is a write
- * @wait: which signals end the wait
- * @locked: out: false if mmap_lock was dropped
+ * @wait: signals that end the wait
+ * @locked: in: true; out: false if mmap_lock was dropped
  *
- * Context: sleeps, holding no lock while it waits for the monitor.
- * Return: 0: look again; -EFAULT; -EINTR.
+ * Context: sleeps; no lock is held during the wait for the monitor.
+ * Return:
+ * * 0: look at the page again
+ * * -EFAULT: the page cannot be faulted in, or is not mapped
+ * * -EINTR: a signal ended the wait
  */
 int ferry_armed_fault(struct mm_struct *mm, unsigned long addr, bool write,
 		      enum ferry_wait wait, bool *locked)

@@ -2,25 +2,28 @@
 /*
  * Holes at a memory cgroup's limit, for an engine that charges as a fault does.
  *
- * core fills a hole with a page that it charges with GFP_KERNEL
- * (migrate_vma_insert_page(), mm/migrate_device.c:606 of 6.12), and allocates page tables
- * (:602) and an anon_vma (:604) alike. At the limit these calls kill a process of the
- * cgroup, which need not be the caller. A migration is best effort, so core is shown no
- * more holes than the cgroup has room for.
+ * core fills a hole with a page charged with GFP_KERNEL
+ * (migrate_vma_insert_page(), mm/migrate_device.c:606 of 6.12). core allocates
+ * page tables (:602) and an anon_vma (:604) with GFP_KERNEL too. At the limit
+ * the OOM killer kills a process of the cgroup for these calls, not necessarily
+ * the caller. A migration is best effort: core sees no more holes than the
+ * cgroup can charge.
  *
- * Far from the limit one look at the counters says so. Near it the counters say little,
- * since CPUs have charged in advance. There the charge is tried: so many pages are
- * allocated and charged to the cgroup of the address space, without reclaim and without
- * the OOM killer, and then freed. What was had once can be had again. Why without
- * reclaim: insert.c.
+ * Far from the limit a look at the counters is enough. Near the limit the
+ * counters say little: CPUs have charged in advance. Near the limit a charge is
+ * therefore tried. The wanted number of pages is allocated and charged to the
+ * cgroup of the address space, without reclaim and without the OOM killer, and
+ * freed again. A charge that succeeded once can succeed again. insert.c says why
+ * no reclaim is tried.
  *
- * What remains: between the trial and core's own charge other tasks of the cgroup may
- * take the room. Nothing can be held in between: core takes no page that is charged
- * already (mem_cgroup_commit_charge() has a VM_BUG_ON for it), and charges that are held
- * for core would be counted twice. The own engine needs none of this (insert.c).
+ * Remaining race: between the trial charge and core's own charge, other tasks
+ * of the cgroup may charge. The charge cannot be held in between. core takes no
+ * page with a charge (mem_cgroup_commit_charge() has a VM_BUG_ON), and a charge
+ * held for core would be counted twice. The own engine has no need for the
+ * trial charge (insert.c).
  *
- * Rejected: PF_MEMALLOC around core's call. mm would exceed the limit by a whole batch
- * for each thread instead.
+ * Rejected: PF_MEMALLOC around core's call. Each thread could then exceed the
+ * limit by a whole batch.
  */
 #include <linux/gfp.h>
 #include <linux/list.h>
@@ -30,11 +33,11 @@
 
 #include "mirror.h"
 
-/* Page tables of one batch, one table of each level above, an anon_vma. */
+/* Page tables of one batch, one table of each higher level, an anon_vma. */
 #define SPARE_PAGES	(FERRY_BATCH_TABLES + 1 + 4)
 
 #ifdef CONFIG_MEMCG
-/* How far it is to the nearest limit, in pages, with what CPUs have charged in advance. */
+/* Pages up to the nearest limit; charges in advance by CPUs count as used. */
 static unsigned long margin(struct mem_cgroup *memcg)
 {
 	unsigned long room = ULONG_MAX, used, limit;
@@ -47,11 +50,13 @@ static unsigned long margin(struct mem_cgroup *memcg)
 	return room;
 }
 
+/* For memory that progress does not need: no reclaim. */
 #define CHARGE_GFP	((GFP_KERNEL_ACCOUNT & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN)
 
 /*
- * memory.events counts that the limit was met, which mm does not do for a charge without
- * reclaim. Who polls the file is not woken: cgroup_file_notify() is not exported.
+ * Counts a meeting with the limit in memory.events. mm counts no charge without
+ * reclaim. A task that polls the file is not woken: cgroup_file_notify() is not
+ * exported.
  */
 static void count_limit(struct mem_cgroup *memcg)
 {
@@ -61,7 +66,7 @@ static void count_limit(struct mem_cgroup *memcg)
 		atomic_long_inc(&memcg->memory_events[MEMCG_MAX]);
 }
 
-/* Returns how many of @npages could be charged; none is afterwards. */
+/* Returns how many of @npages could be charged; the charge is undone. */
 static unsigned long try_charge(struct mem_cgroup *memcg, unsigned long npages)
 {
 	struct mem_cgroup *former = set_active_memcg(memcg);
@@ -82,14 +87,15 @@ static unsigned long try_charge(struct mem_cgroup *memcg, unsigned long npages)
 }
 
 /**
- * ferry_charge_room() - how many new pages can be charged, with no process killed
- * @mm: to whose memory cgroup
- * @npages: how many are wanted; of one batch
+ * ferry_charge_room() - count the pages that can be charged without the OOM
+ * killer
+ * @mm: address space of the memory cgroup
+ * @npages: wanted number of pages, at most one batch
  *
- * A limit of cgroup v1's memory+swap is not looked at until the charge is tried.
+ * Only the trial charge considers a memory+swap limit of cgroup v1.
  *
  * Context: sleeps.
- * Return: 0 to @npages.
+ * Return: number of pages, 0 to @npages.
  */
 unsigned long ferry_charge_room(struct mm_struct *mm, unsigned long npages)
 {

@@ -1,61 +1,75 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A CPU touches a device page: it comes home.
+ * A CPU faults on a page in private device memory: the page moves to system
+ * memory.
  *
- * Called by do_swap_page() with mmap_lock held for read and one reference on the
- * page, for the engine's count of expected references (fault_page). Any process
- * that maps the page may be here, not only one that has a mirror: a forked child
- * has none. So nothing of a mirror is used, and no lock of the driver is held over
- * the migration.
+ * do_swap_page() calls ferry_cpu_fault() with mmap_lock held for read and with
+ * one reference on the page. The engine counts the reference as expected
+ * (fault_page). The faulting process may be any process that maps the page. A
+ * forked child, for example, has no mirror. The fault therefore uses no mirror,
+ * and no lock of the driver is held over the migration.
  *
- * Many threads may touch one page at once. Each holds a reference, and the engine
- * accepts one, so a page has one winner at a time (a bit in its metadata); the
- * others return at once, drop their references and fault again, by then onto a
- * migration entry, where the kernel lets them sleep without a reference. A loser
- * that has not left yet makes the winner's check fail; so the winner tries a few
- * times before it lets go of the page and faults again like the rest. A fault
- * from within the kernel is tried again without a return to user space, for
- * hmm_range_fault() in a loop that never yields: there a loser yields, or on one
- * CPU the winner would not run again.
+ * Many threads may fault on the same page. Each thread holds a reference, and
+ * the engine accepts one extra reference. A bit in the page's metadata selects
+ * one winner at a time. A loser returns at once, drops the reference, and
+ * faults again. By then the loser meets a migration entry, and the kernel lets
+ * the loser sleep without a reference. A loser that has not left yet makes the
+ * winner's reference check fail. The winner therefore tries FERRY_HOME_TRIES
+ * times, then gives up the page and faults again like a loser. A fault from
+ * within the kernel repeats without a return to user space; hmm_range_fault()
+ * repeats in a loop that never yields. On a fault from within the kernel a
+ * loser yields: otherwise on one CPU the winner would not run again.
  *
- * A page that cannot come home for want of memory is VM_FAULT_OOM: the kernel
- * decides who pays. It stays on the device, intact.
+ * A page that finds no system memory is VM_FAULT_OOM: the kernel decides which
+ * process pays. The page stays on the device, intact.
  *
- * Fault-around: who touches a page will touch the next ones, and most of what a touch
- * costs is the way into the engine and out again. So the first try is for a window of
- * pages around the touched one (fault_around=, aligned, so within one page table, and
- * cut off at the ends of the mapping), in one call of the engine: what is on the same
- * device comes along, whoever it was handed out to, as in a migration by address.
- * Holes, system pages, what is swapped and other devices' pages the engine passes over;
- * KSM pages are system pages, which core does not touch on the way home (see mirror/migrate.c).
- * The touched page alone decides what the fault returns:
- *   destinations are allocated at once, from what is free: nobody has to give up memory
- *     for neighbours, nor is anybody woken; where there is none they stay. If the touched
- *     page has none then, the others' go back, and it gets one as in any fault, or nothing
- *     moves. No memory cgroup is asked: the charge moves with the page
- *   a neighbour that is pinned, or locked by somebody, stays
- *   a neighbour that other threads touch just now stays: each that was there before
- *     the migration entry holds a reference, and the engine's check finds it, before
- *     the copy or after it; those that come later wait for the entry. So the winner's
- *     bit is not taken for neighbours: it keeps apart those who fault on one page, and
- *     who brings it home as a neighbour has no reference on it but the engine's
- *   a winner that finds its page in somebody else's window (a migration entry, or a
- *     page lock, if that is of a forked process) tries again, and then faults again, to
- *     sleep on the entry. Of two whose windows overlap the first to take the page table's
- *     lock gets all of it, and gives back the other's page, which has the other's
- *     reference. Over two address spaces each may get the other's; but
- *   further tries are for the touched page alone, and those do not meet
- * The device loses its entries for the window (I15), also for what stays there.
+ * Fault-around: a CPU that accesses a page soon accesses the next pages, and
+ * most of the cost of a CPU fault is the path into the engine and back. The
+ * first try moves a range of pages around the faulting page in one engine call.
+ * The range is fault_around= pages, aligned, hence within one page table, and
+ * cut at the ends of the mapping. Neighbours on the same device move too, also
+ * those of another owner, as in a migration by address. The engine skips holes,
+ * system pages (KSM pages included; see migrate.c for KSM and core), swapped
+ * pages and pages of other devices. The faulting page alone decides the result
+ * of the fault.
  *
- * No window, but the page alone:
- *   for faults that are no CPU's: a device's (hmm_range_fault()), or of somebody who
- *     reaches into another process (FAULT_FLAG_REMOTE). They ask for the pages they
- *     want, and a device that writes to a page that it may only read would lose those
- *     that it works on
- *   for pages that were moved through the test_hmm ABI, which has it so
- * What khugepaged touches is taken for a CPU's: it wants the whole page table.
+ * - Destinations of neighbours are allocated from free memory only, without
+ *   reclaim and without a wakeup of kswapd. A neighbour without a destination
+ *   stays. If the faulting page has no destination, the driver puts back all
+ *   destinations. The faulting page then gets a page as in any fault, or
+ *   nothing moves. No memory cgroup is charged: the charge moves with the page.
+ * - A neighbour that is pinned or locked stays.
+ * - A neighbour on which another thread faults stays. A thread that faulted
+ *   before the migration entry holds a reference, and the engine's check finds
+ *   the reference before or after the copy. A later thread waits for the entry.
+ *   The winner bit is not taken for neighbours: the bit separates threads that
+ *   fault on one page, and a thread that moves the page as a neighbour has no
+ *   reference but the engine's.
+ * - A winner may find the faulting page in the range of another thread, behind
+ *   a migration entry or, after fork(), a page lock. The winner tries again,
+ *   and then faults again to sleep on the entry. Of two threads with
+ *   overlapping ranges, the first at the page-table lock collects the whole
+ *   range, and puts back the other thread's page, because that page has the
+ *   other thread's reference. With two address spaces, each thread may collect
+ *   the page of the other. Further tries are for the faulting page alone, and
+ *   single pages do not overlap.
  *
- * A coherent page never comes here: the CPU reaches it where it is.
+ * The device loses the entries of the whole range (I15), also for pages that
+ * stay.
+ *
+ * Only the faulting page moves in two cases:
+ *
+ * - The fault is not from a CPU in the faulting process, but from a device
+ *   (hmm_range_fault()) or from an access to another process
+ *   (FAULT_FLAG_REMOTE). Each of these faults names the wanted pages. A device
+ *   that writes to a read-only page would otherwise lose the pages in use.
+ * - The page was moved through the test_hmm ABI; test_hmm has no fault-around.
+ *
+ * A fault by khugepaged counts as a CPU fault: khugepaged wants the whole page
+ * table.
+ *
+ * A page in coherent device memory never gets here: the CPU accesses the page
+ * in place.
  */
 #include <linux/gfp.h>
 #include <linux/migrate.h>
@@ -70,17 +84,17 @@
 #include "migrate/control.h"
 #include "mirror.h"
 
-/* For neighbours: from what is free, and no more than that. */
+/* Destinations of neighbours: from free memory only. */
 #define FERRY_AROUND_GFP	\
 	((GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN) &	\
 	 ~__GFP_RECLAIM)
 
 /**
- * struct homecoming - one call of the engine
- * @backend: which
- * @migrate: for it; its outcome array is not used
- * @wanted: slot of the page that must come
- * @around: out: how many others came
+ * struct homecoming - one engine call for a CPU fault
+ * @backend: engine
+ * @migrate: the engine's arguments, without an outcome array
+ * @wanted: slot of the faulting page
+ * @around: out: number of moved neighbours
  */
 struct homecoming {
 	const struct ferry_backend *backend;
@@ -123,11 +137,12 @@ static void give_back(const struct migrate_vma *args)
 }
 
 /*
- * A CPU fault needs its page to go on, whoever is killed for it. A page that is called home
- * for another device can stay.
+ * A CPU fault needs the page, even at the price of the OOM killer. A page
+ * wanted for another device can stay.
  *
- * Without a destination for the wanted page there is none at all: where pages() is not
- * called, core's finalize takes what has one for moved.
+ * If the faulting page has no destination, no slot keeps one: pages() is not
+ * called then, and core's finalize would treat a slot with a destination as
+ * moved.
  */
 static int fill_window(const struct homecoming *home)
 {
@@ -186,16 +201,20 @@ static int bring_home(struct homecoming *home)
 }
 
 /**
- * ferry_home_try() - one try at bringing one page of a device home
- * @vma: its mm's mmap_lock is held for read
- * @addr: in it, page-aligned
- * @owner: pgmap owner of the device; a page of any other is left alone
- * @kind: of the device's memory
- * @fault_page: the page, if the caller has a reference on it, else NULL
+ * ferry_home_try() - one try to move one device page to system memory
+ * @vma: the mapping
+ * @addr: address of the page in @vma, page-aligned
+ * @owner: pgmap owner of the device; a page of another device stays
+ * @kind: kind of the device's memory
+ * @fault_page: the page, if the caller has a reference on the page, otherwise
+ * 	NULL
  *
- * Context: sleeps.
- * Return: 0; -ENOMEM; -EBUSY if no such page is there or somebody else is at it;
- * -EINVAL for a mapping that cannot migrate.
+ * Context: mmap_lock of @vma's mm is held for read; sleeps.
+ * Return:
+ * * 0: the page moved
+ * * -ENOMEM: no system memory
+ * * -EBUSY: no page of the device is mapped at @addr, or the page is in use
+ * * -EINVAL: the mapping cannot migrate
  */
 int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 		   enum ferry_memory_kind kind, struct page *fault_page)
@@ -219,7 +238,10 @@ int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 	return bring_home(&home);
 }
 
-/* In bytes, a power of two; at most a page table's, which may map no more than 32 pages. */
+/*
+ * Fault-around range in bytes, a power of two, at most one page table. A page
+ * table may map only 32 pages.
+ */
 static unsigned long window_size(const struct vm_fault *vmf)
 {
 	const struct ferry_device *device = vmf->page->pgmap->owner;
@@ -229,7 +251,7 @@ static unsigned long window_size(const struct vm_fault *vmf)
 	return min(device->config.fault_around * PAGE_SIZE, PMD_SIZE);
 }
 
-/* With the neighbours, in slots from 0 on that the caller has made. */
+/* With neighbours. The caller provides zeroed slots: src[], then dst[]. */
 static int try_window(struct vm_fault *vmf, unsigned long start, unsigned long end,
 		      unsigned long *slots, unsigned long *around)
 {
@@ -258,7 +280,10 @@ static int try_alone(struct vm_fault *vmf)
 			      FERRY_MEMORY_PRIVATE, vmf->page);
 }
 
-/* Without memory for the slots the page comes alone; most often they are on the stack. */
+/*
+ * Usually the slots are on the stack. Without memory for more slots the
+ * faulting page moves alone.
+ */
 static int try_around(struct vm_fault *vmf, unsigned long *around)
 {
 	unsigned long size = window_size(vmf);
@@ -295,12 +320,15 @@ static vm_fault_t fault_result(int ret)
  * ferry_cpu_fault() - migrate_to_ram of every private Ferry device
  * @vmf: the fault; @vmf->page is the device page, with a reference
  *
- * Follows the contract of struct dev_pagemap_ops.
+ * Implements migrate_to_ram of struct dev_pagemap_ops.
  *
- * Context: mmap_lock held for read; sleeps, unless another thread has the page
- * and the fault is a user's.
- * Return: 0 (touch again: it is home, or somebody is at it), VM_FAULT_OOM,
- * VM_FAULT_SIGBUS for a mapping that cannot migrate.
+ * Context: mmap_lock held for read. Sleeps, except if another thread is the
+ * winner and the fault is from user mode.
+ * Return:
+ * * 0: the CPU accesses the address again; the page moved, or another thread
+ *   moves the page
+ * * VM_FAULT_OOM: no system memory
+ * * VM_FAULT_SIGBUS: the mapping cannot migrate
  */
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 {

@@ -1,37 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device-side faults: the device wants to access pages that its page table does
- * not have, or not with the right it needs.
+ * Device faults: the device accesses pages for which the device's page table
+ * has no entry, or no entry with the needed right.
  *
- * hmm_range_fault() faults them into the CPU's page table as a CPU access would
- * and reports their pfns; it leaves this device's own private pages where they
- * are. The sequence is the one of
- * Documentation/mm/hmm.rst: read_begin, fault under mmap_lock, then under
- * window->lock read_retry and fill in.
+ * hmm_range_fault() faults the pages into the CPU's page table as a CPU access
+ * would, and reports the pfns. hmm_range_fault() leaves this device's own
+ * private pages in place. The sequence is the sequence of
+ * Documentation/mm/hmm.rst: read_begin, then the fault under mmap_lock, then
+ * read_retry and the new entries under window->lock.
  *
- * One thing hmm_range_fault() does not do: it returns an own device page as it
- * finds it, even if a write was asked for and the CPU's entry is not writable, or does
- * not tell that the page was written (rights.c). Before a write that is put right where
- * the page is, if the page is the process's alone. Else it must become writable the way
- * the CPU would do it: it comes to system memory by a write fault in which we pretend
- * not to know the device (no dev_private_owner), which unshares it if need be.
+ * Own private pages: hmm_range_fault() returns an own private page as found,
+ * even if a write was asked for and the CPU's entry is not writable, or does
+ * not record writes (rights.c). Before a write the CPU's entry is corrected in
+ * place if the page is exclusively mapped. Any other page must become writable
+ * as for the CPU: a write fault without dev_private_owner moves the page to
+ * system memory and unshares the page if necessary.
  *
- * Pages of another device come home first: this device has no path to its memory.
- * For private ones hmm_range_fault() sees to that, as for a CPU. Coherent ones it
- * reports like any page, since a CPU reaches them; they are migrated by hand, and
- * tried again. One that cannot come (pinned, no memory left) is accessed where it
- * is, as the CPU would: late, but not wrong, and no reason for an error.
+ * Pages of another device move to system memory first: this device has no path
+ * to the other memory. hmm_range_fault() moves private pages, as for a CPU.
+ * hmm_range_fault() reports coherent pages like system pages, since a CPU can
+ * access them. This file migrates coherent pages and tries again. A coherent
+ * page that cannot move (pinned, no memory) is accessed in place, as by a CPU:
+ * slower, but correct, and no error.
  *
- * An entry is writable if the CPU's is, even if only a read was asked for: each way
- * in which the CPU's loses the right is reported to the notifier, clear_refs included.
- * Own private pages of a mapping whose writes are tracked are the exception: each first
- * write is a fault of its own, and is noted.
+ * An entry is writable if the CPU's entry is writable, even after a read: every
+ * change that takes the right from the CPU's entry calls the notifier,
+ * clear_refs included. The exception is an own private page of a mapping with
+ * tracked writes: the first write to each page faults, and is noted.
  *
- * Memory that userfaultfd watches is looked at by hmm_range_fault() and faulted in with
- * no lock held (armed.c).
+ * Memory that userfaultfd watches: hmm_range_fault() runs without faults, and
+ * armed.c faults the pages in with no lock held.
  *
- * Everything is bounded: FERRY_FAULT_TRIES times, then -EBUSY. Each try makes
- * progress unless the CPU changed its page table in the window meanwhile.
+ * Everything is bounded: after FERRY_FAULT_TRIES tries the result is -EBUSY.
+ * Each try makes progress unless the CPU's page table changed in the window
+ * during the try.
  */
 #include <linux/hmm.h>
 #include <linux/memremap.h>
@@ -45,27 +47,28 @@
 #include "rights.h"
 
 /*
- * More than the pages of one access (each may need a try of its own to come
- * home), plus what a process that keeps changing its mappings can spoil.
+ * More tries than pages of one access: each page may need one try to move to
+ * system memory. The rest allows for a process that keeps changing mappings.
  */
 #define FERRY_FAULT_TRIES	1000
 
-/* Pages of the largest fault that needs no memory of its own. */
+/* Most pages of a fault whose pfn array is on the stack. */
 #define FERRY_FAULT_FEW		64
 
 /**
  * struct fault - one device fault
- * @window: where
+ * @window: window that contains the range
  * @addr: first byte, page-aligned
- * @end: exclusive, page-aligned, in the same window
- * @access: what it is to end in
- * @wait: what ends a wait for a monitor
+ * @end: end, exclusive, page-aligned, in the same window
+ * @access: wanted access
+ * @wait: signals that end a wait for a monitor
  * @foreign: first byte of coherent pages of another device
- * @foreign_end: exclusive
- * @foreign_owner: pgmap owner of that device
- * @in_place: what is foreign could not come home and is used where it is
- * @range: for hmm_range_fault()
- * @pfns: its result, one for each page
+ * @foreign_end: end of those pages, exclusive
+ * @foreign_owner: pgmap owner of the other device
+ * @in_place: at least one foreign page could not move; foreign pages are
+ * 	accessed in place
+ * @range: arguments of hmm_range_fault()
+ * @pfns: result of hmm_range_fault(), one word for each page
  */
 struct fault {
 	struct ferry_window *window;
@@ -81,7 +84,10 @@ struct fault {
 	unsigned long *pfns;
 };
 
-/* Means "somebody else's coherent page: bring it home"; never leaves this file. */
+/*
+ * Internal result: a coherent page of another device must move to system
+ * memory.
+ */
 #define FOREIGN_PAGE	(-EXDEV)
 
 static bool writes(const struct fault *fault)
@@ -94,7 +100,7 @@ static void *own_device(const struct fault *fault)
 	return fault->access == FERRY_OWNS ? NULL : fault->window->mirror->device;
 }
 
-/* @fault_in: what is not there, or not with the right, is faulted in. */
+/* @fault_in: fault in pages that are missing or lack the right. */
 static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
 		    void *owner, bool fault_in)
 {
@@ -115,7 +121,10 @@ static int call_hmm(struct fault *fault, unsigned long addr, unsigned long end,
 	return hmm_range_fault(range);
 }
 
-/* The first page from @addr on that the device cannot access as wanted, or fault->end. */
+/*
+ * Returns the address of the first page from @addr on without the wanted
+ * access, or fault->end.
+ */
 static unsigned long find_wanted(struct fault *fault, unsigned long addr)
 {
 	unsigned long *pfns = &fault->pfns[(addr - fault->addr) / PAGE_SIZE];
@@ -127,7 +136,9 @@ static unsigned long find_wanted(struct fault *fault, unsigned long addr)
 	return addr;
 }
 
-/* What hmm_range_fault() can do: it faults everything in, with mmap_lock held. */
+/*
+ * Memory without userfaultfd: hmm_range_fault() faults in with mmap_lock held.
+ */
 static int fault_held(struct fault *fault)
 {
 	struct ferry_mirror *mirror = fault->window->mirror;
@@ -147,7 +158,10 @@ static int fault_held(struct fault *fault)
 	return call_hmm(fault, addr, addr + PAGE_SIZE, NULL, true) ?: -EBUSY;
 }
 
-/* In memory that userfaultfd watches: it only looks, and page by page is faulted in. */
+/*
+ * Memory that userfaultfd watches: hmm_range_fault() runs without faults, and
+ * the missing pages are faulted in page by page.
+ */
 static int fault_armed(struct fault *fault, bool *locked)
 {
 	struct ferry_mirror *mirror = fault->window->mirror;
@@ -190,7 +204,7 @@ static int fault_pages(struct fault *fault)
 	return ret;
 }
 
-/* Foreign pages ------------------------------------------------------------- */
+/* Foreign pages ------------------------------------------------------------ */
 
 static struct page *fault_page(const struct fault *fault, unsigned long i)
 {
@@ -199,7 +213,7 @@ static struct page *fault_page(const struct fault *fault, unsigned long i)
 	return hmm_pfn_to_page(fault->pfns[i]);
 }
 
-/* The pgmap owner of a coherent page that is to come home first, or NULL. */
+/* Returns the pgmap owner of a coherent page that must move first, or NULL. */
 static void *foreign_owner(const struct fault *fault, unsigned long i)
 {
 	struct page *page = fault_page(fault, i);
@@ -212,7 +226,10 @@ static void *foreign_owner(const struct fault *fault, unsigned long i)
 	return page->pgmap->owner;
 }
 
-/* The entries are good: window->lock is held and nothing changed. */
+/*
+ * The pfns are valid: window->lock is held and the sequence number is
+ * unchanged.
+ */
 static bool find_foreign(struct fault *fault, unsigned long n)
 {
 	unsigned long i, end;
@@ -261,7 +278,7 @@ static int bring_foreign_home(struct fault *fault)
 	return -EBUSY;
 }
 
-/* Filling in ---------------------------------------------------------------- */
+/* Writing entries ---------------------------------------------------------- */
 
 static ferry_entry_t make_entry(const struct fault *fault, unsigned long i)
 {
@@ -285,7 +302,10 @@ static bool is_resident(const struct fault *fault, unsigned long i)
 	       page->pgmap->owner == fault->window->mirror->device;
 }
 
-/* Only what is on this device; returns -ENOENT if that is not all. */
+/*
+ * Writes entries for pages on this device only. Returns -ENOENT if any page is
+ * elsewhere.
+ */
 static int fill_resident(struct fault *fault, ferry_entry_t *entries, unsigned long n)
 {
 	unsigned long i;
@@ -301,8 +321,9 @@ static int fill_resident(struct fault *fault, ferry_entry_t *entries, unsigned l
 }
 
 /*
- * Taken for exclusive access since the sequence number was read: our own taking does
- * not move it. Another try gives the pages back to all in good order.
+ * Finds pages taken for exclusive access since the read of the sequence number:
+ * the driver's own taking leaves the number unchanged. The next try faults, and
+ * the fault ends the exclusive access in the normal order.
  */
 static bool any_exclusive(const ferry_entry_t *entries, unsigned long n)
 {
@@ -386,19 +407,25 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 
 /**
  * ferry_window_fault() - make pages accessible to the device
- * @window: with a reference, not locked
+ * @window: the window, with a reference, not locked
  * @addr: first byte, page-aligned
- * @end: exclusive, page-aligned, in the same window
- * @access: what the device wants
- * @wait: what ends a wait for userfaultfd's monitor
+ * @end: end, exclusive, page-aligned, in the same window
+ * @access: wanted access
+ * @wait: signals that end a wait for userfaultfd's monitor
  *
- * Follows the driver's part of hmm_range_fault(), Documentation/mm/hmm.rst.
+ * Implements the driver's part of hmm_range_fault(), Documentation/mm/hmm.rst.
  *
- * Context: sleeps, takes mmap_lock.
- * Return: 0 with window->lock held and all entries there; they are good until it
- * is released. Else, not locked: -EFAULT, -EPERM, -ENOMEM, -EINTR, -EBUSY after
- * FERRY_FAULT_TRIES tries; FERRY_LOOKS: -ENOENT for a page that is not on this
- * device, with the entries of those that are.
+ * Context: sleeps; takes mmap_lock and window->lock.
+ * Return: 0 with window->lock held and valid entries for all pages. The entries
+ * are valid until the caller unlocks window->lock. Otherwise an error with
+ * window->lock not held:
+ * * -EFAULT: an address is not mapped, or a page could not be faulted in
+ * * -EPERM: write access to a mapping that is not writable
+ * * -ENOMEM: no memory
+ * * -EINTR: a signal ended a wait, or the process is being killed
+ * * -EBUSY: no success after FERRY_FAULT_TRIES tries
+ * * -ENOENT: FERRY_LOOKS only: a page is not on this device; the pages on this
+ *   device have entries
  */
 int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned long end,
 		       enum ferry_access access, enum ferry_wait wait)
@@ -416,17 +443,20 @@ int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned
 }
 
 /**
- * ferry_mirror_map() - fill the device's page table over a range
- * @mirror: entered
+ * ferry_mirror_map() - write the device's page table for a range
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
- * @len: bytes, a multiple of the page size, checked; of no more than
- *	FERRY_MAX_WINDOWS / 2 windows, or the first entries are given up for the last
- * @access: what the device wants; not FERRY_OWNS
+ * @len: bytes, a multiple of the page size; the range is checked with
+ * 	ferry_mirror_check(). In a range of more than FERRY_MAX_WINDOWS / 2
+ * 	windows the last entries may replace the first
+ * @access: wanted access, other than FERRY_OWNS
  *
- * The entries are there when it returns, but nothing holds them.
+ * No lock protects the entries after the return.
  *
- * Return: 0, or an error of ferry_window_fault(): -ENOENT after the whole range, any
- * other where it was met.
+ * Context: sleeps; takes mmap_lock and window->lock.
+ * Return: 0, or an error of ferry_window_fault() or ferry_window_get(). -ENOENT
+ * comes after the whole range; any other error ends the call at the failing
+ * window.
  */
 int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		     enum ferry_access access)

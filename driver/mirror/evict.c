@@ -1,49 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mirror goes away: its pages come home, found by what the device knows it
- * handed out to it and not by address. mremap() may have moved them, fork() may
- * have left them to a child, and other files' pages lie among them.
- * Or the whole memory of a device is taken away: then everybody's pages come home,
- * and nothing is handed out meanwhile.
+ * Eviction: pages leave the device, found by pfn. Two callers need eviction by
+ * pfn:
  *
- * The engine's pfn-based form unmaps a page without any mmap_lock. Two things must
- * hold still meanwhile:
- *   which page a pfn is: a page may be freed at any time, but the pool does not
- *     hand it out anew between evict_begin and evict_end;
- *   its anon_vma: between unmap and install the page is mapped nowhere, and the
- *     last process that had it mapped may exit. A reference is held on it, taken
- *     while the page was still mapped: by the own engine itself, with core by us
- *     (anon_vma.c). A page that is not mapped just then is on its way elsewhere and
- *     is left to the next pass. Where that helper is not built in, mmap_lock of our
- *     own mm stands in for it, as far as it goes, and without an mm the pages stay
- *     with the device.
- * Where they go: to the node that a mapping of the page asks for (mbind()), which the
- * rmap finds (placement.c); the caller's own mmap_lock is held meanwhile, so that its
- * own mappings can always be asked. Without such a policy the task's holds.
- * The lock order stays that of a migration by address: mmap_lock, page locks by
- * trylock, and no lock of ours. How long a run takes is up to those who share its pages
- * (rmap walks), to memory (allocation) and to the scheduling class of the caller; so
- * nobody else waits for it: a file that is closed with no page left takes no lock at all,
- * one with pages none that another file's close takes.
+ * - A mirror is destroyed. The device knows the pages handed out to the
+ *   mirror's owner; addresses do not help. mremap() may have moved the pages,
+ *   fork() may have left the pages to a child, and pages of other files lie
+ *   between.
+ * - RELEASE takes away the whole memory of a device. The pages of all owners
+ *   move, and no page is handed out during RELEASE.
  *
- * Who waits, and for how long:
- *   close() for its own pages, FERRY_CLOSE_MS at the most, and no longer than the
- *     process lives that is being killed. Runs are short, so that the time is kept to,
- *     and so that whoever faults on a page of the run does not wait for many others
- *   what close() leaves are orphans (device/owner.c). A work item of the device brings
- *     them home, all that can come in one pass, and again after a pause that grows while
- *     some cannot. It is the system's work: one thread for each device, at the same
- *     priority whosever the pages are, and whatever becomes of their process. It knows no
- *     owner, but only pages, a run at a time: those that are freed before their turn it
- *     does not find, and a run that it has is kept from everybody (evict_begin). It has
- *     no reference on the module: the orphans have one. When the module goes there are no
- *     orphans and no files, so that nothing queues it; ferry_orphans_fini() waits for it
- *     before the memory goes
- *   RELEASE for everybody's pages, FERRY_RELEASE_PASSES passes with a pause: pages are
- *     on their way in other threads' calls, or other evictions have them, when it begins
+ * The engine's pfn forms unmap a page without any mmap_lock. Two things must be
+ * stable during an eviction:
  *
- * Best effort: destinations are allocated without the OOM killer and without the
- * reserves of a process that it has killed; what has none stays for the next pass.
+ * - The page of a pfn. A page may be freed at any time, but the pool does not
+ *   hand out the page again between evict_begin and evict_end.
+ * - The anon_vma of the page. Between unmap and install no process maps the
+ *   page, and the last process that mapped the page may exit. A reference on
+ *   the anon_vma, taken while the page is still mapped, keeps the anon_vma. The
+ *   own engine takes the reference; with core this file does (anon_vma.c). A
+ *   page that is not mapped at that moment moves elsewhere in another call; the
+ *   next pass looks again. On a kernel without the helper, mmap_lock of the
+ *   mirror's mm protects the mirror's pages as far as possible; without an mm
+ *   the pages stay on the device.
+ *
+ * Destination node: the node that a mapping of the page asks for (mbind()). The
+ * rmap finds the mapping (placement.c). The caller's own mmap_lock is held, and
+ * the caller's own mappings can always be asked. Without a mapping's policy the
+ * task's policy decides.
+ *
+ * The lock order is the order of a migration by address: mmap_lock, page locks
+ * by trylock, no lock of the driver. The duration of a run depends on processes
+ * that share the pages (rmap walks), on memory (allocation) and on the
+ * scheduling class of the caller. No other thread waits for a run: closing a
+ * file without pages takes no lock, and closing a file with pages takes no lock
+ * that another close takes.
+ *
+ * Waiting times:
+ *
+ * close()     Waits for the file's own pages, at most FERRY_CLOSE_MS, and not
+ *             after a fatal signal. Runs are short: close() keeps to the limit,
+ *             and a thread that faults on a page of a run does not wait for
+ *             many other pages.
+ * work item   Pages left by close() are orphans (device/owner.c). A work item
+ *             of the device moves all orphans that can move, in one pass, and
+ *             repeats after a pause that grows while orphans remain. The work
+ *             item runs one thread for each device, at the same priority for
+ *             all owners, whether or not the process still exists. The work
+ *             item knows pages, one run at a time, and no owner: a page that is
+ *             freed before its run is not found, and no other caller has the
+ *             pages of a run (evict_begin). The work item has no reference on
+ *             the module, but orphans have. Without orphans and files nothing
+ *             queues the work item. When the module is unloaded,
+ *             ferry_orphans_fini() waits for the work item before the memory is
+ *             destroyed.
+ * RELEASE     Waits for all pages, FERRY_RELEASE_PASSES passes with pauses. At
+ *             the begin pages may be in calls of other threads, or in other
+ *             evictions.
+ *
+ * Eviction is best effort. Destinations are allocated without the OOM killer,
+ * and without the reserves of an OOM victim. A page without a destination stays
+ * for the next pass.
  */
 #include <linux/delay.h>
 #include <linux/err.h>
@@ -61,7 +78,7 @@
 #include "migrate/backend.h"
 #include "mirror.h"
 
-/* One run: three arrays of this many entries on the stack. */
+/* Pages of one run: three arrays of this size are on the stack. */
 #define FERRY_EVICT_PAGES	32
 
 #define FERRY_CLOSE_MS		1000
@@ -69,14 +86,17 @@
 #define FERRY_RELEASE_PASSES	100
 #define FERRY_EVICT_PAUSE_MS	10
 
-/* Between two passes over orphans, in jiffies; at least as long as a pass took. */
+/*
+ * Pause between two passes over orphans, in jiffies; at least twice the
+ * duration of a pass, within the limits.
+ */
 #define FERRY_ORPHANS_FIRST_PAUSE	(HZ / 100 + 1)
 #define FERRY_ORPHANS_LONGEST_PAUSE	HZ
 
 #define FERRY_EVICT_GFP							\
 	(GFP_HIGHUSER_MOVABLE | __GFP_NORETRY | __GFP_NOMEMALLOC | __GFP_NOWARN)
 
-/* Whose pages. */
+/* Scope of an eviction. */
 enum eviction_scope {
 	FERRY_EVICT_OWNED,
 	FERRY_EVICT_ORPHANS,
@@ -84,20 +104,21 @@ enum eviction_scope {
 };
 
 /**
- * struct eviction - pages that are to come home, a run at a time
- * @backend: which engine
- * @memory: of which device
- * @scope: whose
- * @owner: FERRY_EVICT_OWNED: whose
- * @mm: whose mmap_lock is held over a run, or NULL: where anon_vmas can be held the
- *	caller's own, so that its mappings say where their pages belong; else what stands
- *	in for the anon_vmas
- * @killable: give up for a process that is being killed
- * @deadline: jiffies after which no run begins
- * @cursor: where the next run is looked for
+ * struct eviction - pages to evict, one run at a time
+ * @backend: engine
+ * @memory: memory of the device
+ * @scope: scope of the eviction
+ * @owner: owner of the pages with FERRY_EVICT_OWNED, otherwise NULL
+ * @mm: address space whose mmap_lock is held over a run, or NULL. With anon_vma
+ * 	references: the caller's own, for the NUMA policy of the caller's
+ * 	mappings. Without: the mirror's, as the replacement for anon_vma
+ * 	references
+ * @killable: a fatal signal ends the eviction
+ * @deadline: time in jiffies after which no run begins
+ * @cursor: position where the search for the next run begins
  * @src: the engine's array of sources
- * @dst: its array of destinations
- * @anon_vma: held for each page; NULL: the page is not to be touched
+ * @dst: the engine's array of destinations
+ * @anon_vma: reference for each page; NULL: the page must stay
  */
 struct eviction {
 	const struct ferry_backend *backend;
@@ -114,10 +135,11 @@ struct eviction {
 };
 
 /**
- * struct orphanage - orphans of one device, and the work item that brings them home
- * @work: is queued as long as there are any
- * @device: which
- * @pause: jiffies before the next pass; the work item's own
+ * struct orphanage - orphans of one device, and the work item that evicts
+ * orphans
+ * @work: work item, queued while the device has orphans
+ * @device: the device
+ * @pause: pause before the next pass, in jiffies; private to @work
  */
 struct orphanage {
 	struct delayed_work work;
@@ -147,7 +169,7 @@ static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned lo
 	backend->device_finalize(eviction->src, eviction->dst, n);
 }
 
-/* Not mapped: on its way elsewhere, or held for exclusive access. */
+/* An unmapped page moves in another call, or is held for exclusive access. */
 static bool is_mapped(struct page *page)
 {
 	bool mapped;
@@ -170,7 +192,7 @@ static struct anon_vma *hold(struct page *page)
 	return anon_vma;
 }
 
-/* With core: runs of pages whose anon_vma is held, one after the other. */
+/* With core: evicts consecutive runs of pages with an anon_vma reference. */
 static void evict_holding(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
 	bool can_hold = ferry_anon_vma_can_hold();
@@ -216,7 +238,7 @@ static bool must_end(const struct eviction *eviction)
 	       (eviction->killable && fatal_signal_pending(current));
 }
 
-/* Whoever changes the address space is waited for, but not beyond the deadline. */
+/* Waits for the writers of mmap_lock, but not beyond the deadline. */
 static bool lock_mm(const struct eviction *eviction)
 {
 	while (eviction->mm && !mmap_read_trylock(eviction->mm)) {
@@ -227,7 +249,7 @@ static bool lock_mm(const struct eviction *eviction)
 	return true;
 }
 
-/* From the cursor on; false if it was to end before it had been through. */
+/* Runs from the cursor on. Returns false if the pass ended early. */
 static bool evict_pass(struct eviction *eviction)
 {
 	unsigned long pfn, n;
@@ -269,8 +291,9 @@ static void evict_passes(struct eviction *eviction, int passes)
 }
 
 /*
- * Coherent pages can change their anon_vma while they are not locked, and core locks
- * them after we took hold of it: there the own engine is used wherever there is one.
+ * A coherent page can change the anon_vma while the page is not locked, and
+ * core locks the page after evict_holding() took the reference. Coherent
+ * devices use the own engine if the kernel has the own engine.
  */
 static const struct ferry_backend *choose_backend(const struct ferry_device *device)
 {
@@ -281,11 +304,11 @@ static const struct ferry_backend *choose_backend(const struct ferry_device *dev
 	return ferry_backend_get(FERRY_BACKEND_DEFAULT);
 }
 
-/* As far as pages can be held still: by their anon_vma, or by the mirror's mm. */
+/* Keeps pages stable by anon_vma references, or by the mirror's mm. */
 static void evict(struct ferry_mirror *mirror, struct eviction *eviction, int passes)
 {
 	if (ferry_anon_vma_can_hold()) {
-		/* It keeps its users as long as we run. */
+		/* The task keeps its mm during this call. */
 		eviction->mm = num_online_nodes() > 1 ? current->mm : NULL;
 		evict_passes(eviction, passes);
 	} else if (mmget_not_zero(mirror->mm)) {
@@ -297,7 +320,7 @@ static void evict(struct ferry_mirror *mirror, struct eviction *eviction, int pa
 	}
 }
 
-/* Orphans ------------------------------------------------------------------- */
+/* Orphans ------------------------------------------------------------------ */
 
 static struct orphanage *orphanage_of(const struct ferry_device *device)
 {
@@ -306,7 +329,7 @@ static struct orphanage *orphanage_of(const struct ferry_device *device)
 
 static void queue_orphans(struct orphanage *orphanage, unsigned long delay)
 {
-	/* Those of a pass that is under way may have been passed: another one. */
+	/* A running pass may have gone past new orphans: queue another pass. */
 	queue_delayed_work(system_unbound_wq, &orphanage->work, delay);
 }
 
@@ -334,8 +357,8 @@ static void evict_orphans(struct work_struct *work)
 }
 
 /**
- * ferry_orphans_init() - be ready for pages that closed files leave behind
- * @device: of which nobody has a mirror yet
+ * ferry_orphans_init() - prepare for pages left by closed files
+ * @device: the device; no mirror exists yet
  */
 void ferry_orphans_init(struct ferry_device *device)
 {
@@ -347,25 +370,26 @@ void ferry_orphans_init(struct ferry_device *device)
 }
 
 /**
- * ferry_orphans_fini() - the reverse
- * @device: of which nobody has a mirror any more, with no page handed out
+ * ferry_orphans_fini() - stop the work item for orphans
+ * @device: the device; no mirror exists, and no page is handed out
  *
- * Context: sleeps.
+ * Context: sleeps; no lock held.
  */
 void ferry_orphans_fini(struct ferry_device *device)
 {
 	cancel_delayed_work_sync(&orphanage_of(device)->work);
 }
 
-/* From outside -------------------------------------------------------------- */
+/* From outside ------------------------------------------------------------- */
 
 /**
- * ferry_mirror_evict() - bring home all pages of a mirror
- * @mirror: with nobody in it, so that it gets no new ones
+ * ferry_mirror_evict() - move all pages of a mirror to system memory
+ * @mirror: the mirror; no call uses the mirror, and no new pages arrive
  *
- * Best effort, and for a bounded time: what is left in mirror->owner did not come.
+ * Best effort, for at most FERRY_CLOSE_MS. mirror->owner still counts the pages
+ * that stayed.
  *
- * Context: sleeps, unless there is no page.
+ * Context: sleeps, except if the mirror has no page; takes mmap_lock.
  */
 void ferry_mirror_evict(struct ferry_mirror *mirror)
 {
@@ -383,10 +407,14 @@ void ferry_mirror_evict(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_mirror_disown() - leave the rest of a mirror's pages to the device
- * @mirror: with nobody in it; it has no owner any more
+ * ferry_mirror_disown() - leave the remaining pages of a mirror to the device
+ * @mirror: the mirror; no call uses the mirror. mirror->owner is NULL
+ * 	afterwards
  *
- * They come home later, where they can be held still without the process.
+ * The work item for orphans moves the pages later, on a kernel with anon_vma
+ * references.
+ *
+ * Context: does not sleep.
  */
 void ferry_mirror_disown(struct ferry_mirror *mirror)
 {
@@ -400,17 +428,21 @@ void ferry_mirror_disown(struct ferry_mirror *mirror)
 
 /**
  * ferry_mirror_release_device() - take away all memory of the mirror's device
- * @mirror: it need not be entered
+ * @mirror: the mirror; need not be entered
  *
- * The pages of all processes come home, then the chunks of memory go. The device
- * goes on: they come back with the next migration to it. Until this returns the
- * device looks full.
+ * The pages of all processes move to system memory, then the chunks of memory
+ * are removed. The device stays usable: the next migration to the device brings
+ * the chunks back. Until the return the device looks full.
  *
- * Where the anon_vma helper is not built in only the caller's own pages can come.
+ * On a kernel without the anon_vma helper only pages of this mirror can move.
  *
- * Context: sleeps; waits for its turn (turns.c), a bounded time.
- * Return: 0; -EBUSY if pages could not come home, after a bounded number of tries (the
- * chunks that they are in stay), or if others take the memory away all the time; -EINTR.
+ * Context: sleeps; takes mmap_lock; waits for a turn (turns.c), for a bounded
+ * time.
+ * Return:
+ * * 0: all memory is taken away
+ * * -EBUSY: pages did not move after a bounded number of tries, and the chunks
+ *   with those pages stay; or other threads called RELEASE all the time
+ * * -EINTR: the process is being killed
  */
 int ferry_mirror_release_device(struct ferry_mirror *mirror)
 {

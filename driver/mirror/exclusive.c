@@ -1,43 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exclusive access: for a while the CPUs do not reach a page and the device can do
- * atomic operations on it. make_device_exclusive_range() puts special entries into
- * the CPU's page table; a CPU that meets one takes the page back, and tells the
- * notifier first, which drops our entry.
+ * Exclusive access: for a while the CPUs cannot access a page, and the device
+ * can do atomic operations on the page. make_device_exclusive_range() puts
+ * special entries into the CPU's page table. A CPU fault on a special entry
+ * takes the page back. Before, the fault calls the notifier, and the notifier
+ * drops the device's entry.
  *
  * One batch, in this order:
- *   own      a device fault (FERRY_OWNS) makes every page present, writable, not
- *            shared, and brings it to system memory. What the step below would
- *            otherwise do through GUP, invalidating our window on the way, is done
- *            before the sequence number is read
- *   split    large folios
- *   begin    mmu_interval_read_begin()
- *   hold     a reference on each page, and a look at it: all small, none on a device.
- *            As long as it is held none migrates to a device, and none is collapsed
- *   take     make_device_exclusive_range(): the pages come locked. Its own
- *            invalidation carries our mirror as the owner and is let pass
- *            (notifier.c), any other moves the sequence number
- *   check    under window->lock: all pages, and the sequence number unmoved; then
- *            the entries are written
- *   unlock   the pages; a CPU that waited for one takes it back from here on
- * The page locks keep CPU faults away (restoring an entry needs the lock), but not
- * MADV_DONTNEED, which drops the entry and the page with it; that is what the
- * sequence number is for.
  *
- * Why small: make_device_exclusive_range() rejects tail pages, but takes the head of
- * a large folio, and with it all of the folio, however much lies outside the range;
- * such a folio cannot be split any more, and try_to_migrate() does not know its
- * entries. Why not on a device: a coherent page with such an entry has no mapping
- * left, and an eviction by pfn would take the entry for its own
+ * own      A device fault (FERRY_OWNS) makes each page present, writable and
+ *          unshared, and moves the page to system memory. Otherwise the step
+ *          "take" would do the same through GUP, and invalidate the batch's own
+ *          window. The device fault runs before the sequence number is read.
+ * split    Large folios are split.
+ * begin    mmu_interval_read_begin()
+ * hold     A reference on each page, and a check: each page is small, and no
+ *          page is on a device. A held page does not migrate to a device and is
+ *          not collapsed.
+ * take     make_device_exclusive_range() returns the pages locked. The
+ *          invalidation of this step has the mirror as the owner, and
+ *          notifier.c ignores the event. Any other invalidation changes the
+ *          sequence number.
+ * check    Under window->lock: all pages are taken, and the sequence number is
+ *          unchanged. Then the entries are written.
+ * unlock   The pages are unlocked. From now on a waiting CPU takes a page back.
+ *
+ * The page locks keep CPU faults away, because a fault needs the page lock to
+ * restore an entry. The page locks do not keep MADV_DONTNEED away:
+ * MADV_DONTNEED drops the entry and the page. The sequence number detects
+ * MADV_DONTNEED.
+ *
+ * Why small pages: make_device_exclusive_range() rejects tail pages, but
+ * accepts the head of a large folio, and takes the whole folio, however much of
+ * the folio lies outside the range. A taken folio cannot be split any more, and
+ * try_to_migrate() does not know the special entries.
+ *
+ * Why not on a device: a coherent page with a special entry has no mapping
+ * left. An eviction by pfn would mistake the entry for a migration entry
  * (remove_migration_ptes() restores both kinds).
  *
- * Splitting is done by a helper that is built into the kernel (migrate/split.c). Out
- * of tree it is missing, and an engine that is asked to collect one page of a
- * PMD-mapped folio, and then given no destination, splits the folio as a side
- * effect; a large folio mapped by PTEs cannot be split from a module, and stays
+ * A helper that is built into the kernel splits folios (migrate/split.c). Out
+ * of tree the helper is missing. An engine that collects one page of a
+ * PMD-mapped folio and gets no destination splits the folio as a side effect. A
+ * module cannot split a large folio that is mapped by PTEs: the result is
  * -EBUSY.
  *
- * Bounded: FERRY_EXCLUSIVE_TRIES tries a batch, then -EBUSY.
+ * Bounded: after FERRY_EXCLUSIVE_TRIES tries for a batch the result is -EBUSY.
  */
 #include <linux/hugetlb.h>
 #include <linux/mm.h>
@@ -53,7 +61,7 @@
 #include "mirror.h"
 #include "page_table.h"
 
-/* Pages held and locked at a time. */
+/* Pages held and locked in one batch. */
 #define FERRY_EXCLUSIVE_PAGES	64
 #define FERRY_EXCLUSIVE_TRIES	100
 
@@ -61,14 +69,14 @@ static_assert(FERRY_WINDOW_PAGES % FERRY_EXCLUSIVE_PAGES == 0);
 
 /**
  * struct exclusive - one batch
- * @window: where
+ * @window: window that contains the range
  * @addr: first byte, page-aligned
- * @end: exclusive, in the same window
- * @seq: from mmu_interval_read_begin()
- * @held: pages with a reference, looked at before they are taken
- * @nheld: entries of @held
- * @pages: those that were taken, locked and with a reference; NULL: not taken
- * @npages: entries of @pages
+ * @end: end, exclusive, page-aligned, in the same window
+ * @seq: sequence number from mmu_interval_read_begin()
+ * @held: pages with a reference, checked before the pages are taken
+ * @nheld: number of entries of @held
+ * @pages: taken pages, locked and with a reference; NULL: not taken
+ * @npages: number of entries of @pages
  */
 struct exclusive {
 	struct ferry_window *window;
@@ -93,7 +101,7 @@ static int own_pages(struct exclusive *batch)
 	return ret;
 }
 
-/* Collect one page and give it no destination: a huge mapping is split on the way. */
+/* Collects one page without a destination: the engine splits a huge mapping. */
 static void split_by_engine(struct vm_area_struct *vma, unsigned long addr)
 {
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
@@ -122,7 +130,10 @@ static void split_by_engine_all(struct exclusive *batch)
 
 	for (addr = batch->addr; addr < batch->end; addr += PAGE_SIZE) {
 		vma = vma_lookup(mirror->mm, addr);
-		/* Mergeable: see mirror/migrate.c. What is mapped by a PMD is not merged yet. */
+		/*
+		 * Mergeable: see migrate.c. A PMD-mapped page is not merged
+		 * yet.
+		 */
 		if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_MERGEABLE)
 			continue;
 		state = ferry_snapshot_page(mirror->device, vma, addr);
@@ -145,7 +156,7 @@ static void put_held(struct exclusive *batch)
 		put_page(batch->held[--batch->nheld]);
 }
 
-/* Returns -EBUSY for another try, with nothing held after any error. */
+/* Returns -EBUSY for another try. After any error no page is held. */
 static int hold_pages(struct exclusive *batch)
 {
 	struct mm_struct *mm = batch->window->mirror->mm;
@@ -183,7 +194,9 @@ static bool took_all(const struct exclusive *batch)
 
 	if (batch->npages != (batch->end - batch->addr) / PAGE_SIZE)
 		return false;
-	/* Another page than was held came by MADV_DONTNEED and a fault since. */
+	/*
+	 * Since the hold, MADV_DONTNEED and a fault have brought another page.
+	 */
 	for (i = 0; i < batch->npages; i++)
 		if (batch->pages[i] != batch->held[i])
 			return false;
@@ -278,7 +291,7 @@ out_free:
 	return ret;
 }
 
-/* What can be taken: anonymous memory, hugetlb excepted. */
+/* Only private mappings, except hugetlb, can be taken. */
 static int check_mappings(struct ferry_mirror *mirror, unsigned long addr,
 			  unsigned long end)
 {
@@ -301,19 +314,27 @@ static int check_mappings(struct ferry_mirror *mirror, unsigned long addr,
 }
 
 /**
- * ferry_mirror_make_exclusive() - keep the CPUs away from a range
- * @mirror: entered
+ * ferry_mirror_make_exclusive() - take exclusive access to a range
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
- * @len: bytes, a multiple of the page size, checked
+ * @len: bytes, a multiple of the page size; the range is checked with
+ * 	ferry_mirror_check()
  *
- * Follows make_device_exclusive_range(). Until a CPU touches a page the device has it
- * alone; ferry_mirror_is_exclusive() tells. With an error, what lies before the pages
- * it is about is exclusive.
+ * Built on make_device_exclusive_range(). The device has exclusive access to
+ * each page until a CPU accesses the page; ferry_mirror_is_exclusive() reports
+ * the state. After an error the pages before the failing batch are exclusive.
  *
- * Return: 0; -EOPNOTSUPP on a kernel without CONFIG_DEVICE_PRIVATE; -EFAULT, -EPERM
- * or -EINVAL for an address that is not mapped, not writable or not private
- * anonymous memory; -EBUSY for a page that somebody else holds on to, or a large
- * folio that does not split, after a bounded number of tries; -ENOMEM, -EINTR.
+ * Context: sleeps; takes mmap_lock, page locks and window->lock.
+ * Return:
+ * * 0: the device has taken exclusive access to all pages
+ * * -EOPNOTSUPP: the kernel lacks CONFIG_DEVICE_PRIVATE
+ * * -EFAULT: an address is not mapped or not readable
+ * * -EPERM: a mapping is not writable
+ * * -EINVAL: a mapping is shared, or hugetlb
+ * * -EBUSY: a page has other references, or a large folio does not split, after
+ *   a bounded number of tries
+ * * -ENOMEM: no memory
+ * * -EINTR: the process is being killed, or a signal came
  */
 int ferry_mirror_make_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 				u64 len)
@@ -353,13 +374,14 @@ static bool any_exclusive(struct ferry_window *window, unsigned long start,
 }
 
 /**
- * ferry_mirror_is_exclusive() - has the device any page of a range for itself
- * @mirror: it need not be entered
+ * ferry_mirror_is_exclusive() - check a range for exclusive access
+ * @mirror: the mirror; need not be entered
  * @addr: first byte, page-aligned
- * @len: bytes, a multiple of the page size, not 0; @addr + @len does not wrap, but
- *	may lie beyond user space
+ * @len: bytes, a multiple of the page size, not 0; @addr + @len must not wrap,
+ * 	but may lie beyond user space
  *
- * Return: true if the CPUs are kept away from a page of the range.
+ * Context: sleeps; takes window->lock.
+ * Return: true if the device has exclusive access to any page of the range.
  */
 bool ferry_mirror_is_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 			       u64 len)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the device can compute: operations on virtual ranges, in terms of
- * ferry_mirror_access(). Each is checked on its own, before any of a list runs.
+ * Operations that the device can compute on virtual ranges, by
+ * ferry_mirror_access(). Each operation is checked before the first operation
+ * of a list runs.
  */
 #include <linux/crc32.h>
 #include <linux/mm.h>
@@ -22,7 +23,7 @@ static bool is_word_op(u32 op)
 	return op == DRM_FERRY_OP_FILL || op == DRM_FERRY_OP_ADD;
 }
 
-/* Fields that mean nothing to an operation must be zero. */
+/* Fields without a meaning for the operation must be zero. */
 static bool has_stray_field(const struct drm_ferry_exec_op *op)
 {
 	if (op->flags || op->rsvd[0] || op->rsvd[1])
@@ -33,11 +34,13 @@ static bool has_stray_field(const struct drm_ferry_exec_op *op)
 }
 
 /**
- * ferry_exec_check() - is an operation right in itself
- * @mirror: whose
- * @op: from the user
+ * ferry_exec_check() - check one operation
+ * @mirror: the mirror whose address space the operation names
+ * @op: the operation, as copied from the user
  *
- * Return: 0 or -EINVAL.
+ * Context: any.
+ * Return: 0, or -EINVAL for an unknown operation, a wrong range or a field that
+ * must be zero.
  */
 int ferry_exec_check(const struct ferry_mirror *mirror,
 		     const struct drm_ferry_exec_op *op)
@@ -55,7 +58,7 @@ int ferry_exec_check(const struct ferry_mirror *mirror,
 	return 0;
 }
 
-/* Pages and steps are multiples of a word, so a piece never cuts one. */
+/* Pages and steps are multiples of a word: no piece cuts a word. */
 static void fill(void *bytes, size_t n, void *arg)
 {
 	memset32(bytes, *(u32 *)arg, n / FERRY_WORD);
@@ -79,10 +82,13 @@ static void checksum(void *bytes, size_t n, void *arg)
 
 /**
  * ferry_exec_run() - run one operation
- * @mirror: entered
- * @op: checked; the result is left in it
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @op: in: the operation, checked with ferry_exec_check(); out: @op->value of
+ * 	CHECKSUM
  *
- * Return: 0 or an error of ferry_window_fault(), with part of the range changed.
+ * Context: sleeps; takes mmap_lock and window->lock.
+ * Return: 0, or an error of ferry_mirror_access() with part of the range
+ * changed.
  */
 int ferry_exec_run(struct ferry_mirror *mirror, struct drm_ferry_exec_op *op)
 {

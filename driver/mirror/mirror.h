@@ -41,6 +41,7 @@
  * The mirror itself has no lock. No lock of the driver is held over an engine
  * call: the engine's own invalidations call the notifier (I15).
  */
+
 struct ferry_backend;
 struct ferry_device;
 

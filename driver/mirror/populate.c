@@ -67,7 +67,7 @@ static void stamp(const struct ferry_fill *fill, enum ferry_stamp_step step, cyc
 		ferry_stamp_end(fill->backend->stamp, fill->way, step, start);
 }
 
-/* To the device ------------------------------------------------------------- */
+/* To the device ------------------------------------------------------------ */
 
 /* Holes and zero pages have no page. */
 static bool may_go(const struct ferry_fill *fill, struct page *page)
@@ -143,7 +143,7 @@ int ferry_fill_device(const struct ferry_fill *fill)
 	return ret;
 }
 
-/* Home ---------------------------------------------------------------------- */
+/* Home --------------------------------------------------------------------- */
 
 static void list_for_home(const struct ferry_fill *fill, unsigned long *next,
 			  struct piece *piece)
