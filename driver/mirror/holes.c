@@ -2,20 +2,23 @@
 /*
  * Holes that stay holes.
  *
- * A hole is offered by setup as a page that may move, and is left alone if its slot is
- * cleared before the destinations are chosen. It is so if the caller said so, and for
- * core if the memory cgroup has no room (charge.c).
+ * setup offers a hole as a page that may move. A hole whose slot is cleared
+ * before the choice of destinations stays. Holes stay in two cases: the caller
+ * asked for skip_holes, or the memory cgroup has no room for core's charge
+ * (charge.c).
  *
- * Ranges that are mostly empty: what holds nothing is passed over, a page table at a
- * time, without the engine. Where a page table is, the engine looks at each entry.
+ * Ranges that are mostly empty: an address range without page tables is
+ * skipped, one page table at a time, without the engine. Where a page table
+ * exists, the engine looks at each entry.
  *
- * A gap between mappings holds nothing. Of mappings only anonymous ones are passed
- * over: a file's pages need no page table to be there, and where userfaultfd waits for
- * missing pages each hole has a reason of its own. What appears while this looks (a
- * fault needs mmap_lock for reading alone) is as if it had come after the call.
+ * A gap between mappings has no pages. Of the mappings only anonymous mappings
+ * are skipped: pages of a file need no page table, and with userfaultfd for
+ * missing pages each hole has another outcome. A page may appear during the
+ * look, because a fault needs mmap_lock for read only. The page counts as later
+ * than the call.
  *
- * Bounded: SKIP_LOOKS tables for each hold of mmap_lock, and SKIP_PAGES, for each has an
- * outcome that may have to be written.
+ * Bounded: each hold of mmap_lock skips at most SKIP_LOOKS tables. The limit of
+ * SKIP_PAGES pages bounds the outcomes to write.
  */
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
@@ -49,14 +52,15 @@ static unsigned long end_of_absent(struct vm_area_struct *vma, unsigned long add
 }
 
 /**
- * ferry_skip_holes() - how much of a range holds no page
- * @mm: mmap_lock is held for reading
- * @vma: the mapping of @addr, one that can migrate, or NULL
+ * ferry_skip_holes() - count the leading addresses of a range without a page
+ * @mm: the address space; mmap_lock is held for read
+ * @vma: mapping of @addr that can migrate, or NULL for a gap
  * @addr: first byte, page-aligned
- * @end: exclusive
+ * @end: end, exclusive, page-aligned
  *
- * Return: pages from @addr on; 0: there is a page table, or a mapping whose holes are
- * not all alike.
+ * Context: mmap_lock is held for read.
+ * Return: number of pages from @addr on; 0 if @addr has a page table, or lies
+ * in a mapping whose holes have different outcomes.
  */
 unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
 			       unsigned long addr, unsigned long end)
@@ -74,8 +78,9 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
 }
 
 /*
- * From the hole after the first @keep on, holes keep what they are. With userfaultfd
- * core offers holes that it does not fill; why is found by judge().
+ * Keeps all holes but the first @keep, with the outcome @why. With userfaultfd,
+ * core offers holes that core does not fill; ferry_batch_judge() finds the
+ * outcome.
  */
 static void leave_holes(struct ferry_batch *batch, unsigned long keep, u8 why)
 {
@@ -105,8 +110,8 @@ static unsigned long count_holes(const struct ferry_batch *batch)
 }
 
 /**
- * ferry_batch_choose_holes() - take back holes that setup offers and that are to stay
- * @batch: after the engine's setup()
+ * ferry_batch_choose_holes() - clear the slots of holes that must stay
+ * @batch: the batch, after the engine's setup()
  *
  * Context: mmap_lock held, pages locked; may reclaim.
  */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What became of each page of a batch, for an engine that does not report it: what moved
- * is in its arrays, and why a page stayed is guessed from what is at its address now.
+ * Outcome of each page of a batch, for an engine that reports no outcomes. The
+ * engine's arrays show the moved pages. For a page that stayed, the reason is
+ * guessed from the page-table entry of the address.
  */
 #include <linux/migrate.h>
 #include <linux/mm.h>
@@ -12,10 +13,12 @@
 #include "batch.h"
 
 /**
- * ferry_batch_note_moves() - read core's arrays
- * @batch: after the engine's pages()
+ * ferry_batch_note_moves() - find the moved pages in core's arrays
+ * @batch: the batch, after the engine's pages() and before finalize()
  *
- * What had a page on offer and kept its flag has moved.
+ * A page moved if the slot has a destination and still has MIGRATE_PFN_MIGRATE.
+ *
+ * Context: any.
  */
 void ferry_batch_note_moves(struct ferry_batch *batch)
 {
@@ -65,9 +68,10 @@ static u8 judge_to_system(const struct ferry_page_state *state)
 
 /**
  * ferry_batch_judge() - find out why pages did not move
- * @batch: finalized; pages without an outcome get one
+ * @batch: the batch, after the engine's finalize(); each page without an
+ * 	outcome gets an outcome
  *
- * Context: mmap_lock held, since before the engine's setup().
+ * Context: mmap_lock held since before the engine's setup().
  */
 void ferry_batch_judge(struct ferry_batch *batch)
 {

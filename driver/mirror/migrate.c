@@ -1,49 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Migration of a range of virtual addresses, both ways.
+ * MIGRATE: migration of a range of virtual addresses, to the device and to
+ * system memory.
  *
- * The range goes to the engine in batches: within one mapping, at most
- * FERRY_BATCH_PAGES pages. mmap_lock is held for read over one batch and
- * dropped between two; the user's outcome array, which may itself be part of the
- * range, is written in between.
+ * The range goes to the engine in batches. A batch lies within one mapping and
+ * has at most FERRY_BATCH_PAGES pages. mmap_lock is held for read over one
+ * batch and dropped between batches. Between batches the call writes the user's
+ * array of outcomes, because the array may be a part of the range.
  *
- * Other threads wait for mmap_lock for one batch, and no longer. An rwsem lets a reader
- * that comes back at once overtake a writer that was woken and does not run yet, for as
- * long as RWSEM_WAIT_TIMEOUT (4 ms) and until the writer has run: for many batches, on a
- * busy machine. So when the lock was contended at the end of a batch the call waits, for
- * FERRY_WAY_TRIES short sleeps at most, until nobody waits any more, and the next batches
- * are small: a quarter, down to FERRY_BATCH_SHORT pages. They grow again, by a quarter
- * each, while nobody waits; so a call that nobody waits for flushes as rarely as ever. A
- * batch is not cut short between its phases: from setup to finalize mmap_lock is what
- * keeps the entries that the engine knows (I23).
+ * Other threads wait for mmap_lock no longer than one batch. A reader of an
+ * rwsem that comes back at once can overtake a writer that was woken but does
+ * not run yet, for RWSEM_WAIT_TIMEOUT (4 ms) and until the writer runs. On a
+ * busy machine that may be many batches. If the lock is contended at the end of
+ * a batch, the call waits until no thread waits for mmap_lock, for at most
+ * FERRY_WAY_TRIES short sleeps. The next batches are then small: a quarter of
+ * the size, down to FERRY_BATCH_SHORT pages. Without contention each batch
+ * grows by a quarter again, and an uncontended call has no extra flushes. A
+ * batch is not cut short between phases: from setup to finalize, mmap_lock
+ * protects the entries that the engine knows (I23).
  *
- * Memory of the call itself: the arrays of a batch, charged to the caller, in one try
- * and without the OOM killer. Smaller arrays do as well, those on the stack if need be,
- * so a call makes progress at a memory cgroup's limit and without any memory.
+ * Memory of the call itself: the arrays of a batch, charged to the caller, with
+ * one try at the allocation and without the OOM killer. Smaller arrays also
+ * work, finally those on the stack. A call makes progress at a memory cgroup's
+ * limit and without any free memory.
  *
- * Holes: with skip_holes they are left alone. What has no page table, and what is not
- * mapped at all, is passed over without the engine (holes.c).
+ * Holes: with skip_holes, holes stay. Ranges without page tables and gaps
+ * between mappings are skipped without the engine (holes.c).
  *
- * One batch, in the order that the engine asks for:
- *   setup     collects, locks, unmaps and isolates; what it cannot have it leaves
- *   holes     (holes.c) those that are to be left, or that core must not be shown
- *   fill      (populate.c) destination pages for what it has, and the data copied: no CPU can
- *             reach either page, both are locked, the TLB is flushed
- *   pages     moves the metadata; one that it refuses is put back below
- *   finalize  the page table names the new pages, locks are dropped
- *   judge     with core: for each page that did not move, why, as far as it shows;
- *             the own engine has told
- * Unused destinations are unlocked and put by the last step, and so go
- * back to the pool (or the system) by themselves.
+ * One batch, in the order required by the engine:
  *
- * KSM: the own engine refuses merged pages one by one. core's migrate_vma_collect()
- * puts a migration entry where it finds the page, and takes it out again by a walk of
- * the page's rmap, which does not reach every mapping of a KSM page: not before ksmd
- * has put it into its stable tree, nor once the process that had it merged is gone.
- * The entry then outlives the lock, and the next to look at it meets a BUG. So core is
- * not shown mergeable mappings, and a range ends before a KSM page that another
- * process's merging left in a mapping that is not mergeable. What remains with core is
- * ksmd merging, for a process that shares the page, between our look and core's.
+ * setup     collects, locks, unmaps and isolates pages; leaves pages that
+ *           cannot migrate
+ * holes     clears the slots of holes that must stay, or that core must not see
+ *           (holes.c)
+ * populate  allocates destination pages and copies the data (populate.c); no
+ *           CPU can access either page: both pages are locked, and the TLB is
+ *           flushed
+ * pages     moves the metadata; finalize restores a page that this phase
+ *           refuses
+ * finalize  writes the new pages to the page table, and unlocks pages
+ * judge     with core: finds out, as far as visible, why a page did not move;
+ *           the own engine has set each outcome
+ *
+ * finalize unlocks and puts unused destinations, and the put returns a page to
+ * the pool or to the page allocator.
+ *
+ * KSM: the own engine refuses merged pages one by one. core's
+ * migrate_vma_collect() sets a migration entry for a merged page, and removes
+ * the entry by an rmap walk. The walk does not reach every mapping of a KSM
+ * page: not before ksmd has put the page into the stable tree, nor after the
+ * exit of the process in which ksmd merged the page. The migration entry then
+ * outlives the page lock, and the next reader of the entry meets a BUG. core
+ * therefore never sees mergeable mappings. A range for core ends before a KSM
+ * page in a mapping that is not mergeable; merging in another process may have
+ * left the page. One race with core remains: ksmd merges a page in a process
+ * that shares the page, between the look of this file and core's.
  */
 #include <linux/dax.h>
 #include <linux/delay.h>
@@ -63,20 +74,25 @@
 #include "migrate/backend.h"
 #include "mirror.h"
 
-/* Pages of the smallest batch for which there is memory, however many wait. */
+/*
+ * Lower limit for the pages of a batch under contention, unless the arrays are
+ * smaller.
+ */
 #define FERRY_BATCH_SHORT	128
 
-/* Sleeps between two batches, for those who wait for mmap_lock. */
+/* Sleeps between two batches, for threads that wait for mmap_lock. */
 #define FERRY_WAY_TRIES		20
 #define FERRY_WAY_US		50
 
 static struct ferry_tally device_tallies[FERRY_MAX_DEVICES];
 
 /**
- * ferry_mirror_device_tally() - what all migrations by address of a device did
- * @device: which
+ * ferry_mirror_device_tally() - statistics of all migrations by address of a
+ * device
+ * @device: the device
  *
- * Return: the sums since the module was loaded.
+ * Context: any.
+ * Return: the sums since the load of the module.
  */
 struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
 {
@@ -135,8 +151,8 @@ static bool must_avoid_ksm(const struct ferry_batch *batch)
 }
 
 /*
- * Mappings that the engine must not be shown: shared ones hold a file's pages
- * and nothing else, mergeable ones kill core.
+ * Outcome of a whole mapping that the engine must not see: a shared mapping has
+ * pages of a file only, a mergeable mapping crashes core.
  */
 static u8 whole_mapping_outcome(struct ferry_batch *batch)
 {
@@ -158,7 +174,10 @@ static int check_mapping(const struct ferry_range *range, struct vm_area_struct 
 		return -EINVAL;
 	if (is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
 		return -EINVAL;
-	/* arm64: the device has no memory for the tags of pages. Elsewhere VM_MTE is 0. */
+	/*
+	 * arm64: the device has no memory for page tags. On other architectures
+	 * VM_MTE is 0.
+	 */
 	if (range->target == FERRY_TARGET_DEVICE && vma->vm_flags & VM_MTE)
 		return -EINVAL;
 	return 0;
@@ -209,7 +228,10 @@ static void skip(struct ferry_batch *batch, unsigned long npages)
 	batch->full = false;
 }
 
-/* Returns 0 with the outcome of every page of the batch, or an error with none. */
+/*
+ * Returns 0 with an outcome for every page of the batch, or an error without
+ * outcomes.
+ */
 static int migrate_mapping(struct ferry_batch *batch, unsigned long start)
 {
 	struct ferry_range *range = batch->range;
@@ -255,7 +277,7 @@ static int migrate_batch(struct ferry_batch *batch, unsigned long start)
 	return ret;
 }
 
-/* With mmap_lock dropped: those who wait come first. */
+/* mmap_lock is not held: waiting threads take the lock first. */
 static void give_way(struct ferry_batch *batch)
 {
 	unsigned int tries;
@@ -272,7 +294,7 @@ static void give_way(struct ferry_batch *batch)
 	}
 }
 
-/* Pages with nothing to do, as struct drm_ferry_migrate defines them. */
+/* Pages with nothing to do, as defined at struct drm_ferry_migrate. */
 static unsigned long count_already(const struct ferry_range *range,
 				   const struct ferry_outcomes *outcomes)
 {
@@ -315,7 +337,7 @@ static void account(struct ferry_batch *batch)
 	atomic64_add(failed, &stats->failed);
 }
 
-/* 0, or -EFAULT. */
+/* Returns 0, or -EFAULT. */
 static int tell_user(struct ferry_batch *batch, u8 __user *to)
 {
 	unsigned long done, n;
@@ -351,8 +373,9 @@ static int migrate_next(struct ferry_batch *batch)
 }
 
 /*
- * An error ends the call; it is told if it came first, or if what was done does
- * not make a success: nothing moved, or the caller cannot know what did.
+ * An error ends the call. The caller gets the error in two cases: no progress
+ * came before the error (for -ENOSPC: no page moved), or the outcomes could not
+ * be written.
  */
 static int final_status(const struct ferry_batch *batch, int ret)
 {
@@ -366,12 +389,14 @@ static int final_status(const struct ferry_batch *batch, int ret)
 }
 
 /*
- * Never fails: where there is no memory the arrays are few. Returns what is to be freed.
+ * Never fails: without memory the arrays are small. Returns the memory to free,
+ * or NULL.
  *
- * The first try is for the whole size, also for fewer pages. Blocks of up to eight pages
- * come from the lists of the CPU, and to free one after many pages were freed gives those
- * lists back to the buddy allocator (free_unref_page_commit()): each page that comes back
- * to system memory next would cost a quarter more.
+ * The first try is for the full size, also for fewer pages. Blocks of up to
+ * eight pages come from the per-CPU lists. The free of a small block after the
+ * free of many pages gives the lists back to the buddy allocator
+ * (free_unref_page_commit()). Each page that moves to system memory next would
+ * cost a quarter more.
  */
 static void *init_arrays(struct ferry_batch *batch, unsigned long npages)
 {
@@ -401,7 +426,10 @@ static void *init_arrays(struct ferry_batch *batch, unsigned long npages)
 	return arrays;
 }
 
-/* Before a RELEASE takes the memory away this call has had pages of it (turns.c). */
+/*
+ * Until the call has moved pages or ends, no RELEASE takes the memory away
+ * (turns.c).
+ */
 static int begin_use(struct ferry_memory *memory, struct ferry_range *range)
 {
 	int ret;
@@ -409,7 +437,7 @@ static int begin_use(struct ferry_memory *memory, struct ferry_range *range)
 	ret = ferry_turns_use_begin(&memory->turns);
 	if (ret)
 		return ret;
-	/* Chunks that were taken away come back here, with no lock held. */
+	/* Brings back chunks that were taken away; no lock is held. */
 	ret = ferry_memory_plug(memory);
 	if (ret)
 		ferry_turns_use_end(&memory->turns);
@@ -450,18 +478,24 @@ static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
 }
 
 /**
- * ferry_mirror_migrate() - move what can be moved
- * @mirror: entered
- * @range: checked with ferry_mirror_check(), page-aligned, counts zero
+ * ferry_mirror_migrate() - move all pages of a range that can move
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @range: the request, checked with ferry_mirror_check(), page-aligned, with
+ * 	zero counts
  *
- * Follows migrate_vma_setup() in what it takes and leaves. No process is killed for
- * memory on its behalf, but by core in a race (charge.c).
+ * Accepts and leaves the pages that migrate_vma_setup() accepts and leaves. The
+ * OOM killer kills no process for the call, except with core in a race
+ * (charge.c).
  *
- * Context: sleeps, takes mmap_lock.
- * Return: 0 with counts, also when the range ended early after some progress;
- * -EFAULT for an address that is not mapped or for @range->outcomes, -EINVAL for
- * a mapping that cannot migrate, -ENOSPC for a full device where nothing moved,
- * -ENOMEM for memory that cannot be plugged, -EINTR.
+ * Context: sleeps; takes mmap_lock, page locks by trylock, and
+ * ferry_memory.lock; no lock held.
+ * Return: 0 with counts, also if the range ended early after some progress;
+ * otherwise
+ * * -EFAULT: an address is not mapped, or @range->outcomes cannot be written
+ * * -EINVAL: a mapping cannot migrate
+ * * -ENOSPC: the device is full, or a quota is used up, and no page moved
+ * * -ENOMEM: memory could not be plugged
+ * * -EINTR: a signal came before any progress
  */
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range)
 {

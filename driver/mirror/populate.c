@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Destinations for what an engine has collected, with the data: the step between its
- * setup and its pages.
+ * Destinations and data for the pages that an engine has collected: the step
+ * between setup and pages.
  *
- * It goes in pieces of FERRY_FILL_PAGES slots, which fit on the stack: what is to move
- * is listed, so many pages are allocated at once, the copy engine gets two lists, and
- * the destinations go to their slots.
+ * The step goes in pieces of at most FERRY_FILL_PAGES slots; the lists of a
+ * piece fit on the stack. For each piece:
  *
- * Device pages come from the pool and never from the page allocator, so the way
- * to the device allocates no memory with folios locked. The way home does, as
- * do_swap_page() does for a page that it has unmapped. Nothing is charged to a memory
- * cgroup here: the engine moves the charge from the old page to the new one.
+ * 1. List the pages to move.
+ * 2. Allocate the destinations at once.
+ * 3. Give both lists to the copy engine.
+ * 4. Write the destinations to the slots.
  *
- * System pages come in bulk where no NUMA policy says where they should be: the bulk
- * allocator has no notion of a mapping's policy, and what it falls back to is what
- * the default policy does, the node of the CPU first. With a policy, of the mapping or
- * of the task, they come one by one by that policy. Where the mappings are not known, on
- * a machine with more than one node, the rmap is asked for each page (placement.c).
+ * Device pages come from the pool and never from the page allocator: a
+ * migration to the device allocates no memory with folios locked. A migration
+ * to system memory does allocate with folios locked, as do_swap_page()
+ * allocates for a page that do_swap_page() has unmapped. No memory cgroup is
+ * charged for destinations: the engine moves the charge from the old page to
+ * the new page.
+ *
+ * System pages come in bulk if no NUMA policy decides the node. The bulk
+ * allocator does not know a mapping's policy and falls back to the default
+ * policy, the node of the CPU first. With a policy of the mapping or of the
+ * task, pages come one by one by the policy. If the mapping is unknown, on a
+ * machine with more than one node, the rmap finds a policy for each page
+ * (placement.c).
  */
 #include <linux/gfp.h>
 #include <linux/mempolicy.h>
@@ -33,17 +40,17 @@
 #include "migrate/placement.h"
 #include "mirror.h"
 
-/* One piece: three lists of this many entries on the stack. */
+/* Slots of one piece: three lists of this size are on the stack. */
 #define FERRY_FILL_PAGES	48
 
 static_assert(BIT(16) >= FERRY_BATCH_PAGES);
 
 /**
- * struct piece - what is to move, of some slots
- * @n: how many pages
- * @slot: which slot each is of
- * @from: the page; NULL: there was none, or the zero page
- * @to: where it goes
+ * struct piece - pages of one piece
+ * @n: number of pages
+ * @slot: slot of each page
+ * @from: source page; NULL for a hole or the zero page
+ * @to: destination page
  */
 struct piece {
 	unsigned long n;
@@ -69,7 +76,7 @@ static void stamp(const struct ferry_fill *fill, enum ferry_stamp_step step, cyc
 
 /* To the device ------------------------------------------------------------ */
 
-/* Holes and zero pages have no page. */
+/* A hole or the zero page has no source page. */
 static bool may_go(const struct ferry_fill *fill, struct page *page)
 {
 	unsigned long mapping;
@@ -108,11 +115,12 @@ static u8 why_none(const struct ferry_fill *fill)
 
 /**
  * ferry_fill_device() - device pages for system pages, holes and zero pages
- * @fill: with @memory and @owner
+ * @fill: the request, with @memory, @owner and @backend
  *
- * Return: 0, or -ENOSPC if there was none for at least one, because the device is full or
- * the owner may have no more; those that there were
- * are in place all the same.
+ * Context: mmap_lock held, pages locked; may reschedule; takes
+ * ferry_memory.lock.
+ * Return: 0, or -ENOSPC if at least one slot got no page, because the device is
+ * full or a quota is used up. The other slots have destinations in both cases.
  */
 int ferry_fill_device(const struct ferry_fill *fill)
 {
@@ -143,7 +151,7 @@ int ferry_fill_device(const struct ferry_fill *fill)
 	return ret;
 }
 
-/* Home --------------------------------------------------------------------- */
+/* To system memory --------------------------------------------------------- */
 
 static void list_for_home(const struct ferry_fill *fill, unsigned long *next,
 			  struct piece *piece)
@@ -174,7 +182,7 @@ static bool has_policy(const struct ferry_fill *fill)
 #endif
 }
 
-/* Returns how many there were: those up to the first that could not be had. */
+/* Returns the number of allocated pages; stops at the first failure. */
 static unsigned long alloc_by_policy(const struct ferry_fill *fill, struct piece *piece)
 {
 	struct folio *folio;
@@ -196,7 +204,10 @@ static unsigned long alloc_by_policy(const struct ferry_fill *fill, struct piece
 	return i;
 }
 
-/* The bulk allocator stops early where memory is low, and then gives one page. */
+/*
+ * With low memory the bulk allocator stops early, and then returns one page a
+ * call.
+ */
 static unsigned long alloc_in_bulk(const struct ferry_fill *fill, struct piece *piece)
 {
 	unsigned long got = 0, before;
@@ -211,11 +222,11 @@ static unsigned long alloc_in_bulk(const struct ferry_fill *fill, struct piece *
 
 /**
  * ferry_fill_home() - system pages for device pages
- * @fill: with @gfp and, but for the forms by pfn, @vma
+ * @fill: the request, with @gfp, and with @vma except in the pfn forms
  *
- * Context: as @fill->gfp.
- * Return: 0, or -ENOMEM if there was none for at least one; those that there were
- * are in place all the same.
+ * Context: pages locked; as @fill->gfp.
+ * Return: 0, or -ENOMEM if at least one slot got no page. The other slots have
+ * destinations in both cases.
  */
 int ferry_fill_home(const struct ferry_fill *fill)
 {
@@ -237,7 +248,7 @@ int ferry_fill_home(const struct ferry_fill *fill)
 		ferry_copy_from_device(piece.to, piece.from, got);
 		stamp(fill, FERRY_STAMP_COPY, start);
 		for (i = 0; i < got; i++) {
-			/* Nobody else knows the page yet. */
+			/* No other task knows the page yet. */
 			__folio_set_locked((struct folio *)piece.to[i]);
 			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
 		}
