@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the device may do with pages, beyond what hmm_range_fault() says of them.
+ * Rights of the device to pages, beyond the checks of hmm_range_fault().
  *
- * Mappings. hmm_range_fault() looks at VM_READ and VM_WRITE, and at the latter only if it
- * gets as far as faulting. GUP refuses two more, and so does the device: memory of
- * memfd_secret(), which is out of the kernel's own reach (vma_is_secretmem() is not
- * exported), and writes to shadow stacks, which hold return addresses and are written
- * by CALL and RET alone.
+ * Mappings: hmm_range_fault() checks VM_READ, and checks VM_WRITE only before a
+ * fault. GUP refuses two more kinds of mapping, and the device refuses both
+ * too:
  *
- * Own private pages. hmm_range_fault() returns them as it finds them, even if a write was
- * asked for and the CPU's entry is not writable. It is so after fork(), after mprotect()
- * in either direction, after NUMA balancing's scan and after write protection by
- * userfaultfd; the kernel's test_hmm asserts that it never is, and oopses. Nor does it say
- * whether the entry is soft-dirty. So:
- *   in a mapping whose writes are tracked no entry gives the right to write by itself;
- *   before the device writes a page that it has no right to, the write is noted in the
- *     CPU's entry (migrate/writes.c). An exclusive page that is not write-protected stays
- *     on the device;
- *   a page for which that is refused must become writable the way the CPU would do it,
- *     in system memory (device_fault.c).
- * Where the helper that notes is not built in, the CPU's entry decides everywhere, and
- * soft-dirty is lost to writes after clear_refs: docs/findings.md.
+ * - memfd_secret() memory, which even the kernel cannot access
+ *   (vma_is_secretmem() is not exported)
+ * - writes to shadow stacks: shadow stacks hold return addresses, and only CALL
+ *   and RET write shadow stacks
+ *
+ * Own private pages: hmm_range_fault() returns an own private page as found,
+ * even if a write was asked for and the CPU's entry is not writable. The CPU's
+ * entry is not writable after fork(), after mprotect() in either direction,
+ * after a scan for NUMA balancing and after write protection by userfaultfd.
+ * The kernel's test_hmm asserts that the entry is always writable, and oopses.
+ * hmm_range_fault() does not report soft-dirty either. Therefore:
+ *
+ * - In a mapping with tracked writes no CPU entry grants the device the right
+ *   to write. Before the device writes a page without the right, the write is
+ *   noted in the CPU's entry (migrate/writes.c). An exclusive page that is not
+ *   write-protected stays on the device.
+ * - A page whose write cannot be noted must become writable as for the CPU, in
+ *   system memory (device_fault.c).
+ *
+ * Without the helper that notes writes, the CPU's entry decides in all
+ * mappings. Soft-dirty then misses writes after clear_refs: docs/findings.md.
  */
 #include <linux/fs.h>
 #include <linux/hmm.h>
@@ -38,14 +44,18 @@ static bool is_secret(const struct vm_area_struct *vma)
 }
 
 /**
- * ferry_rights_check() - may the device access a range
- * @mirror: its mm's mmap_lock is held
- * @addr: first byte
- * @end: exclusive
+ * ferry_rights_check() - check whether the device may access a range
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @addr: first byte, page-aligned
+ * @end: end, exclusive, page-aligned
  * @write: the access is a write
  *
- * Return: 0; -EFAULT for an address that is not mapped, or not for devices; -EPERM for a
- * write to a mapping that must not be written.
+ * Context: mmap_lock of the mirror's mm is held.
+ * Return:
+ * * 0: the device may access the range
+ * * -EFAULT: an address is not mapped or not readable, or the mapping is closed
+ *   to devices
+ * * -EPERM: a write to a mapping that must not be written
  */
 int ferry_rights_check(struct ferry_mirror *mirror, unsigned long addr, unsigned long end,
 		       bool write)
@@ -87,12 +97,15 @@ static bool may_write_any(const struct ferry_mirror *mirror, const unsigned long
 }
 
 /**
- * ferry_rights_forget() - no right to write by a tracked mapping's entries
- * @mirror: its mm's mmap_lock is held
+ * ferry_rights_forget() - drop the right to write in mappings with tracked
+ * writes
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
- * @end: exclusive
- * @pfns: of hmm_range_fault() for the range; own private pages of mappings whose writes
- *	are tracked lose HMM_PFN_WRITE
+ * @end: end, exclusive, page-aligned
+ * @pfns: in: result of hmm_range_fault() for the range; out: own private pages
+ * 	in mappings with tracked writes lose HMM_PFN_WRITE
+ *
+ * Context: mmap_lock of the mirror's mm is held.
  */
 void ferry_rights_forget(struct ferry_mirror *mirror, unsigned long addr,
 			 unsigned long end, unsigned long *pfns)
@@ -115,14 +128,16 @@ void ferry_rights_forget(struct ferry_mirror *mirror, unsigned long addr,
 }
 
 /**
- * ferry_rights_note() - the device is going to write every page of a range
- * @mirror: its mm's mmap_lock is held, and each mapping is writable
+ * ferry_rights_note() - note that the device writes every page of a range
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
- * @end: exclusive
- * @pfns: for the range, after ferry_rights_forget(); own private pages that may be
- *	written, and are noted as written, get HMM_PFN_WRITE
+ * @end: end, exclusive, page-aligned; each mapping of the range is writable
+ * @pfns: in: result of hmm_range_fault() for the range, after
+ * 	ferry_rights_forget(); out: own private pages with a noted write get
+ * 	HMM_PFN_WRITE
  *
- * Return: the address of the first page that the device must not write where it is, or
+ * Context: mmap_lock of the mirror's mm is held.
+ * Return: address of the first page that the device must not write in place, or
  * @end.
  */
 unsigned long ferry_rights_note(struct ferry_mirror *mirror, unsigned long addr,

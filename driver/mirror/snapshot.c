@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where a page is just now, for SNAPSHOT and to tell why a page did not move.
+ * Where a page is at the moment, for SNAPSHOT, and for the reason why a page
+ * did not move.
  *
- * hmm_range_fault() cannot tell a hole from a swapped page, a migration entry or
- * an entry held for exclusive access, and walk_page_range() is not exported, so
- * this looks at the page table itself: read only, one page at a time, without the
- * page-table lock. mmap_lock (read) keeps the mapping; the RCU read section keeps
- * a page table that khugepaged takes away meanwhile (pte_free_defer()); the PMD
- * is read once, and what was read is what is used. The answer may be old when it
- * is given, as any snapshot is. Of the struct pages that the entries name only
- * what never changes is looked at (whose memory they are); what more a judgement
- * needs is read under a reference.
+ * hmm_range_fault() cannot distinguish a hole, a swapped page, a migration
+ * entry and an entry for exclusive access, and walk_page_range() is not
+ * exported. This file therefore reads the CPU's page table: one page at a time,
+ * without the page-table lock, and without a write.
+ *
+ * mmap_lock  (read) keeps the mapping
+ * RCU        keeps a page table that khugepaged removes during the look
+ *            (pte_free_defer())
+ * PMD        is read once, and the code uses the read value
+ *
+ * The answer may be stale on return, as with any snapshot. From a struct page
+ * the look reads without a reference:
+ *
+ * - Kind and owner of the memory; both never change.
+ * - PageKsm(), PageAnon() of a huge page, and PG_anon_exclusive; each may be
+ *   stale.
+ *
+ * ferry_snapshot_judge() takes a reference before the judge reads more.
  */
 #include <linux/ksm.h>
 #include <linux/mm.h>
@@ -26,7 +36,7 @@
 #include "migrate/writes.h"
 #include "mirror.h"
 
-/* Looked at under one hold of mmap_lock, and what SNAPSHOT has on its stack. */
+/* Pages for one hold of mmap_lock; the array of SNAPSHOT is on the stack. */
 #define PAGES_AT_ONCE	128
 
 static u32 page_place(struct ferry_device *device, struct page *page)
@@ -38,7 +48,7 @@ static u32 page_place(struct ferry_device *device, struct page *page)
 	return DRM_FERRY_PAGE_OTHER_DEVICE;
 }
 
-/* What would keep a folio in memory from migrating, as far as it shows. */
+/* Reason why a folio in memory would not migrate, as far as visible. */
 static u8 folio_outcome(struct folio *folio)
 {
 	if (folio_test_hwpoison(folio))
@@ -71,13 +81,15 @@ static void see_present(struct ferry_page_state *state, struct ferry_device *dev
 		state->flags |= page_place(device, pfn_to_page(pfn));
 		state->coherent = is_device_coherent_page(pfn_to_page(pfn));
 		state->outcome = DRM_FERRY_NOT_MOVED;
-		/* Device memory can be taken away (plug.c): not to be kept. */
+		/* Device memory can be removed (plug.c): keep no pointer. */
 		if (!is_zone_device_page(pfn_to_page(pfn)))
 			state->page = pfn_to_page(pfn);
 	}
 }
 
-/* Where the page is that an entry stands for, by what keeps it from moving. */
+/*
+ * Place of the page behind a non-present entry, from the outcome of the entry.
+ */
 static u32 entry_place(u8 outcome)
 {
 	switch (outcome) {
@@ -95,8 +107,9 @@ static u32 entry_place(u8 outcome)
 }
 
 /*
- * Whether the device can write the page without another fault: see migrate/writes.c. The
- * page is not asked by PageAnonExclusive(), which wants it to be mapped still.
+ * Returns whether the device can write the page without another fault: see
+ * migrate/writes.c. PageAnonExclusive() cannot be used: it asserts that the
+ * page is still mapped.
  */
 static bool is_writable(struct vm_area_struct *vma, pte_t pte)
 {
@@ -136,7 +149,10 @@ static void see_pmd(struct ferry_page_state *state, struct ferry_device *device,
 		state->flags |= DRM_FERRY_PAGE_MIGRATING;
 		state->outcome = DRM_FERRY_MIGRATING;
 	} else if (anon && !folio_test_anon(pmd_folio(pmd))) {
-		/* huge_zero_pfn is not exported; nothing else can be here. */
+		/*
+		 * The huge zero page: nothing else is possible, and
+		 * huge_zero_pfn is not exported.
+		 */
 		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_ZERO;
 		state->outcome = DRM_FERRY_NOT_MOVED;
 	} else {
@@ -169,7 +185,7 @@ static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
 	}
 }
 
-/* Both return none where a level above is empty. */
+/* read_pud() and read_pmd() return an empty entry below an empty level. */
 static pud_t read_pud(struct mm_struct *mm, unsigned long addr)
 {
 	pgd_t *pgdp = pgd_offset(mm, addr);
@@ -192,11 +208,12 @@ static pmd_t read_pmd(pud_t pud, unsigned long addr)
 
 /**
  * ferry_snapshot_page() - look at one page
- * @device: what "this device" is
- * @vma: the mapping; its mm's mmap_lock is held
- * @addr: in it
+ * @device: the device that counts as "this device"
+ * @vma: mapping of @addr
+ * @addr: address of the page, page-aligned
  *
- * Return: what was seen.
+ * Context: mmap_lock of @vma's mm is held.
+ * Return: place, rights, order and outcome of the page.
  */
 struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 					    struct vm_area_struct *vma,
@@ -232,9 +249,12 @@ struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 
 /**
  * ferry_snapshot_judge() - look closer at a page that did not move
- * @state: from ferry_snapshot_page(); its outcome is refined
+ * @state: in: result of ferry_snapshot_page(); out: a refined @state->outcome
  *
- * The page may have left the address meanwhile; then what is told is of the page.
+ * The page may have left the address since the snapshot; the outcome is then
+ * about the page, not about the address.
+ *
+ * Context: any; takes and puts a folio reference.
  */
 void ferry_snapshot_judge(struct ferry_page_state *state)
 {
@@ -245,19 +265,24 @@ void ferry_snapshot_judge(struct ferry_page_state *state)
 	folio = page_folio(state->page);
 	if (!folio_try_get(folio))
 		return;
-	/* Split or freed before the reference was taken: not this folio's page. */
+	/*
+	 * If the folio was split or freed before the reference, the page has
+	 * another folio.
+	 */
 	if (page_folio(state->page) == folio)
 		state->outcome = folio_outcome(folio);
 	folio_put(folio);
 }
 
 /**
- * ferry_snapshot_has_table() - does anything map an address
- * @mm: its mmap_lock is held
- * @addr: any
- * @next: out: where the page table of @addr ends, or would end: of any level
+ * ferry_snapshot_has_table() - check for a page table or a huge page
+ * @mm: the address space
+ * @addr: any address
+ * @next: out: end of the address range of @addr's page table, or of an empty
+ * 	upper-level entry
  *
- * Return: false if there is no page table and no huge page.
+ * Context: mmap_lock of @mm is held.
+ * Return: false if @addr has neither a page table nor a huge page.
  */
 bool ferry_snapshot_has_table(struct mm_struct *mm, unsigned long addr,
 			      unsigned long *next)
@@ -283,12 +308,13 @@ static bool is_ksm(pte_t pte)
 }
 
 /**
- * ferry_snapshot_find_ksm() - look for the first KSM page
- * @vma: the mapping; its mm's mmap_lock is held
+ * ferry_snapshot_find_ksm() - find the first KSM page
+ * @vma: mapping of the range
  * @addr: first byte, page-aligned
- * @end: exclusive, in the same page table
+ * @end: end, exclusive, page-aligned, in the same page table
  *
- * Return: its address, or @end.
+ * Context: mmap_lock of @vma's mm is held.
+ * Return: address of the first KSM page, or @end.
  */
 unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
 				      unsigned long addr, unsigned long end)
@@ -319,12 +345,13 @@ static struct ferry_page_state see(struct ferry_device *device,
 
 /**
  * ferry_mirror_look() - look at a few pages
- * @mirror: entered
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
- * @n: pages; few, mmap_lock is held over all
- * @fn: called for each; must not sleep
- * @arg: for @fn
+ * @n: number of pages; small, because mmap_lock is held over all pages
+ * @fn: called for each page with mmap_lock held; must not sleep
+ * @arg: argument for @fn
  *
+ * Context: sleeps; takes mmap_lock.
  * Return: 0, or -EINTR for a process that is being killed.
  */
 int ferry_mirror_look(struct ferry_mirror *mirror, unsigned long addr, unsigned long n,
@@ -355,13 +382,18 @@ static void keep_flags(unsigned long i, const struct ferry_page_state *state, vo
 
 /**
  * ferry_mirror_snapshot() - look at a range
- * @mirror: entered
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
- * @len: bytes, a multiple of the page size, checked
- * @pages: user memory, one word for each page
- * @done: out: bytes looked at
+ * @len: bytes, a multiple of the page size; the range is checked with
+ * 	ferry_mirror_check()
+ * @pages: user memory, one u32 for each page
+ * @done: in: 0; out: bytes of the range with a written word
  *
- * Return: 0, also after a signal with some progress; -EFAULT for @pages, -EINTR.
+ * Context: sleeps; takes mmap_lock; no lock held.
+ * Return:
+ * * 0: success, also after a signal with some progress
+ * * -EFAULT: @pages cannot be written
+ * * -EINTR: the process is being killed
  */
 int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 			  unsigned long len, u32 __user *pages, u64 *done)
