@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tally of migrations, for people: of one open file in its fdinfo (front/drm.c), of
- * a device since it was made in debugfs, dri/N/ferry_migrations. The lines are the
- * same, "ferry-KEY: VALUE"; what never happened has none.
+ * Statistics of migrations as text. fdinfo has the statistics of one open file
+ * (front/drm.c). debugfs, dri/N/ferry_migrations, has the statistics of a
+ * device since the load of the module. Both have the same lines, "ferry-KEY:
+ * VALUE". A counter of zero has no line.
  */
 #include <linux/seq_file.h>
 
@@ -28,9 +29,11 @@ static void show(struct drm_printer *p, const char *prefix, const char *name,
 }
 
 /**
- * ferry_show_tally() - print what migrations did
- * @p: where to
- * @tally: what
+ * ferry_show_tally() - print statistics of migrations
+ * @p: printer for the lines
+ * @tally: the statistics
+ *
+ * Context: any context in which @p may print.
  */
 void ferry_show_tally(struct drm_printer *p, struct ferry_tally *tally)
 {
@@ -65,9 +68,11 @@ static int show_migrations(struct seq_file *m, void *data)
 }
 
 /**
- * ferry_show_register() - make the files of a device in debugfs
- * @drm: its node, not yet registered
- * @device: outlives it
+ * ferry_show_register() - make a device's files in debugfs
+ * @drm: the device's node, not yet registered
+ * @device: the device; outlives @drm
+ *
+ * Context: may sleep.
  */
 void ferry_show_register(struct drm_device *drm, struct ferry_device *device)
 {

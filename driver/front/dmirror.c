@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The second door: each device as /dev/hmm_dmirrorN, with the ioctls of the kernel's
- * HMM test module, so that what was written for that runs on Ferry. It is the same
- * mirror as behind the render node; dmirror_request.c has what the two ABIs do
- * differently.
+ * The test_hmm front end: each device as /dev/hmm_dmirrorN, with the ioctls of
+ * the kernel's HMM test module. Programs for test_hmm run on Ferry. The mirror
+ * is the same as behind the render node; dmirror_request.c has the differences
+ * of the two ABIs.
  *
- * Where the nodes are: private devices from 0, coherent ones from 2 (or behind the
- * private ones, if those are more), since that is where hmm-tests looks for them.
+ * Numbers of the nodes: private devices from 0, coherent devices from 2, or
+ * behind the private devices if more than two exist. hmm-tests expects these
+ * numbers.
  *
- * An open file is a mirror, as of the render node, and closing one brings home this
- * file's pages and no others; test_hmm empties the device.
+ * An open file is a mirror, as for the render node. Closing a file moves the
+ * pages of that file to system memory, and no other pages; test_hmm empties the
+ * device.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -29,18 +31,18 @@
 #include "dmirror_request.h"
 #include "mirror/mirror.h"
 
-/* Where hmm-tests looks for the first coherent device. */
+/* Number that hmm-tests expects for the first coherent device. */
 #define FERRY_DMIRROR_FIRST_COHERENT	2
 #define FERRY_DMIRROR_MINORS		(FERRY_DMIRROR_FIRST_COHERENT + FERRY_MAX_DEVICES)
 
-/* Room for a number behind it in the name of a node. */
+/* Most characters of a node's name, without the number. */
 #define FERRY_DMIRROR_NAME_MAX		32
 
 /**
- * struct ferry_dmirror - the node of one device
+ * struct ferry_dmirror - the test_hmm node of one device
  * @device: the device
- * @dev: what sysfs and devtmpfs know
- * @cdev: what open() finds
+ * @dev: the node in sysfs and devtmpfs
+ * @cdev: the character device, found by open()
  */
 struct ferry_dmirror {
 	struct ferry_device *device;
@@ -51,7 +53,7 @@ struct ferry_dmirror {
 static const char *dmirror_name;
 static dev_t first_dev;
 
-/* Files --------------------------------------------------------------------- */
+/* Files -------------------------------------------------------------------- */
 
 static long dmirror_ioctl(struct file *file, unsigned int number, unsigned long arg)
 {
@@ -67,7 +69,10 @@ static long dmirror_ioctl(struct file *file, unsigned int number, unsigned long 
 	return copy_to_user(user, &cmd, sizeof(cmd)) ? -EFAULT : 0;
 }
 
-/* Pages that are not anonymous and not of a file, for tests of such mappings. */
+/*
+ * Maps pages that are neither anonymous nor of a file, for tests of such
+ * mappings.
+ */
 static int dmirror_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	unsigned long addr;
@@ -94,7 +99,7 @@ static int dmirror_open(struct inode *inode, struct file *file)
 	struct ferry_dmirror *front = container_of(inode->i_cdev, struct ferry_dmirror, cdev);
 	struct ferry_mirror *mirror;
 
-	/* As test_hmm has it: a touch brings home one page. */
+	/* No fault-around, as in test_hmm. */
 	mirror = ferry_mirror_create(front->device, FERRY_MIRROR_ALONE);
 	if (IS_ERR(mirror))
 		return PTR_ERR(mirror);
@@ -118,7 +123,7 @@ static const struct file_operations dmirror_fops = {
 	.llseek = noop_llseek,
 };
 
-/* Nodes --------------------------------------------------------------------- */
+/* Nodes -------------------------------------------------------------------- */
 
 static bool is_good_name(const char *name)
 {
@@ -130,11 +135,15 @@ static bool is_good_name(const char *name)
 }
 
 /**
- * ferry_dmirror_init() - get ready for ferry_dmirror_create()
- * @name: of the nodes, without their numbers; stays valid
+ * ferry_dmirror_init() - prepare for ferry_dmirror_create()
+ * @name: name of the nodes, without the number; must stay valid until
+ * 	ferry_dmirror_fini()
  *
- * Return: 0; -EINVAL, after a line in the kernel log, for a name that is not one
- * of letters, digits, '_' and '-'; another error if there are no device numbers.
+ * Context: sleeps.
+ * Return: 0, or
+ * * -EINVAL, with a line in the kernel log: @name is empty or too long, or has
+ *   a character other than letters, digits, '_' and '-'
+ * * the error of alloc_chrdev_region() if no device numbers are free
  */
 int ferry_dmirror_init(const char *name)
 {
@@ -148,7 +157,11 @@ int ferry_dmirror_init(const char *name)
 }
 
 /**
- * ferry_dmirror_fini() - the reverse, with no node left
+ * ferry_dmirror_fini() - undo ferry_dmirror_init()
+ *
+ * All nodes are destroyed before the call.
+ *
+ * Context: sleeps.
  */
 void ferry_dmirror_fini(void)
 {
@@ -168,15 +181,18 @@ static unsigned int node_number(const struct ferry_device *device, unsigned int 
 }
 
 /**
- * ferry_dmirror_create() - make a device's node
- * @device: live from when this returns
- * @nprivate: how many private devices there are
+ * ferry_dmirror_create() - make a device's test_hmm node
+ * @device: the device; the node can be opened before the return
+ * @nprivate: number of private devices
  *
- * As test_hmm's, the device stands by itself in sysfs, so that a name that is taken
- * is found, and not a node of the other module.
+ * The device has no parent and no class in sysfs, as in test_hmm. A name that
+ * is already used is thus an error, and the node of the other module stays
+ * untouched.
  *
- * Return: the node, or ERR_PTR(), after a line in the kernel log for a name that is
- * taken.
+ * Context: sleeps.
+ * Return: the node, or
+ * * ERR_PTR(-EEXIST), with a line in the kernel log: the name is used
+ * * ERR_PTR(-ENOMEM), or another error of cdev_device_add()
  */
 struct ferry_dmirror *ferry_dmirror_create(struct ferry_device *device,
 					   unsigned int nprivate)
@@ -209,8 +225,10 @@ struct ferry_dmirror *ferry_dmirror_create(struct ferry_device *device,
 }
 
 /**
- * ferry_dmirror_destroy() - the reverse of ferry_dmirror_create()
- * @front: with no file open
+ * ferry_dmirror_destroy() - undo ferry_dmirror_create()
+ * @front: the node, without open files
+ *
+ * Context: sleeps.
  */
 void ferry_dmirror_destroy(struct ferry_dmirror *front)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The ioctl ABI of the kernel's HMM test module, in Ferry's words: what programs
- * get from lib/test_hmm_uapi.h of the kernel's source. That header is not among
- * those that distributions install, so the module cannot include it; that both say
- * the same is checked when the selftests are built (tests/selftests/dmirror.h).
+ * The ioctl ABI of the kernel's HMM test module, as in lib/test_hmm_uapi.h of
+ * the kernel's source, with Ferry's names. Distributions do not install that
+ * header, and the module cannot include the header. The build of the selftests
+ * checks that both headers agree (tests/selftests/dmirror.h).
  */
 #ifndef FERRY_FRONT_DMIRROR_ABI_H
 #define FERRY_FRONT_DMIRROR_ABI_H
@@ -12,12 +12,12 @@
 #include <linux/types.h>
 
 /**
- * struct ferry_dmirror_cmd - the argument of each ioctl
+ * struct ferry_dmirror_cmd - argument of each ioctl
  * @addr: in: first byte of a range of the mirrored address space, page-aligned
- * @ptr: in: where the device's data comes from or goes to, in the caller's
+ * @ptr: in: address of the data buffer in the caller's address space
  * @npages: in: pages of the range; not 0
- * @cpages: out: pages dealt with
- * @faults: out: how often device faults were needed to go on
+ * @cpages: out: completed pages
+ * @faults: out: number of passes with device faults
  */
 struct ferry_dmirror_cmd {
 	__u64 addr;
@@ -37,7 +37,7 @@ struct ferry_dmirror_cmd {
 #define FERRY_DMIRROR_CHECK_EXCLUSIVE	FERRY_DMIRROR_IO(0x06)
 #define FERRY_DMIRROR_RELEASE		FERRY_DMIRROR_IO(0x07)
 
-/* A byte of SNAPSHOT for each page: where, one of READ and WRITE, how large. */
+/* One byte of SNAPSHOT for each page: place, READ or WRITE, and order. */
 #define FERRY_DMIRROR_PROT_NONE			0x00
 #define FERRY_DMIRROR_PROT_READ			0x01
 #define FERRY_DMIRROR_PROT_WRITE		0x02
@@ -45,9 +45,9 @@ struct ferry_dmirror_cmd {
 #define FERRY_DMIRROR_PROT_PUD			0x08
 #define FERRY_DMIRROR_PROT_ZERO			0x10
 #define FERRY_DMIRROR_PROT_PRIVATE_LOCAL	0x20
-#define FERRY_DMIRROR_PROT_PRIVATE_REMOTE	0x30	/* never seen: HMM hides it */
+#define FERRY_DMIRROR_PROT_PRIVATE_REMOTE	0x30	/* never reported: HMM hides such pages */
 #define FERRY_DMIRROR_PROT_COHERENT_LOCAL	0x40
 #define FERRY_DMIRROR_PROT_COHERENT_REMOTE	0x50
-#define FERRY_DMIRROR_PROT_ERROR		0xff	/* not mapped, or not to be read */
+#define FERRY_DMIRROR_PROT_ERROR		0xff	/* not mapped, or not readable */
 
 #endif

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The calls of the test_hmm ABI that move data, for dmirror_request.c.
+ * The ioctls of the test_hmm ABI that copy data, for dmirror_request.c.
  *
- * Data goes through a bounce buffer of one step (FERRY_DMIRROR_STEP_SIZE). test_hmm has
- * one as large as the request, which a caller may choose: kernel memory that no process
- * is seen to have, so that the OOM killer takes another one, and loops that look at no
- * signal. A step ends early for a process that is being killed, and lets others run.
+ * Data goes through a bounce buffer of one step (FERRY_DMIRROR_STEP_SIZE).
+ * test_hmm allocates a buffer as large as the request, and the caller chooses
+ * the size. No process accounts for that memory: the OOM killer kills another
+ * process, and the loops check no signal. Here a step ends early for a process
+ * that is being killed, and each step reschedules.
  *
- * READ, MIGRATE_TO_DEV and EXCLUSIVE return data for all pages or for none, as in test_hmm,
- * as far as that shows beforehand: before the first byte is copied the whole range was
- * found accessible. What goes away between that look and its step ends the call in the
- * middle: with the same error, and with a part of the data copied. WRITE is as test_hmm's:
- * what is mapped is written, up to the first page that is not, and a fault is for all that
- * is left; before the first byte its data was found readable to the end.
+ * READ, MIGRATE_TO_DEV and EXCLUSIVE return data for all pages or for none, as
+ * in test_hmm: before the first copy the whole range was accessible. A page
+ * that becomes inaccessible after the check ends the call in the middle, with
+ * the same error and with a part of the data copied.
  *
- * If the buffer overlaps the range, the steps go from the end that keeps memmove()'s
- * result; a WRITE that goes backwards looks at the whole range first.
+ * WRITE is as in test_hmm: mapped pages are written, up to the first page that
+ * is not mapped, and one fault covers the whole rest. Before the first write
+ * the whole buffer was readable.
+ *
+ * If the buffer overlaps the range, the order of the steps keeps the result of
+ * memmove(). A WRITE in backward order checks the whole range first.
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -29,19 +32,19 @@
 #include "mirror/mirror.h"
 #include "mirror/page_table.h"
 
-/* Passes without progress: the address space changed under each. */
+/* Tries without progress: the address space changed under each try. */
 #define FERRY_DMIRROR_TRIES		1000
 
-/* What one pass faults in; half of what the device's page table holds. */
+/* Bytes for one pass of faults: half of the device's page table. */
 #define FERRY_DMIRROR_PASS_SIZE		(FERRY_MAX_WINDOWS / 2 * FERRY_WINDOW_SIZE)
 
-/* What is copied at a time. */
+/* Bytes of one copy step. */
 #define FERRY_DMIRROR_STEP_SIZE		SZ_64K
 
 /**
- * struct bounce - where the data of one step is in between
+ * struct bounce - bounce buffer of one step
  * @bytes: the buffer
- * @size: its, whole pages
+ * @size: bytes of the buffer, whole pages
  */
 struct bounce {
 	void *bytes;
@@ -49,8 +52,9 @@ struct bounce {
 };
 
 /*
- * Not worth the OOM killer: a buffer of a page will do. The first allocation is of an
- * order for which the OOM killer is not called, the second says that it must not be.
+ * A buffer of one page is enough, and the OOM killer must not run. The first
+ * allocation has an order for which the OOM killer never runs; the flags of the
+ * second allocation forbid the OOM killer.
  */
 static int alloc_bounce(struct bounce *bounce)
 {
@@ -66,11 +70,11 @@ static int alloc_bounce(struct bounce *bounce)
 }
 
 /**
- * struct transfer - what the calls that move data differ in
- * @access: for the device faults
+ * struct transfer - parameters of an ioctl that copies data
+ * @access: access for the device faults
  * @writes: the device writes
- * @tries: passes without progress that may fault, before the call ends
- * @stuck: what it ends in
+ * @tries: tries without progress that may fault, before the call ends
+ * @stuck: result of the call after those tries
  */
 struct transfer {
 	enum ferry_access access;
@@ -92,27 +96,30 @@ static const struct transfer write_transfer = {
 	.stuck = -EBUSY,
 };
 
-/* What is on the device, without a fault: its page table may have lost it. */
+/*
+ * Pages on the device, without a fault: the device's page table may have lost
+ * entries.
+ */
 static const struct transfer look_transfer = {
 	.access = FERRY_LOOKS,
 	.tries = 1,
 	.stuck = -ENOENT,
 };
 
-/* What its page table has and nothing else: a fault would end exclusive access. */
+/* Pages in the device's page table only: a fault would end exclusive access. */
 static const struct transfer exclusive_transfer = {
 	.stuck = -ENOENT,
 };
 
 /**
  * struct part - a part of a range that is accessed
- * @mirror: entered
- * @transfer: how
- * @addr: first byte that is left
- * @len: bytes that are left
- * @ahead: bytes behind those that a fault is for as well
- * @faults: passes that faulted
- * @bytes: where the data goes to or comes from; NULL: only to look
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @transfer: parameters of the ioctl
+ * @addr: next byte to access
+ * @len: remaining bytes
+ * @ahead: bytes behind the part that a fault covers too
+ * @faults: number of passes with device faults
+ * @bytes: buffer of the data; NULL: check the access only
  */
 struct part {
 	struct ferry_mirror *mirror;
@@ -137,7 +144,7 @@ static void advance(struct part *part, u64 n)
 	part->len -= n;
 }
 
-/* One pass: what is mapped is accessed; what comes then is faulted in. */
+/* One pass: accesses pages with an entry, then faults in the next pages. */
 static int access_pass(struct part *part, bool fault)
 {
 	enum ferry_access access = part->transfer->access;
@@ -189,7 +196,10 @@ static int copy_step(struct ferry_dmirror_cmd *cmd, struct part *part,
 	return 0;
 }
 
-/* What is written begins within what is read: from the last step to the first. */
+/*
+ * The destination begins within the source: copy from the last step to the
+ * first.
+ */
 static bool goes_backwards(const struct ferry_dmirror_cmd *cmd,
 			   const struct transfer *transfer)
 {
@@ -198,7 +208,7 @@ static bool goes_backwards(const struct ferry_dmirror_cmd *cmd,
 	return ahead < ferry_dmirror_len(cmd);
 }
 
-/* Where nobody has looked before, a fault is for all that is left. */
+/* If the range is not checked yet, a fault covers the whole rest. */
 static int copy_steps(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd,
 		      const struct transfer *transfer, const struct bounce *bounce)
 {
@@ -260,7 +270,7 @@ static int find_accessible(struct ferry_mirror *mirror, struct ferry_dmirror_cmd
 	return ret;
 }
 
-/* Nothing is written if the caller's buffer cannot be read to its end. */
+/* Checks that the whole buffer is readable, before the first write. */
 static int find_readable(const struct ferry_dmirror_cmd *cmd)
 {
 	u64 at, n;
@@ -277,12 +287,18 @@ static int find_readable(const struct ferry_dmirror_cmd *cmd)
 }
 
 /**
- * ferry_dmirror_read() - READ
- * @mirror: entered
- * @cmd: checked; filled
+ * ferry_dmirror_read() - READ: the device reads a range into the caller's
+ * buffer
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @cmd: the argument, with a checked range; out: @cpages and @faults
  *
- * Return: 0; -EFAULT for the buffer or the range, -EPERM, -ENOMEM; -EBUSY without
- * progress, -EINTR for a process that is being killed.
+ * Context: sleeps; no lock held.
+ * Return: 0, or
+ * * -EFAULT: the buffer or the range is not accessible
+ * * -EPERM: the range is not writable (WRITE)
+ * * -ENOMEM: no memory
+ * * -EBUSY: no progress after FERRY_DMIRROR_TRIES tries
+ * * -EINTR: the process is being killed
  */
 int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
 {
@@ -291,10 +307,12 @@ int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cm
 }
 
 /**
- * ferry_dmirror_write() - WRITE
- * @mirror: entered
- * @cmd: checked; filled
+ * ferry_dmirror_write() - WRITE: the device writes a range from the caller's
+ * buffer
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @cmd: the argument, with a checked range; out: @cpages and @faults
  *
+ * Context: sleeps; no lock held.
  * Return: as ferry_dmirror_read().
  */
 int ferry_dmirror_write(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
@@ -308,11 +326,13 @@ int ferry_dmirror_write(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *c
 }
 
 /**
- * ferry_dmirror_return_resident() - return the data of a range that is on the device
- * @mirror: entered
- * @cmd: checked; filled
+ * ferry_dmirror_return_resident() - return the data of a range on the device
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @cmd: the argument, with a checked range; out: @cpages
  *
- * Return: 0; -ENOENT if a page is not on the device; else as ferry_dmirror_read().
+ * Context: sleeps; no lock held.
+ * Return: 0; -ENOENT if a page is not on the device; otherwise as
+ * ferry_dmirror_read().
  */
 int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 				  struct ferry_dmirror_cmd *cmd)
@@ -320,7 +340,10 @@ int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 	u64 at, n;
 	int ret;
 
-	/* An entry alone may be of a page that the device merely read. */
+	/*
+	 * An entry alone proves nothing: the device may have read the page in
+	 * system memory.
+	 */
 	for (at = 0; at < ferry_dmirror_len(cmd); at += n) {
 		n = min_t(u64, ferry_dmirror_len(cmd) - at, FERRY_DMIRROR_PASS_SIZE);
 		ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_LOOKS);
@@ -331,11 +354,14 @@ int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 }
 
 /**
- * ferry_dmirror_return_exclusive() - return the data of a range of exclusive access
- * @mirror: entered
- * @cmd: checked; filled
+ * ferry_dmirror_return_exclusive() - return the data of a range with exclusive
+ * access
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @cmd: the argument, with a checked range; out: @cpages
  *
- * Return: 0; -ENOENT if a page is no longer exclusive; else as ferry_dmirror_read().
+ * Context: sleeps; no lock held.
+ * Return: 0; -ENOENT if a page is no longer exclusive; otherwise as
+ * ferry_dmirror_read().
  */
 int ferry_dmirror_return_exclusive(struct ferry_mirror *mirror,
 				   struct ferry_dmirror_cmd *cmd)

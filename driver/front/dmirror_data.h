@@ -8,7 +8,7 @@
 
 struct ferry_mirror;
 
-/* Bytes of a range that was checked. */
+/* Length in bytes of a checked range. */
 static inline u64 ferry_dmirror_len(const struct ferry_dmirror_cmd *cmd)
 {
 	return cmd->npages << PAGE_SHIFT;

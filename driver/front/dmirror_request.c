@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a user of the test_hmm ABI asks for, translated: one function for each ioctl,
- * on a mirror. Nothing here knows of files; the mirror does the work.
+ * Ioctls of the test_hmm ABI, translated to calls of the mirror: one function
+ * for each ioctl. This file knows no files.
  *
- * What is kept of the ABI beyond the structs: no count is written back on an error; a
- * count of faults is one of passes, each of which faults in all that is left; whatever is
- * wrong with a mapping that is to migrate is -EINVAL, and a page that did not get to the
- * device -ENOENT, a full device included.
+ * Kept of test_hmm's behaviour, besides the structs:
  *
- * What is not: a file works for the address space that opened it, and no other (-EBADF, as
- * at the render node): whoever is handed the file would read and write the opener's memory
- * without a ptrace check. A call that makes no progress for FERRY_DMIRROR_TRIES passes ends
- * in -EBUSY rather than never; RELEASE with a page that cannot come home is -EBUSY rather
- * than a wait without end; a page that the device has merely read, and that did not
- * migrate, is -ENOENT, where test_hmm returns its data. docs/compat.md has the whole list.
+ * - After an error no count is written back.
+ * - The count of faults counts passes; each pass faults in the whole rest.
+ * - Any defect of a mapping that must migrate is -EINVAL.
+ * - A page that did not reach the device is -ENOENT, also on a full device.
+ *
+ * Different from test_hmm (docs/compat.md has the whole list):
+ *
+ * - A file works only for the address space that opened the file; another
+ *   caller gets -EBADF, as at the render node. Otherwise a receiver of the file
+ *   could access the opener's memory without a ptrace check.
+ * - A call without progress for FERRY_DMIRROR_TRIES tries is -EBUSY; test_hmm
+ *   never ends.
+ * - RELEASE with a page that cannot move to system memory is -EBUSY; test_hmm
+ *   waits without end.
+ * - A page that the device has only read, and that did not migrate, is -ENOENT;
+ *   test_hmm returns the data.
  */
 #include <linux/mm.h>
 #include <linux/overflow.h>
@@ -28,14 +35,14 @@
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
 
-/* Bytes of SNAPSHOT that are made at a time. */
+/* Bytes of SNAPSHOT for one look. */
 #define FERRY_DMIRROR_LOOK_PAGES	128
 
-/* Migration ----------------------------------------------------------------- */
+/* Migration ---------------------------------------------------------------- */
 
 /*
- * A signal ends a call of the mirror after some progress. This ABI has no way to
- * say how much was done, so only a process that is being killed is let go.
+ * A signal ends a call of the mirror after some progress. The test_hmm ABI
+ * cannot report partial progress: only a fatal signal ends the ioctl.
  */
 static int migrate(struct ferry_mirror *mirror, const struct ferry_dmirror_cmd *cmd,
 		   enum ferry_target target, u64 *moved)
@@ -91,9 +98,9 @@ static int do_migrate_to_sys(struct ferry_mirror *mirror, struct ferry_dmirror_c
 	return migrate_status(migrate(mirror, cmd, FERRY_TARGET_SYSTEM, &cmd->cpages));
 }
 
-/* Snapshot ------------------------------------------------------------------ */
+/* Snapshot ----------------------------------------------------------------- */
 
-/* Is there a page that HMM would report. */
+/* Returns whether HMM would report a page. */
 static bool is_there(const struct ferry_page_state *state)
 {
 	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
@@ -130,7 +137,7 @@ static u8 place_byte(const struct ferry_page_state *state)
 	case DRM_FERRY_PAGE_OTHER_DEVICE:
 		return FERRY_DMIRROR_PROT_COHERENT_REMOTE;
 	default:
-		/* The huge zero page is not told from others. */
+		/* The huge zero page is reported as a normal page. */
 		return state->flags & DRM_FERRY_PAGE_ZERO && !page_order(state) ?
 		       FERRY_DMIRROR_PROT_ZERO : 0;
 	}
@@ -181,7 +188,7 @@ static int do_snapshot(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cm
 	return 0;
 }
 
-/* Exclusive access, release ------------------------------------------------- */
+/* Exclusive access, release ------------------------------------------------ */
 
 static int exclusive_status(int ret)
 {
@@ -215,15 +222,16 @@ static int do_release(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd
 	return ferry_mirror_release_device(mirror);
 }
 
-/* One entry ----------------------------------------------------------------- */
+/* One entry ---------------------------------------------------------------- */
 
 /**
  * struct op - one ioctl
  * @number: FERRY_DMIRROR_*
- * @fn: does it; cpages and faults are 0 before
- * @unusable: the error where the address space has ended, or the range leaves it; 0:
- *	@fn does not need the address space, and is done where it has ended
- * @any_range: @fn deals with a range that leaves user space
+ * @fn: function of the ioctl; cpages and faults are 0 on entry
+ * @unusable: error if the address space has ended, or if the range leaves user
+ * 	space; 0: @fn needs no address space, and runs after the end of the
+ * 	address space too
+ * @any_range: @fn accepts a range that leaves user space
  */
 struct op {
 	unsigned int number;
@@ -263,7 +271,7 @@ static int run_op(struct ferry_mirror *mirror, const struct op *op,
 	ret = ferry_mirror_enter_own(mirror);
 	if (ret == -EBADF)
 		return ret;
-	/* Nobody's memory is seen where there is none. */
+	/* The address space has ended: @fn accesses no memory of a process. */
 	if (ret)
 		return op->unusable ?: op->fn(mirror, cmd);
 	ret = op->fn(mirror, cmd);
@@ -271,7 +279,7 @@ static int run_op(struct ferry_mirror *mirror, const struct op *op,
 	return ret;
 }
 
-/* Empty, wrapping, or not of whole pages. */
+/* Returns true for a range that is empty, wraps, or has a part of a page. */
 static bool is_bad_range(const struct ferry_dmirror_cmd *cmd)
 {
 	u64 len;
@@ -282,12 +290,15 @@ static bool is_bad_range(const struct ferry_dmirror_cmd *cmd)
 }
 
 /**
- * ferry_dmirror_request() - do one ioctl
- * @mirror: of the file
+ * ferry_dmirror_request() - run one ioctl
+ * @mirror: the mirror of the file
  * @number: FERRY_DMIRROR_*, not yet checked
- * @cmd: its argument, in kernel memory; the results are good where 0 is returned
+ * @cmd: the argument, in kernel memory; the results are valid after a return of
+ * 	0
  *
- * Return: 0 or -errno, as lib/test_hmm.c; -EBADF for a caller of another address space.
+ * Context: sleeps; no lock held.
+ * Return: 0 or a negative errno as lib/test_hmm.c; -EBADF for a caller with
+ * another address space.
  */
 int ferry_dmirror_request(struct ferry_mirror *mirror, unsigned int number,
 			  struct ferry_dmirror_cmd *cmd)

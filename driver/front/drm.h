@@ -2,6 +2,20 @@
 #ifndef FERRY_FRONT_DRM_H
 #define FERRY_FRONT_DRM_H
 
+/**
+ * DOC: Ownership and lock order of the front ends
+ *
+ * A device has two nodes: the DRM render node (drm.c, request.c) and the
+ * test_hmm node (dmirror.c, dmirror_request.c, dmirror_data.c). Each open file
+ * owns one struct ferry_mirror, from open to release. main.c owns the nodes and
+ * the devices; a device outlives both nodes.
+ *
+ * A front end has no lock. Each ioctl enters the mirror
+ * (ferry_mirror_enter_own()), and calls the mirror with no lock held. The lock
+ * order of the mirror is in mirror/mirror.h. A front end touches no page table
+ * and calls no phase of the engine.
+ */
+
 struct ferry_device;
 struct ferry_drm;
 
