@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ferry: a simulated device to which anonymous memory migrates. This file makes
- * the devices from the module's parameters and takes them down; start reading
- * at front/drm.c (what a user can ask), then mirror/ (one address space on one
- * device), migrate/ (the engine) and device/ (memory).
+ * the devices from the module's parameters and destroys the devices.
+ *
+ * Reading order:
+ *
+ * front/drm.c  ioctls for users
+ * mirror/      one address space on one device
+ * migrate/     the engine
+ * device/      device memory
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -58,7 +63,7 @@ static struct ferry_device *all_devices[FERRY_MAX_DEVICES];
 static struct ferry_dmirror *all_dmirrors[FERRY_MAX_DEVICES];
 static struct ferry_drm *all_nodes[FERRY_MAX_DEVICES];
 
-/* In the reverse order of making, from wherever that ended. */
+/* Destroys in reverse order, also after a partial ferry_init(). */
 static void destroy_all(void)
 {
 	unsigned int i;

@@ -1,35 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The front door: each device as a DRM render node, its ioctls those of
- * uapi/drm/ferry_drm.h; request.c checks and translates them.
+ * The DRM front end: each device as a render node. uapi/drm/ferry_drm.h defines
+ * the ioctls; request.c checks and translates the ioctls.
  *
- * An open file is a mirror. DRM destroys it when the last reference to the file
- * goes, with no ioctl under way, and holds the module as long as a file is open.
+ * An open file is a mirror. DRM destroys the mirror after the last reference to
+ * the file is put, with no ioctl under way. DRM holds the module as long as a
+ * file is open.
  *
- * The parent is a platform device. libdrm tells platform devices apart by name
- * without the number, so each gets a name of its own.
+ * The parent is a platform device. libdrm identifies platform devices by name
+ * without the number: each device has a distinct name.
  *
- * Sizes: the DRM core fills a short struct with zeroes and ignores the tail of a
- * long one. A tail that is not zero asks for something that this driver does not
- * know, so it is looked at before the core is called.
+ * Sizes: the DRM core extends a short struct with zeroes and ignores the tail
+ * of a long struct. A tail that is not zero asks for something unknown to this
+ * driver. The driver therefore checks the tail before the driver calls the
+ * core.
  *
- * What the core adds: its own ioctls are offered to each driver, and some of them rely
- * on what only a driver with the feature has. Without DRIVER_GEM the core does not
- * initialise the locks of PRIME (drm_file.prime.lock, drm_device.object_name_lock), but
- * PRIME_FD_TO_HANDLE and PRIME_HANDLE_TO_FD take them: two threads of any user end in
- * a NULL dereference. So this file has a list of what is let through, and not of what
- * is known to be bad, which the next kernel makes longer:
- *   VERSION     the core answers from ferry_driver
- *   GET_CAP     the core answers; its "PRIME" is a constant, and is corrected here
- * Any other ioctl that the core would do for a render client is -EOPNOTSUPP: GEM_CLOSE,
- * PRIME, SYNCOBJ. What remains the core refuses itself, by its table, before a handler
- * runs: -EACCES for what render clients may not do (libdrm takes another error of
- * AUTH_MAGIC for "is master"), -EINVAL for what there is not. drm_ioctl_flags() tells
- * the two kinds apart.
+ * Ioctls of the core: the core offers its own ioctls on every driver, and some
+ * rely on state that only a driver with the feature initialises. Without
+ * DRIVER_GEM the core does not initialise the locks of PRIME
+ * (drm_file.prime.lock, drm_device.object_name_lock), but PRIME_FD_TO_HANDLE
+ * and PRIME_HANDLE_TO_FD take the locks: two threads of any user cause a NULL
+ * dereference. This file has a list of permitted ioctls. Rejected: a list of
+ * known bad ioctls, because the next kernel may add more.
  *
- * 32-bit callers: the core's compat handlers run before its check of rights, and even
- * of the type; GET_STATS and UPDATE_DRAW "succeed". VERSION alone needs its handler,
- * for the pointers in its struct. All else goes the way of 64-bit callers.
+ * VERSION  the core answers from ferry_driver
+ * GET_CAP  the core answers; the value of "PRIME" is a constant of the core,
+ *          and this file corrects the value
+ *
+ * Any other ioctl that the core would run for a render client is -EOPNOTSUPP:
+ * GEM_CLOSE, PRIME, SYNCOBJ. The core's table refuses the rest before a handler
+ * runs: -EACCES for ioctls forbidden for render clients (libdrm takes another
+ * error of AUTH_MAGIC for "is master"), -EINVAL for unknown ioctls.
+ * drm_ioctl_flags() tells both kinds apart.
+ *
+ * 32-bit callers: the core's compat handlers run before the core checks rights,
+ * and even before the core checks the type; GET_STATS and UPDATE_DRAW
+ * "succeed". Only VERSION needs the compat handler, for the pointers in the
+ * struct. All other ioctls take the path of 64-bit callers.
  */
 #include <linux/nospec.h>
 #include <linux/platform_device.h>
@@ -50,8 +57,8 @@
 
 /**
  * struct ferry_drm - the render node of one device
- * @drm: what DRM knows
- * @device: the device
+ * @drm: the DRM device
+ * @device: the Ferry device
  * @platform: the parent
  */
 struct ferry_drm {
@@ -116,7 +123,7 @@ static void ferry_postclose(struct drm_device *drm, struct drm_file *file)
 	ferry_mirror_destroy(file->driver_priv);
 }
 
-/* For whoever looks: /proc/PID/fdinfo, which needs no entry into the mm. */
+/* For readers of /proc/PID/fdinfo; does not enter the mm. */
 static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct ferry_mirror *mirror = file->driver_priv;
@@ -147,7 +154,9 @@ static bool is_ours(unsigned int cmd)
 	return nr >= DRM_COMMAND_BASE && nr < DRM_COMMAND_END;
 }
 
-/* Is what the caller's struct has more than ours all zero? */
+/*
+ * Checks that the part of the caller's struct beyond the known struct is zero.
+ */
 static int check_tail(unsigned int cmd, unsigned long arg)
 {
 	unsigned int i = DRM_IOCTL_NR(cmd) - DRM_COMMAND_BASE;
@@ -166,7 +175,7 @@ static int check_tail(unsigned int cmd, unsigned long arg)
 	return ret ? 0 : -E2BIG;
 }
 
-/* Of the core's own: what a render client could do is refused but for these two. */
+/* Refuses the core's own ioctls of render clients, except two. */
 static int check_core(unsigned int cmd)
 {
 	unsigned int nr = DRM_IOCTL_NR(cmd), flags;
@@ -185,7 +194,7 @@ static int check_ioctl(unsigned int cmd, unsigned long arg)
 	return is_ours(cmd) ? check_tail(cmd, arg) : check_core(cmd);
 }
 
-/* The core says that each driver can do PRIME. */
+/* The core reports PRIME for every driver. */
 static int correct_cap(unsigned int cmd, unsigned long arg)
 {
 	struct drm_get_cap __user *user = (void __user *)arg;
@@ -251,9 +260,11 @@ static const struct drm_driver ferry_driver = {
 
 /**
  * ferry_drm_create() - make a device's render node
- * @device: live from when this returns
+ * @device: the device; the node can be opened before the return
  *
- * Return: the node or ERR_PTR().
+ * Context: sleeps.
+ * Return: the node, or ERR_PTR(-ENOMEM), or another error of the platform or
+ * DRM core.
  */
 struct ferry_drm *ferry_drm_create(struct ferry_device *device)
 {
@@ -291,8 +302,10 @@ err_unregister:
 }
 
 /**
- * ferry_drm_destroy() - the reverse of ferry_drm_create()
- * @front: with no file open
+ * ferry_drm_destroy() - undo ferry_drm_create()
+ * @front: the node, without open files
+ *
+ * Context: sleeps.
  */
 void ferry_drm_destroy(struct ferry_drm *front)
 {

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a user asks for, checked and translated: one function for each ioctl of
- * uapi/drm/ferry_drm.h, on a mirror that was entered. Nothing here knows of files
- * or of DRM; the mirror does the work.
+ * Ioctls of uapi/drm/ferry_drm.h, checked and translated to calls of the
+ * mirror: one function for each ioctl, on an entered mirror. This file knows
+ * neither files nor DRM.
  *
- * The order of checks is the same everywhere: what is wrong (-EINVAL) before what
- * is merely not built (-EOPNOTSUPP), both before any pointer is followed. Results
- * are written into the struct only where something was done, for the DRM core
- * copies it out after an error too, and -EINTR promises an unchanged one.
+ * All functions check in the same order: wrong values (-EINVAL) before features
+ * that are not built (-EOPNOTSUPP), and both before any access to a pointer. A
+ * function writes results to the struct only after progress: the DRM core
+ * copies the struct to the user after an error too, and -EINTR promises an
+ * unchanged struct.
  */
 #include <linux/mm.h>
 #include <linux/nospec.h>
@@ -33,7 +34,7 @@ static_assert((int)DRM_FERRY_FLUSH_AUTO == (int)FERRY_FLUSH_AUTO);
 static_assert((int)DRM_FERRY_MEMORY_PRIVATE == (int)FERRY_MEMORY_PRIVATE);
 static_assert((int)DRM_FERRY_MEMORY_COHERENT == (int)FERRY_MEMORY_COHERENT);
 
-/* The engine knows no DRM header. */
+/* The engine includes no DRM header. */
 static_assert((int)DRM_FERRY_NOT_ATTEMPTED == (int)FERRY_NOT_ATTEMPTED);
 static_assert((int)DRM_FERRY_MOVED == (int)FERRY_MOVED);
 static_assert((int)DRM_FERRY_NOT_MOVED == (int)FERRY_NOT_MOVED);
@@ -61,7 +62,9 @@ static_assert((int)DRM_FERRY_RACED == (int)FERRY_RACED);
 static_assert((int)DRM_FERRY_COPY_FAILED == (int)FERRY_COPY_FAILED);
 static_assert((int)DRM_FERRY_QUOTA == (int)FERRY_QUOTA);
 
-/* The same for 32- and 64-bit callers: no hole, and whole words of 64 bits. */
+/*
+ * Equal for 32-bit and 64-bit callers: no padding, and a multiple of 64 bits.
+ */
 static_assert(sizeof(struct drm_ferry_query) == 80);
 static_assert(sizeof(struct drm_ferry_migrate) == 120);
 static_assert(sizeof(struct drm_ferry_snapshot) == 56);
@@ -78,7 +81,7 @@ static int check_pages(const struct ferry_mirror *mirror, u64 addr, u64 len)
 	return ferry_mirror_check(mirror, addr, len);
 }
 
-/* Pointers of 32-bit callers are zero-extended by them. */
+/* 32-bit callers extend pointers with zeroes. */
 static int check_pointer(u64 pointer, u64 len)
 {
 	if (pointer != (unsigned long)pointer ||
@@ -92,6 +95,14 @@ static bool any_set(const u64 *rsvd, size_t n)
 	return memchr_inv(rsvd, 0, n * sizeof(*rsvd));
 }
 
+/**
+ * ferry_request_query() - QUERY: properties of the device
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_query, in kernel memory
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL for a reserved field that is not zero.
+ */
 int ferry_request_query(struct ferry_mirror *mirror, void *data)
 {
 	struct ferry_device *device = mirror->device;
@@ -130,7 +141,7 @@ static int check_target(const struct drm_ferry_migrate *req)
 	}
 }
 
-/* The core engine flushes for each exclusive page and cannot be told otherwise. */
+/* core flushes for each exclusive page and has no other strategy. */
 static int check_flush(const struct drm_ferry_migrate *req,
 		       const struct ferry_backend *backend)
 {
@@ -147,7 +158,7 @@ static int check_migrate(const struct ferry_mirror *mirror,
 	const struct ferry_backend *backend = ferry_backend_get(req->backend);
 	int ret;
 
-	/* What is wrong is told before what is merely not built. */
+	/* Wrong values before features that are not built. */
 	ret = check_pages(mirror, req->addr, req->len);
 	if (ret)
 		return ret;
@@ -166,6 +177,19 @@ static int check_migrate(const struct ferry_mirror *mirror,
 	return check_pointer(req->outcomes, req->len >> PAGE_SHIFT);
 }
 
+/**
+ * ferry_request_migrate() - MIGRATE: move pages of a range
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_migrate, in kernel memory
+ *
+ * Context: sleeps; no lock held.
+ * Return: 0, or
+ * * -EINVAL: a wrong range, value, flag or reserved field
+ * * -EOPNOTSUPP: an engine, flush strategy, target or flag that is not
+ *   available
+ * * -EFAULT: @outcomes is no user memory
+ * * an error of ferry_mirror_migrate()
+ */
 int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_migrate *req = data;
@@ -184,7 +208,10 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 		.target = req->target == DRM_FERRY_TARGET_DEVICE ?
 			  FERRY_TARGET_DEVICE : FERRY_TARGET_SYSTEM,
 		.backend = backend,
-		/* Sums are kept by strategy: not even a guess leaves the array. */
+		/*
+		 * Statistics are an array by strategy: speculation must not
+		 * leave the array either.
+		 */
 		.flush = ferry_backend_flush(backend, array_index_nospec(req->flush,
 									 FERRY_NFLUSHES)),
 		.outcomes = u64_to_user_ptr(req->outcomes),
@@ -200,6 +227,17 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 	return ret;
 }
 
+/**
+ * ferry_request_snapshot() - SNAPSHOT: place of each page of a range
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_snapshot, in kernel memory
+ *
+ * Context: sleeps; no lock held.
+ * Return: 0, or
+ * * -EINVAL: a wrong range, flag or reserved field
+ * * -EFAULT: @pages is no user memory
+ * * an error of ferry_mirror_snapshot()
+ */
 int ferry_request_snapshot(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_snapshot *req = data;
@@ -221,7 +259,7 @@ int ferry_request_snapshot(struct ferry_mirror *mirror, void *data)
 	return ret;
 }
 
-/* Progress before an error is success; the error is met again by going on. */
+/* Progress before an error is success; the next call meets the error again. */
 static int transfer_status(u64 *to, u64 done, int ret)
 {
 	if (ret && !done)
@@ -230,6 +268,17 @@ static int transfer_status(u64 *to, u64 done, int ret)
 	return 0;
 }
 
+/**
+ * ferry_request_read() - READ: the device reads a range into a buffer
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_read, in kernel memory
+ *
+ * Context: sleeps; no lock held.
+ * Return: 0, or
+ * * -EINVAL: a wrong range, flag or reserved field
+ * * -EFAULT: the buffer is no user memory
+ * * an error of ferry_mirror_read() before any progress
+ */
 int ferry_request_read(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_read *req = data;
@@ -247,6 +296,14 @@ int ferry_request_read(struct ferry_mirror *mirror, void *data)
 	return transfer_status(&req->done, done, ret);
 }
 
+/**
+ * ferry_request_write() - WRITE: the device writes a range from a buffer
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_write, in kernel memory
+ *
+ * Context: sleeps; no lock held.
+ * Return: as ferry_request_read().
+ */
 int ferry_request_write(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_write *req = data;
@@ -270,7 +327,10 @@ static int check_exec(const struct drm_ferry_exec *req)
 	    any_set(req->rsvd, ARRAY_SIZE(req->rsvd)) ||
 	    (req->syncs && !req->num_syncs))
 		return -EINVAL;
-	/* A page is more than any op will ever be; it bounds what is looked at. */
+	/*
+	 * No operation will ever be larger than a page; the limit bounds the
+	 * checked bytes.
+	 */
 	if (!req->stride || req->stride % sizeof(u64) || req->stride > PAGE_SIZE)
 		return -EINVAL;
 	if (req->num_syncs)
@@ -285,7 +345,7 @@ static void __user *op_pointer(const struct drm_ferry_exec *req, u32 i)
 
 #define RESULT_OFFSET	offsetof(struct drm_ferry_exec_op, value)
 
-/* Only CHECKSUM has a result; there must be room for it. */
+/* Only CHECKSUM has a result; the stride must have room for the result. */
 static int check_result(const struct drm_ferry_exec *req,
 			const struct drm_ferry_exec_op *op)
 {
@@ -346,9 +406,23 @@ static int run_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
 	return ret;
 }
 
-/* Operations of the largest EXEC that needs no memory for them. */
+/* Most operations of an EXEC whose operations are on the stack. */
 #define FEW_OPS		4
 
+/**
+ * ferry_request_exec() - EXEC: run operations in order
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_exec, in kernel memory
+ *
+ * Context: sleeps; no lock held.
+ * Return: 0, also if a signal ended the call after the first operation;
+ * otherwise
+ * * -EINVAL, -E2BIG: a wrong field or operation
+ * * -EOPNOTSUPP: a feature that is not built
+ * * -EFAULT: the operations are no user memory
+ * * -ENOMEM: no memory
+ * * an error of ferry_exec_run()
+ */
 int ferry_request_exec(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_exec req = *(struct drm_ferry_exec *)data;
@@ -370,7 +444,7 @@ int ferry_request_exec(struct ferry_mirror *mirror, void *data)
 	if (ops != few)
 		kvfree(ops);
 
-	/* A signal in the first operation: it is as if the call had not been. */
+	/* After a signal in the first operation the struct stays unchanged. */
 	if (ret == -EINTR && !req.done)
 		return ret;
 	*(struct drm_ferry_exec *)data = req;
@@ -378,9 +452,11 @@ int ferry_request_exec(struct ferry_mirror *mirror, void *data)
 }
 
 /**
- * ferry_request_fill_stats() - read a mirror's counters
- * @mirror: it need not be entered
- * @to: filled
+ * ferry_request_fill_stats() - read a mirror's statistics
+ * @mirror: the mirror; need not be entered, but not yet destroyed
+ * @to: out: the statistics
+ *
+ * Context: any; takes no lock.
  */
 void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to)
 {
@@ -409,6 +485,14 @@ void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stat
 	};
 }
 
+/**
+ * ferry_request_stats() - STATS: statistics of the open file
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @data: struct drm_ferry_stats, in kernel memory
+ *
+ * Context: process context.
+ * Return: 0; -EINVAL for a reserved field that is not zero.
+ */
 int ferry_request_stats(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_stats *to = data;

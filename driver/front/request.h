@@ -6,8 +6,8 @@ struct drm_ferry_stats;
 struct ferry_mirror;
 
 /*
- * Each takes the struct of its ioctl, in kernel memory, and leaves the results in
- * it. Return: 0 or -errno, as uapi/drm/ferry_drm.h says.
+ * Each function takes the struct of the ioctl, in kernel memory, and writes the
+ * results to the struct. Kernel-doc is in request.c.
  */
 int ferry_request_query(struct ferry_mirror *mirror, void *data);
 int ferry_request_migrate(struct ferry_mirror *mirror, void *data);
