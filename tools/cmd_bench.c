@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * ferryctl bench: what it costs on this machine, now, to move pages to a device and back.
+ * ferryctl bench: the cost of a migration to a device and back, on this
+ * machine, now.
  *
- * Each round moves the same pages there and back with each engine in turn; the table has
- * the median of the rounds, per page. The clock of an ordinary machine counts time, that
- * of vm/guest --icount instructions: a loop whose length is known tells which. The whole
- * comparison, with test_hmm and others, is make bench.
+ * Each round moves the same pages to the device and back with each engine in
+ * turn. The table has the median of the rounds, per page. The clock counts time
+ * on an ordinary machine, and instructions under vm/guest --icount: the
+ * duration of a loop with a known length tells which. make bench has the whole
+ * comparison, with test_hmm and others.
  */
 #include <argp.h>
 #include <errno.h>
@@ -74,7 +76,7 @@ static uint64_t now(void)
 	return time.tv_sec * 1000000000ull + time.tv_nsec;
 }
 
-/* Two instructions each time round. */
+/* A loop iteration has two instructions. */
 static bool counts_instructions(void)
 {
 #ifdef __x86_64__
@@ -102,7 +104,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A signal is looked at when the call has ended: half a call says nothing. */
+/* Signals are checked after the call: a part of a call is no measurement. */
 static int move(struct bench *bench, const struct engine *engine, size_t npages,
 		uint32_t target, uint64_t *took)
 {
@@ -163,7 +165,9 @@ static int one_size(struct bench *bench, struct sheet *sheet, size_t npages)
 	int i, ret = 0;
 
 	memset(bench->tlb, 0, sizeof(bench->tlb));
-	/* The first one, which warms up, is overwritten. */
+	/*
+	 * The first round warms up, and the next round overwrites the result.
+	 */
 	for (round = 0; round <= bench->rounds && !ret; round++) {
 		n = round ? round - 1 : 0;
 		for (i = 0; i < MAX_ENGINES && !ret; i++)
@@ -224,7 +228,7 @@ static size_t most_pages(const struct bench *bench)
 	return most;
 }
 
-/* Small pages, all touched, for the largest of the sizes. */
+/* Small pages, all faulted in, for the largest size. */
 static int allocate(struct bench *bench)
 {
 	size_t most = most_pages(bench), size;
@@ -309,7 +313,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "'%s' is neither own nor core", arg);
 		return 0;
 	case ARGP_KEY_END:
-		/* core flushes for each page, and cannot be told otherwise. */
+		/* core flushes for each page and has no other strategy. */
 		for (i = 0; i < MAX_ENGINES; i++)
 			if (bench->engines[i].backend == DRM_FERRY_BACKEND_OWN)
 				bench->engines[i].flush = bench->flush;

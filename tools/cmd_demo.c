@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: MIT
 /*
- * ferryctl demo: a real file goes to the device and back.
+ * ferryctl demo: a real file moves to the device and back.
  *
- * The file is read into anonymous memory, piece by piece as the device has room,
- * and each piece makes the whole way once with each engine: checksummed by the CPU,
- * moved, checksummed by the device and compared, changed by the device (ADD), moved back,
- * changed back by the CPU, and compared with the file byte by byte.
+ * The demo reads the file into anonymous memory, in pieces that fit into the
+ * free memory of the device. Each piece makes a round trip with each engine:
  *
- * The way back, with the first engine, is by CPU fault: the CPU changes the pages back,
- * and the first access to each brings it to system memory (with the engine that the
- * module was loaded with: a fault cannot choose). With the second engine it is by ioctl.
- * From a coherent device, whose pages the CPU changes where they are, it is by ioctl
- * always.
+ * 1. The CPU computes a checksum.
+ * 2. The piece moves to the device.
+ * 3. The device computes the checksum, and the demo compares both.
+ * 4. The device changes the piece (ADD).
+ * 5. The piece moves back.
+ * 6. The CPU undoes the change.
+ * 7. The demo compares the piece with the file, byte by byte.
  *
- * SIGINT is looked at between pieces and between the steps of a piece's way. What was
- * counted until then is reported; closing the device brings the rest back.
+ * The move back is by CPU fault for the first engine: the CPU undoes the
+ * change, and the first access to each page moves the page to system memory. A
+ * fault cannot choose an engine, and uses the engine of the module parameter.
+ * The move back is by ioctl for the second engine, and always by ioctl from a
+ * coherent device, because the CPU accesses coherent pages in place.
+ *
+ * The demo checks for SIGINT between pieces and between steps. After a SIGINT
+ * the demo reports the counts so far, and closes the device; the close moves
+ * the rest back.
  */
 #include <argp.h>
 #include <errno.h>
@@ -32,7 +39,7 @@
 #include "demo.h"
 #include "ferryctl.h"
 
-/* What one ioctl is asked for, so that the bar moves. */
+/* Bytes of one ioctl, small enough for a smooth progress bar. */
 #define STEP_SIZE (4u << 20)
 
 /* Any odd number changes every word. */
@@ -70,7 +77,7 @@ static int read_file(struct demo *demo, uint8_t *to, uint64_t offset, size_t n)
 	return FERRYCTL_OK;
 }
 
-/* One step; 0 bytes are done where a signal came before any progress. */
+/* Moves one step; 0 bytes are done if a signal came before any progress. */
 static int migrate_step(struct demo *demo, struct engine *engine, size_t at, size_t n,
 			bool out, struct ferry_counts *counts)
 {
@@ -95,7 +102,10 @@ static int migrate_step(struct demo *demo, struct engine *engine, size_t at, siz
 	return interrupted() ? FERRYCTL_INTERRUPTED : FERRYCTL_OK;
 }
 
-/* One piece, a step at a time so that the bar moves; outcomes are of what goes out. */
+/*
+ * Moves one piece in steps, for the progress bar. Counts outcomes on the way
+ * out.
+ */
 static int migrate(struct demo *demo, struct engine *engine, uint64_t offset,
 		   size_t length, bool out)
 {
@@ -140,7 +150,7 @@ static int device_work(struct demo *demo, uint64_t offset, size_t n, size_t leng
 	return FERRYCTL_OK;
 }
 
-/* The first access to each page that is on a private device brings it back. */
+/* On a private device the first access to each page moves the page back. */
 static int undo(struct demo *demo, struct engine *engine, uint64_t offset, size_t length)
 {
 	struct tlb_counts before = tlb_read();
@@ -241,7 +251,7 @@ static int all_pieces(struct demo *demo)
 	return check_counters(demo);
 }
 
-/* Those that there are, or the one that was asked for. */
+/* Chooses all available engines, or the requested engine. */
 static int choose_engines(struct demo *demo, uint32_t backends)
 {
 	static const struct engine known[MAX_ENGINES] = {
@@ -261,7 +271,7 @@ static int choose_engines(struct demo *demo, uint32_t backends)
 	return FERRYCTL_OK;
 }
 
-/* A piece is what the device has room for now, and no more than the file. */
+/* A piece fits into the free memory of the device and is at most the file. */
 static int choose_piece(struct demo *demo)
 {
 	char used[SIZE_TEXT], size[SIZE_TEXT];

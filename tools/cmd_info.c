@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* ferryctl info: a line for each device. */
+/* ferryctl info: one line for each device. */
 #include <argp.h>
 #include <string.h>
 
@@ -68,7 +68,10 @@ static int query_path(const char *path, struct drm_ferry_query *query)
 	return ret;
 }
 
-/* A device that does not answer is listed with the reason; returns how many answer. */
+/*
+ * A device without an answer is listed with the reason. Returns the number of
+ * answers.
+ */
 static size_t add_devices(struct sheet *sheet, const struct ferry_list *list)
 {
 	struct drm_ferry_query query;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * ferryctl stats: the counters of every open Ferry file, by process, from
- * /proc/PID/fdinfo (the keys are those of drm-usage-stats, and Ferry's own).
+ * ferryctl stats: statistics of every open Ferry file, by process, from
+ * /proc/PID/fdinfo. The keys are the keys of drm-usage-stats and Ferry's own
+ * keys.
  */
 #include <argp.h>
 #include <ctype.h>
@@ -15,7 +16,7 @@
 #include "ferry.h"
 #include "ferryctl.h"
 
-/* A column for each key; the first ones are not from fdinfo. */
+/* One column for each key; the first columns are not from fdinfo. */
 enum { COL_PID, COL_COMMAND, COL_FD, COL_FIRST_KEY };
 
 static const struct sheet_column columns[] = {
@@ -91,7 +92,7 @@ static void read_fdinfo(struct counters *counters, const char *path)
 	fclose(file);
 }
 
-/* A name may have any byte but zero in it, and the kernel adds a newline. */
+/* A name may have any byte but zero, and the kernel appends a newline. */
 static void read_command(const char *pid, char *text, size_t size)
 {
 	char path[64];
@@ -123,7 +124,7 @@ static void add_file(struct sheet *sheet, const char *pid, const char *fd,
 			sheet_number(sheet, i, counters->values[i]);
 }
 
-/* Returns how many Ferry files the process has open. */
+/* Returns the number of open Ferry files of the process. */
 static size_t add_process(struct sheet *sheet, const char *pid)
 {
 	struct counters counters;
@@ -159,7 +160,7 @@ static size_t add_processes(struct sheet *sheet, DIR *dir)
 	return n;
 }
 
-/* No file is open: is there a device to open? */
+/* No file is open: explains whether a device exists. */
 static int explain_none(void)
 {
 	struct ferry_list *list;

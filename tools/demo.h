@@ -10,7 +10,7 @@
 
 #define NOUTCOMES 256
 
-/* One engine, and what it did. */
+/* One engine and the engine's results. */
 struct engine {
 	uint32_t backend;
 	const char *name;
@@ -28,7 +28,7 @@ struct engine {
 struct demo {
 	const char *path;
 	int coherent;
-	uint32_t backend;	/* the only one to use, or DEFAULT for all */
+	uint32_t backend;	/* the only engine to use, or DEFAULT for all engines */
 
 	struct engine engines[MAX_ENGINES];
 	int nengines;
@@ -36,16 +36,19 @@ struct demo {
 	struct ferry *ferry;
 	int file;
 	uint64_t size;
-	uint64_t checked;	/* bytes that are back from each engine, and compared */
+	uint64_t checked;	/* bytes that came back from each engine and were compared */
 	size_t page_size;
 
-	uint8_t *memory;	/* one piece, anonymous */
-	uint8_t *compare;	/* as much of the file, to compare with */
-	uint8_t *outcomes;	/* a byte for each page of a piece */
+	uint8_t *memory;	/* one piece of anonymous memory */
+	uint8_t *compare;	/* the same piece of the file */
+	uint8_t *outcomes;	/* one byte for each page of a piece */
 	size_t piece;
 };
 
-/* demo_report.c: what was counted, after all pieces ended with @ret; returns @ret. */
+/*
+ * demo_report.c: prints the results after the last piece ended with @ret;
+ * returns @ret.
+ */
 int demo_report(const struct demo *demo, int ret);
 
 #endif

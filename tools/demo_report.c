@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-/* What ferryctl demo reports: a row for each engine. */
+/* Report of ferryctl demo: one row for each engine. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "demo.h"
 #include "ferry.h"
 
-/* Columns of the result; then one for each outcome that was seen, but "moved". */
+/*
+ * Columns of the report. More columns follow: one for each outcome that
+ * occurred, except "moved".
+ */
 enum {
 	COL_ENGINE,
 	COL_MOVED,
@@ -24,7 +27,7 @@ static const struct sheet_column columns[] = {
 	[COL_FLUSHES_BACK] = { "flushes-to-system", SHEET_RATIO },
 };
 
-/* Outcomes but "moved" that some page had; 0 ends the list. */
+/* Lists the outcomes that occurred, except "moved"; 0 ends the list. */
 static void list_outcomes(const struct demo *demo, uint8_t *seen)
 {
 	int i, o;

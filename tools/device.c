@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Opening the device that --device names, the same way in every subcommand. */
+/* Opens the device of --device, the same way in every subcommand. */
 #include <errno.h>
 #include <grp.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static int explain_node(const char *path, int error)
 		      strerror(-error));
 }
 
-/* What the list of devices knows of one that was not opened. */
+/* Explains a device that was not opened, from the list of devices. */
 static int explain_closed(const struct ferry_list *list, int error)
 {
 	size_t i, n = ferry_list_count(list);

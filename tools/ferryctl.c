@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* ferryctl: the table of subcommands, one file each. */
+/* ferryctl: the table of subcommands, one file for each subcommand. */
 #include <argp.h>
 #include <locale.h>
 #include <stdio.h>
@@ -62,7 +62,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			choice->command = &commands[i];
 	if (!choice->command)
 		argp_error(state, "there is no command '%s'", arg);
-	/* The rest is the subcommand's. */
+	/* The remaining arguments belong to the subcommand. */
 	choice->first = state->next - 1;
 	state->next = state->argc;
 	return 0;

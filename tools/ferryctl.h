@@ -16,24 +16,31 @@ enum {
 	FERRYCTL_INTERRUPTED = 130,
 };
 
-/* Subcommands: argv[0] is "ferryctl NAME". Each returns an exit status. */
+/*
+ * Subcommands. argv[0] is "ferryctl NAME". Each function returns an exit
+ * status.
+ */
 int cmd_info(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 
-/* error.c: "ferryctl: MESSAGE" on standard error; returns FERRYCTL_FAILED. */
+/*
+ * error.c: prints "ferryctl: MESSAGE" on standard error; returns
+ * FERRYCTL_FAILED.
+ */
 int failed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The first message, as JSON on standard output: what --json prints instead of a result.
- * Nothing after a result.
+ * Prints the first message as JSON on standard output, for --json without a
+ * result. Prints nothing after a result.
  */
 void print_error(void);
 
 /*
- * args.c: the options that subcommands share, as children of their parsers. What was
- * given is in common. A number is digits alone, at most @max; else the usage is wrong.
+ * args.c: options shared by subcommands, as children of the subcommands'
+ * parsers. common has the given values. A number consists of digits and is at
+ * most @max; otherwise the usage is wrong.
  */
 struct common {
 	bool json;
@@ -48,22 +55,26 @@ unsigned long long parse_number(const char *arg, unsigned long long max,
 				struct argp_state *state);
 
 /*
- * device.c: open device common.device. On failure the reason is explained, and
- * FERRYCTL_FAILED returned.
+ * device.c: opens device common.device. On failure the function explains the
+ * reason, and returns FERRYCTL_FAILED.
  */
 struct ferry;
 int open_device(struct ferry **ferry);
 
-/* lacks.c: what keeps this machine from having Ferry devices, each thing in a line. */
+/*
+ * lacks.c: explains why this machine has no Ferry devices, one reason a line.
+ */
 int explain_no_device(void);
 
-/* The kernel and, after explain_no_device(), the same, as members of a JSON object. */
+/*
+ * Adds the kernel to a JSON object; after explain_no_device() also the reasons.
+ */
 struct json;
 void explain_json(struct json *json);
 
 /*
- * json.c: a JSON object, printed by json_print() as a whole. Text that is not UTF-8 has
- * U+FFFD in place of what is wrong. @key is NULL for an element of an array.
+ * json.c: a JSON object. json_print() prints the whole object. U+FFFD replaces
+ * invalid UTF-8. @key is NULL for an element of an array.
  */
 struct json *json_create(void);
 void json_open(struct json *json, const char *key, char bracket);
@@ -77,10 +88,10 @@ void json_drop(struct json *json);
 bool json_was_printed(void);
 
 /*
- * sheet.c: what a subcommand reports, a row for each thing: a table for people, or,
- * with --json, an array of objects. Columns have the same names in both; sizes are
- * exact in JSON. What is not set is left out. @json is the object that gets the array,
- * NULL for a table.
+ * sheet.c: the report of a subcommand, one row for each item. A report is a
+ * table for people, or, with --json, an array of objects. Both have the same
+ * columns; sizes in JSON are exact. A value that is not set is left out. @json
+ * is the object of the array, or NULL for a table.
  */
 enum sheet_kind {
 	SHEET_TEXT,
@@ -102,23 +113,31 @@ void sheet_number(struct sheet *sheet, size_t column, unsigned long long value);
 void sheet_ratio(struct sheet *sheet, size_t column, double value);
 /* Prints the table, or closes the array; frees the sheet. */
 void sheet_end(struct sheet *sheet);
-/* Frees it without. */
+/* Frees the sheet without output. */
 void sheet_drop(struct sheet *sheet);
 
-/* A size for people, such as "256 MiB", in a buffer of SIZE_TEXT bytes; returns it. */
+/*
+ * Writes a readable size, such as "256 MiB", to a buffer of SIZE_TEXT bytes,
+ * and returns the buffer.
+ */
 #define SIZE_TEXT 24
 char *size_text(unsigned long long bytes, char *text);
 
-/* interrupt.c: from interrupt_catch() on the first SIGINT is noted, the second one kills. */
+/*
+ * interrupt.c: after interrupt_catch() the first SIGINT is noted, and the
+ * second SIGINT kills.
+ */
 void interrupt_catch(void);
 bool interrupted(void);
 
-/* output.c: standard output is written, or ferryctl fails, however it ends. */
+/*
+ * output.c: ferryctl fails if standard output cannot be written, at any exit.
+ */
 void check_output_at_exit(void);
 
-/* tlb.c: the kernel's TLB flush counters, of all CPUs since boot. */
+/* tlb.c: the kernel's counters of TLB flushes, for all CPUs, since boot. */
 struct tlb_counts {
-	bool known;	/* false: not counted by this kernel */
+	bool known;	/* false: the kernel does not count flushes */
 	unsigned long long local_all;
 	unsigned long long local_one;
 	unsigned long long remote;
@@ -127,10 +146,10 @@ struct tlb_counts {
 struct tlb_counts tlb_read(void);
 struct tlb_counts tlb_since(struct tlb_counts before);
 void tlb_add(struct tlb_counts *sum, struct tlb_counts more);
-/* Flushes of any kind for each of @npages. */
+/* Returns flushes of any kind per page, for @npages pages. */
 double tlb_per_page(const struct tlb_counts *counts, unsigned long long npages);
 
-/* bar.c: a progress bar on a terminal, a line every few seconds elsewhere. */
+/* bar.c: a progress bar on a terminal; otherwise one line every few seconds. */
 void bar_show(const char *what, unsigned long long done, unsigned long long total,
 	      double seconds);
 void bar_clear(void);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The first SIGINT asks for an end and a report; the second ends the process at once.
- * timeout(1) sends each signal twice, to the process and to the process group: signals
- * within TWIN_NS of the first count as the first.
+ * The first SIGINT asks for an end and a report. The second SIGINT ends the
+ * process at once. timeout(1) sends each signal twice, to the process and to
+ * the process group: signals within TWIN_NS of the first count as the first.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 #define TWIN_NS (NS_PER_S / 10)
 
 static volatile sig_atomic_t caught;
-static int64_t caught_at;	/* used by the handler alone, which does not nest */
+static int64_t caught_at;	/* only the handler uses caught_at, and the handler does not nest */
 
 static void note(int number)
 {
@@ -36,7 +36,10 @@ void interrupt_catch(void)
 {
 	struct sigaction action = { .sa_handler = note }, before;
 
-	/* Started in the background, or by nohup(1): it stays ignored. */
+	/*
+	 * SIGINT stays ignored for a process in the background or under
+	 * nohup(1).
+	 */
 	if (!sigaction(SIGINT, NULL, &before) && before.sa_handler != SIG_IGN)
 		sigaction(SIGINT, &action, NULL);
 }

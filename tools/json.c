@@ -22,7 +22,10 @@ static void out_of_memory(void)
 	exit(failed("out of memory"));
 }
 
-/* Bytes of the UTF-8 sequence at @at, 0 if there is none (RFC 3629, section 4). */
+/*
+ * Returns the length of the UTF-8 sequence at @at, 0 if invalid (RFC 3629,
+ * section 4).
+ */
 static size_t sequence(const unsigned char *at)
 {
 	unsigned char low = 0x80, high = 0xbf;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Why there is no device: the module, the nodes, then what the kernel was built with,
- * from /proc/config.gz or where distributions keep it.
+ * Explains why no device exists. Checks the module, the nodes, and the
+ * configuration of the kernel, from /proc/config.gz or from the places of
+ * distributions.
  */
 #include <dirent.h>
 #include <string.h>
@@ -19,7 +20,7 @@ static const char *const needed[] = {
 	"CONFIG_DRM",
 };
 
-/* The module builds against no other (vm/module). */
+/* The module builds against this series only (vm/module). */
 #define SERIES "6.12."
 
 #define NNEEDED (sizeof(needed) / sizeof(*needed))
@@ -27,9 +28,9 @@ static const char *const needed[] = {
 static struct absence {
 	bool explained;
 	struct utsname kernel;
-	bool series;	/* of the kernel: one that the module builds against */
+	bool series;	/* the module builds against the kernel's series */
 	bool module;
-	unsigned int devices;	/* that the kernel has, whether or not they have nodes */
+	unsigned int devices;	/* devices in the kernel, with or without nodes */
 	bool config_known;
 	bool lacks[NNEEDED];
 	unsigned int nlacks;

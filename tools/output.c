@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Standard output. What does not reach it (a full file system, a closed descriptor) makes
- * ferryctl fail, for a caller would take less for all.
+ * Standard output. ferryctl fails if the output cannot be written (a full file
+ * system, a closed descriptor): otherwise the caller would take a part of the
+ * output for the whole.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +13,9 @@
 #include "ferryctl.h"
 
 /*
- * A standard descriptor that is closed would be the number of the next file opened: the
- * device, for example. A stand-in for the wrong way lets reads and writes fail.
+ * A closed standard descriptor would become the number of the next opened file,
+ * the device for example. A placeholder with the opposite mode makes reads and
+ * writes fail.
  */
 static void hold_closed_descriptors(void)
 {

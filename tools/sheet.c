@@ -22,7 +22,7 @@ char *size_text(unsigned long long bytes, char *text)
 	double value = bytes;
 	size_t unit = 0;
 
-	/* What would be rounded to 1024.0 is 1 of the next unit. */
+	/* A value that rounds to 1024.0 is 1 of the next unit. */
 	for (; value >= 1023.95; unit++)
 		value /= 1024;
 	if (value == (unsigned int)value)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The counters of CONFIG_DEBUG_TLBFLUSH in /proc/vmstat. They count for the whole
- * machine, so a difference over some work includes what else ran meanwhile.
+ * The counters of CONFIG_DEBUG_TLBFLUSH in /proc/vmstat. The counters are for
+ * the whole machine: a difference includes flushes of all other work.
  */
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Opening and describing devices. */
+/* Open, describe and close devices. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -61,7 +61,10 @@ FERRY_EXPORT int ferry_open_path(const char *path, struct ferry **out)
 	return 0;
 }
 
-/* The number is the kernel's word; the list has it from the name. */
+/*
+ * The kernel decides the number; the list has the number from the device's
+ * name.
+ */
 static int open_numbered(const char *path, unsigned int number, struct ferry **out)
 {
 	struct drm_ferry_query query;

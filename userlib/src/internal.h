@@ -9,27 +9,68 @@
 
 #define FERRY_EXPORT __attribute__((visibility("default")))
 
+/**
+ * struct ferry - an open device
+ * @fd: file descriptor of the render node
+ * @deadline: CLOCK_MONOTONIC time in nanoseconds, see ferry_set_deadline()
+ */
 struct ferry {
 	int fd;
 	_Atomic uint64_t deadline;
 };
 
-/* The deadline of this handle's calls. */
+/**
+ * ferry_deadline() - deadline of a device
+ * @ferry: the device
+ *
+ * Return: CLOCK_MONOTONIC time in nanoseconds, see ferry_set_deadline().
+ */
 uint64_t ferry_deadline(struct ferry *ferry);
 
-/* Has the deadline passed? */
+/**
+ * ferry_expired() - check a deadline
+ * @deadline: CLOCK_MONOTONIC time in nanoseconds; UINT64_MAX: never
+ *
+ * Return: true if the deadline has passed.
+ */
 bool ferry_expired(uint64_t deadline);
 
-/* The one way into the kernel: 0 or -errno; retries EINTR up to the deadline. */
+/**
+ * ferry_ioctl() - the library's only call of ioctl(2)
+ * @ferry: the device
+ * @request: ioctl number with size
+ * @arg: struct of the ioctl
+ * @deadline: time until which EINTR is retried
+ *
+ * Return: 0 or a negative errno.
+ */
 int ferry_ioctl(struct ferry *ferry, unsigned long request, void *arg, uint64_t deadline);
 
-/*
- * The same with a struct of the caller, who knows @size bytes of it. The ioctl's number
- * carries the size: the kernel writes no more, and zeroes what it does not know.
+/**
+ * ferry_ioctl_sized() - ferry_ioctl() with a struct of the caller
+ * @ferry: the device
+ * @number: DRM_FERRY_*
+ * @arg: struct of the ioctl
+ * @size: bytes of the caller's struct
+ *
+ * The ioctl's number carries the size: the kernel writes no more bytes, and
+ * zeroes unknown fields.
+ *
+ * Return: 0 or a negative errno; -EINVAL for a size of 0 or above
+ * _IOC_SIZEMASK.
  */
 int ferry_ioctl_sized(struct ferry *ferry, unsigned int number, void *arg, size_t size);
 
-/* The same with a struct that the kernel fills. */
+/**
+ * ferry_ioctl_out() - ferry_ioctl_sized() with a zeroed struct that the kernel
+ * writes
+ * @ferry: the device
+ * @number: DRM_FERRY_*
+ * @out: out: struct of the ioctl
+ * @size: bytes of the caller's struct
+ *
+ * Return: as ferry_ioctl_sized().
+ */
 int ferry_ioctl_out(struct ferry *ferry, unsigned int number, void *out, size_t size);
 
 #endif

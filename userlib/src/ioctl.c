@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The funnel. Not drmIoctl(): drmIoctl() retries EINTR for ever, and a caller with
- * a deadline wants EINTR back.
+ * All ioctls of the library. Rejected: drmIoctl(), because drmIoctl() retries
+ * EINTR for ever, and a caller with a deadline needs EINTR.
  */
 #include <errno.h>
 #include <string.h>
@@ -45,7 +45,9 @@ int ferry_ioctl(struct ferry *ferry, unsigned long request, void *arg, uint64_t 
 
 int ferry_ioctl_sized(struct ferry *ferry, unsigned int number, void *arg, size_t size)
 {
-	/* A number has no room for more, and no struct comes near it. */
+	/*
+	 * An ioctl number cannot encode more, and all structs are much smaller.
+	 */
 	if (!size || size > _IOC_SIZEMASK)
 		return -EINVAL;
 	return ferry_ioctl(ferry, _IOC(_IOC_READ | _IOC_WRITE, DRM_IOCTL_BASE,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The devices of this machine, by libdrm. A device's parent is the platform device
- * ferryN, N its number, so a device can be listed that this user may not open.
+ * The devices of this machine, found with libdrm. The parent of a device is the
+ * platform device ferryN with number N. The list can therefore name a device
+ * that this user may not open.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ static int fill(struct ferry_list *list)
 	drmDevicePtr devices[MAX_DRM_DEVICES];
 	int n = drmGetDevices2(0, devices, MAX_DRM_DEVICES), i, ret = 0;
 
-	/* Without any DRM device there is no directory of their nodes. */
+	/* Without any DRM device the directory of the nodes does not exist. */
 	if (n < 0)
 		return n == -ENOENT ? 0 : n;
 	for (i = 0; i < n && !ret; i++)

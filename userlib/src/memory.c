@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Ranges of memory: moved, looked at, accessed. A signal makes the kernel return
- * early with what is done; the functions here go on from there, up to the deadline.
+ * Calls on ranges of memory: move, look, access. A signal makes the kernel
+ * return early with partial progress. The functions continue from the progress,
+ * up to the deadline.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 
 #include "internal.h"
 
-/* A call that covers a range in as many ioctls as it takes. */
+/* A call that covers a range with as many ioctls as necessary. */
 struct course {
 	struct ferry *ferry;
 	uint64_t deadline;
@@ -25,11 +26,11 @@ static struct course begin(struct ferry *ferry, uint64_t all)
 	};
 }
 
-/* One ioctl of the course; @done is where the kernel says how far it came. */
+/* One ioctl of the call; the caller adds the progress to @course->done. */
 static void go_on(struct course *course, unsigned long request, void *part)
 {
 	course->ret = ferry_ioctl(course->ferry, request, part, course->deadline);
-	/* Interrupted at the deadline: what was done before stands. */
+	/* Interrupted at the deadline: the progress so far is the result. */
 	if (course->ret == -EINTR && course->done)
 		course->ret = 0;
 }
@@ -39,7 +40,9 @@ static bool is_over(const struct course *course)
 	return course->ret || course->done >= course->all || ferry_expired(course->deadline);
 }
 
-/* A caller who does not ask how much was done takes success for all of it. */
+/*
+ * A caller that does not ask for the progress would take success for complete.
+ */
 static int finish(const struct course *course, bool asked)
 {
 	if (!course->ret && course->done < course->all && !asked)
@@ -66,7 +69,7 @@ static void add_counts(struct ferry_counts *sum, const struct drm_ferry_migrate 
 	sum->failed += part->failed;
 }
 
-/* What the caller knows of the options; what a newer caller asks for must be nothing. */
+/* Copies the caller's options. Fields unknown to this library must be zero. */
 static int read_options(struct ferry_migrate_options *to,
 			const struct ferry_migrate_options *from)
 {
@@ -197,7 +200,7 @@ FERRY_EXPORT int ferry_exec(struct ferry *ferry, struct drm_ferry_exec_op *ops, 
 	struct course course = begin(ferry, nops);
 	uint32_t at = DRM_FERRY_NO_OP;
 
-	/* The field of the ioctl is narrower. */
+	/* The field of the ioctl has 32 bits. */
 	course.ret = stride > UINT32_MAX ? -EINVAL : 0;
 	while (!course.ret) {
 		struct drm_ferry_exec part = {

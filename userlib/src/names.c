@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Words for what the kernel says in numbers. */
+/* Names for the kernel's numbers. */
 #include <stdio.h>
 
 #include "internal.h"
@@ -67,7 +67,7 @@ FERRY_EXPORT const char *ferry_page_place(uint32_t page)
 	return place < COUNT(places) ? places[place] : "unknown";
 }
 
-/* As snprintf() does: what there is room for is written, all of it is counted. */
+/* As snprintf(): writes as much as fits, and counts everything. */
 struct text {
 	char *to;
 	size_t size;
