@@ -6,7 +6,7 @@
  * Each round moves the same pages to the device and back with each engine in
  * turn. The table has the median of the rounds, per page. The clock counts time
  * on an ordinary machine, and instructions under vm/guest --icount: the
- * duration of a loop with a known length tells which. make bench has the whole
+ * duration of a loop of fixed length shows which. make bench has the whole
  * comparison, with test_hmm and others.
  */
 #include <argp.h>

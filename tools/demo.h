@@ -28,7 +28,7 @@ struct engine {
 struct demo {
 	const char *path;
 	int coherent;
-	uint32_t backend;	/* the only engine to use, or DEFAULT for all engines */
+	uint32_t backend;	/* DEFAULT: all engines */
 
 	struct engine engines[MAX_ENGINES];
 	int nengines;
@@ -36,7 +36,7 @@ struct demo {
 	struct ferry *ferry;
 	int file;
 	uint64_t size;
-	uint64_t checked;	/* bytes that came back from each engine and were compared */
+	uint64_t checked;	/* bytes back and compared */
 	size_t page_size;
 
 	uint8_t *memory;	/* one piece of anonymous memory */

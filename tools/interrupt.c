@@ -14,7 +14,7 @@
 #define TWIN_NS (NS_PER_S / 10)
 
 static volatile sig_atomic_t caught;
-static int64_t caught_at;	/* only the handler uses caught_at, and the handler does not nest */
+static int64_t caught_at;	/* private to the handler */
 
 static void note(int number)
 {

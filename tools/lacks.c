@@ -30,7 +30,7 @@ static struct absence {
 	struct utsname kernel;
 	bool series;	/* the module builds against the kernel's series */
 	bool module;
-	unsigned int devices;	/* devices in the kernel, with or without nodes */
+	unsigned int devices;	/* with or without nodes */
 	bool config_known;
 	bool lacks[NNEEDED];
 	unsigned int nlacks;

@@ -45,7 +45,7 @@ struct ferry_dmirror_cmd {
 #define FERRY_DMIRROR_PROT_PUD			0x08
 #define FERRY_DMIRROR_PROT_ZERO			0x10
 #define FERRY_DMIRROR_PROT_PRIVATE_LOCAL	0x20
-#define FERRY_DMIRROR_PROT_PRIVATE_REMOTE	0x30	/* never reported: HMM hides such pages */
+#define FERRY_DMIRROR_PROT_PRIVATE_REMOTE	0x30	/* never: hidden by HMM */
 #define FERRY_DMIRROR_PROT_COHERENT_LOCAL	0x40
 #define FERRY_DMIRROR_PROT_COHERENT_REMOTE	0x50
 #define FERRY_DMIRROR_PROT_ERROR		0xff	/* not mapped, or not readable */

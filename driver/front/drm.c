@@ -31,7 +31,7 @@
  * GEM_CLOSE, PRIME, SYNCOBJ. The core's table refuses the rest before a handler
  * runs: -EACCES for ioctls forbidden for render clients (libdrm takes another
  * error of AUTH_MAGIC for "is master"), -EINVAL for unknown ioctls.
- * drm_ioctl_flags() tells both kinds apart.
+ * drm_ioctl_flags() distinguishes the kinds.
  *
  * 32-bit callers: the core's compat handlers run before the core checks rights,
  * and even before the core checks the type; GET_STATS and UPDATE_DRAW

@@ -12,7 +12,7 @@
  *
  * A front end has no lock. Each ioctl enters the mirror
  * (ferry_mirror_enter_own()), and calls the mirror with no lock held. The lock
- * order of the mirror is in mirror/mirror.h. A front end touches no page table
+ * order of the mirror is in mirror/mirror.h. A front end accesses no page table
  * and calls no phase of the engine.
  */
 

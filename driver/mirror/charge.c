@@ -5,22 +5,22 @@
  * core fills a hole with a page charged with GFP_KERNEL
  * (migrate_vma_insert_page(), mm/migrate_device.c:606 of 6.12). core allocates
  * page tables (:602) and an anon_vma (:604) with GFP_KERNEL too. At the limit
- * the OOM killer kills a process of the cgroup for these calls, not necessarily
- * the caller. A migration is best effort: core sees no more holes than the
- * cgroup can charge.
+ * the OOM killer kills a process of the cgroup for these allocations, not
+ * necessarily the caller. A migration is best effort: core sees no more holes
+ * than the cgroup can charge.
  *
  * Far from the limit a look at the counters is enough. Near the limit the
- * counters say little: CPUs have charged in advance. Near the limit a charge is
- * therefore tried. The wanted number of pages is allocated and charged to the
- * cgroup of the address space, without reclaim and without the OOM killer, and
- * freed again. A charge that succeeded once can succeed again. insert.c says why
- * no reclaim is tried.
+ * counters say little: CPUs have charged in advance. Near the limit the driver
+ * tries the charge. The wanted number of pages is allocated and charged to the
+ * cgroup of the address space, without reclaim and without the OOM killer. Then
+ * the pages are freed. A charge that succeeded once can succeed again. insert.c
+ * says why no reclaim is tried.
  *
- * Remaining race: between the trial charge and core's own charge, other tasks
- * of the cgroup may charge. The charge cannot be held in between. core takes no
+ * Remaining race: between the tentative charge and core's own charge, other
+ * tasks of the cgroup may charge. Nothing can be held in between. core takes no
  * page with a charge (mem_cgroup_commit_charge() has a VM_BUG_ON), and a charge
- * held for core would be counted twice. The own engine has no need for the
- * trial charge (insert.c).
+ * held for core would be counted twice. The own engine needs no tentative
+ * charge (insert.c).
  *
  * Rejected: PF_MEMALLOC around core's call. Each thread could then exceed the
  * limit by a whole batch.
@@ -92,7 +92,7 @@ static unsigned long try_charge(struct mem_cgroup *memcg, unsigned long npages)
  * @mm: address space of the memory cgroup
  * @npages: wanted number of pages, at most one batch
  *
- * Only the trial charge considers a memory+swap limit of cgroup v1.
+ * Only the tentative charge considers a memory+swap limit of cgroup v1.
  *
  * Context: sleeps.
  * Return: number of pages, 0 to @npages.

@@ -29,9 +29,9 @@
  * The range is fault_around= pages, aligned, hence within one page table, and
  * cut at the ends of the mapping. Neighbours on the same device move too, also
  * those of another owner, as in a migration by address. The engine skips holes,
- * system pages (KSM pages included; see migrate.c for KSM and core), swapped
- * pages and pages of other devices. The faulting page alone decides the result
- * of the fault.
+ * swapped pages, pages of other devices, and system pages. KSM pages are system
+ * pages, and core is safe with KSM pages here (migrate.c has the other case).
+ * The faulting page alone decides the result of the fault.
  *
  * - Destinations of neighbours are allocated from free memory only, without
  *   reclaim and without a wakeup of kswapd. A neighbour without a destination

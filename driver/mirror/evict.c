@@ -42,21 +42,22 @@
  *             after a fatal signal. Runs are short: close() keeps to the limit,
  *             and a thread that faults on a page of a run does not wait for
  *             many other pages.
- * work item   Pages left by close() are orphans (device/owner.c). A work item
- *             of the device moves all orphans that can move, in one pass, and
- *             repeats after a pause that grows while orphans remain. The work
- *             item runs one thread for each device, at the same priority for
- *             all owners, whether or not the process still exists. The work
- *             item knows pages, one run at a time, and no owner: a page that is
- *             freed before its run is not found, and no other caller has the
- *             pages of a run (evict_begin). The work item has no reference on
- *             the module, but orphans have. Without orphans and files nothing
- *             queues the work item. When the module is unloaded,
- *             ferry_orphans_fini() waits for the work item before the memory is
- *             destroyed.
  * RELEASE     Waits for all pages, FERRY_RELEASE_PASSES passes with pauses. At
- *             the begin pages may be in calls of other threads, or in other
+ *             the start pages may be in calls of other threads, or in other
  *             evictions.
+ * work item   No caller waits. Pages left by close() are orphans
+ *             (device/owner.c), and each device has one work item for orphans.
+ *             A pass moves all orphans that can move. The next pass comes after
+ *             a pause that grows while orphans remain.
+ *
+ * The work item is work of the system: one thread for each device, with the
+ * same priority for all owners, whether or not the process still exists. The
+ * work item knows pages, one run at a time, and no owner. A page that is freed
+ * before its run is not found, and no other caller has the pages of a run
+ * (evict_begin). Orphans hold a reference on the module; the work item holds
+ * no reference. When the module is unloaded, no orphan and no file exists, and
+ * nothing queues the work item. ferry_orphans_fini() waits for the work item
+ * before the memory is destroyed.
  *
  * Eviction is best effort. Destinations are allocated without the OOM killer,
  * and without the reserves of an OOM victim. A page without a destination stays

@@ -3,7 +3,7 @@
  * Exclusive access: for a while the CPUs cannot access a page, and the device
  * can do atomic operations on the page. make_device_exclusive_range() puts
  * special entries into the CPU's page table. A CPU fault on a special entry
- * takes the page back. Before, the fault calls the notifier, and the notifier
+ * takes the page back. First the fault calls the notifier, and the notifier
  * drops the device's entry.
  *
  * One batch, in this order:

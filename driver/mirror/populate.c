@@ -8,8 +8,8 @@
  *
  * 1. List the pages to move.
  * 2. Allocate the destinations at once.
- * 3. Give both lists to the copy engine.
- * 4. Write the destinations to the slots.
+ * 3. Give both lists to the copy engine, and write the destinations to the
+ *    slots.
  *
  * Device pages come from the pool and never from the page allocator: a
  * migration to the device allocates no memory with folios locked. A migration

@@ -328,10 +328,10 @@ struct drm_ferry_migrate {
 #define DRM_FERRY_PAGE_SPECIAL		0x6u	/* not normal memory, or broken */
 #define DRM_FERRY_PAGE_READABLE		0x00000010u
 #define DRM_FERRY_PAGE_WRITABLE		0x00000020u	/* without another fault */
-#define DRM_FERRY_PAGE_EXCLUSIVE	0x00000040u	/* a device has exclusive access */
+#define DRM_FERRY_PAGE_EXCLUSIVE	0x00000040u	/* for a device */
 #define DRM_FERRY_PAGE_ZERO		0x00000080u	/* the kernel's zero page */
 #define DRM_FERRY_PAGE_ORDER_SHIFT	8
-#define DRM_FERRY_PAGE_ORDER_MASK	0x00003f00u	/* log2 of the pages mapped by one entry */
+#define DRM_FERRY_PAGE_ORDER_MASK	0x00003f00u	/* log2 of pages an entry maps */
 
 /**
  * struct drm_ferry_snapshot - place of each page of a range
