@@ -137,7 +137,7 @@ static bool is_good_name(const char *name)
 /**
  * ferry_dmirror_init() - prepare for ferry_dmirror_create()
  * @name: name of the nodes, without the number; must stay valid until
- * 	ferry_dmirror_fini()
+ *	ferry_dmirror_fini()
  *
  * Context: sleeps.
  * Return: 0, or

@@ -287,8 +287,7 @@ static int find_readable(const struct ferry_dmirror_cmd *cmd)
 }
 
 /**
- * ferry_dmirror_read() - READ: the device reads a range into the caller's
- * buffer
+ * ferry_dmirror_read() - READ: the device reads into the buffer
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @cmd: the argument, with a checked range; out: @cpages and @faults
  *
@@ -307,8 +306,7 @@ int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cm
 }
 
 /**
- * ferry_dmirror_write() - WRITE: the device writes a range from the caller's
- * buffer
+ * ferry_dmirror_write() - WRITE: the device writes from the buffer
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @cmd: the argument, with a checked range; out: @cpages and @faults
  *
@@ -354,8 +352,7 @@ int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 }
 
 /**
- * ferry_dmirror_return_exclusive() - return the data of a range with exclusive
- * access
+ * ferry_dmirror_return_exclusive() - return the data of exclusive pages
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @cmd: the argument, with a checked range; out: @cpages
  *

@@ -229,8 +229,8 @@ static int do_release(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd
  * @number: FERRY_DMIRROR_*
  * @fn: function of the ioctl; cpages and faults are 0 on entry
  * @unusable: error if the address space has ended, or if the range leaves user
- * 	space; 0: @fn needs no address space, and runs after the end of the
- * 	address space too
+ *	space; 0: @fn needs no address space, and runs after the end of the
+ *	address space too
  * @any_range: @fn accepts a range that leaves user space
  */
 struct op {
@@ -294,7 +294,7 @@ static bool is_bad_range(const struct ferry_dmirror_cmd *cmd)
  * @mirror: the mirror of the file
  * @number: FERRY_DMIRROR_*, not yet checked
  * @cmd: the argument, in kernel memory; the results are valid after a return of
- * 	0
+ *	0
  *
  * Context: sleeps; no lock held.
  * Return: 0 or a negative errno as lib/test_hmm.c; -EBADF for a caller with

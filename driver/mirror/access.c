@@ -114,7 +114,7 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *
  * @len: bytes; the range is checked with ferry_mirror_check()
  * @flags: FERRY_ACCESS_WRITE if @fn writes, otherwise 0
  * @fn: called for each piece of the range within a page, with window->lock
- * 	held; must not sleep or allocate
+ *	held; must not sleep or allocate
  * @arg: argument for @fn
  *
  * Context: sleeps; takes mmap_lock and window->lock.
@@ -162,17 +162,19 @@ static size_t access_mapped(struct ferry_window *window, unsigned long addr, siz
 }
 
 /**
- * ferry_mirror_access_mapped() - as ferry_mirror_access(), without device
- * faults
+ * ferry_mirror_access_mapped() - access a range without device faults
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, of any alignment
  * @len: bytes; the range is checked with ferry_mirror_check()
  * @flags: FERRY_ACCESS_WRITE for a write, otherwise 0
  * @fn: called for each piece of the range within a page, with window->lock
- * 	held; must not sleep or allocate. NULL checks the access without an
- * 	access
+ *	held; must not sleep or allocate. NULL checks the access without an
+ *	access
  * @arg: argument for @fn
  * @done: out: accessed bytes
+ *
+ * As ferry_mirror_access(), but an access without an entry in the device's page
+ * table ends the call.
  *
  * Context: sleeps; takes window->lock.
  * Return:
@@ -345,7 +347,7 @@ int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
  * @dst: first byte to write, of any alignment
  * @src: first byte to read, of any alignment
  * @len: bytes; both ranges are checked with ferry_mirror_check() and do not
- * 	overlap
+ *	overlap
  *
  * Context: sleeps; takes mmap_lock and window->lock; no lock held.
  * Return: 0, or an error of ferry_mirror_access() with a part of the range

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A mirror: one process's address space as one device sees the address space. A
- * mirror is made for an open file and bound to the opener's mm.
+ * A mirror: the address space of one process, as seen by one device. A mirror is
+ * made for an open file and bound to the opener's mm.
  *
  * The mirror holds the mm's struct (mmgrab()) and not the mm's users: a device
  * must not keep the memory of a dead process. Each entry from outside first
@@ -76,8 +76,7 @@ struct ferry_mirror *ferry_mirror_create(struct ferry_device *device,
 }
 
 /**
- * ferry_mirror_destroy() - move a mirror's pages to system memory and free the
- * mirror
+ * ferry_mirror_destroy() - evict a mirror's pages and free the mirror
  * @mirror: the mirror; no call uses the mirror
  *
  * A page that cannot move now stays with the device, and the module stays

@@ -51,8 +51,7 @@ bool ferry_armed(struct mm_struct *mm, unsigned long addr, unsigned long end)
 }
 
 /**
- * ferry_armed_fault() - fault in one page, with a wait for the monitor if
- * necessary
+ * ferry_armed_fault() - fault in one page; may wait for the monitor
  * @mm: current->mm; mmap_lock is held for read
  * @addr: first byte of the page
  * @write: the access is a write

@@ -22,12 +22,12 @@
  * @outcome: outcome of each page
  * @room: entries of each array
  * @most: limit for the pages of the next batch; equals @room while no thread
- * 	waits for mmap_lock
+ *	waits for mmap_lock
  * @npages: pages of this batch, from @migrate.vma.start on
  * @ksm: address of the first KSM page that the engine must not meet, or an
- * 	address beyond the batch
+ *	address beyond the batch
  * @skipped: the batch has only holes, and the engine did not run; @outcome is
- * 	not set
+ *	not set
  * @full: at least one page found no device page
  * @contended: a thread waited for mmap_lock at the end of the batch
  * @untold: copy_to_user() of the outcomes failed

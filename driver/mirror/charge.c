@@ -87,8 +87,7 @@ static unsigned long try_charge(struct mem_cgroup *memcg, unsigned long npages)
 }
 
 /**
- * ferry_charge_room() - count the pages that can be charged without the OOM
- * killer
+ * ferry_charge_room() - count pages that can be charged without a kill
  * @mm: address space of the memory cgroup
  * @npages: wanted number of pages, at most one batch
  *

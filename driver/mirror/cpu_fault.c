@@ -207,7 +207,7 @@ static int bring_home(struct homecoming *home)
  * @owner: pgmap owner of the device; a page of another device stays
  * @kind: kind of the device's memory
  * @fault_page: the page, if the caller has a reference on the page, otherwise
- * 	NULL
+ *	NULL
  *
  * Context: mmap_lock of @vma's mm is held for read; sleeps.
  * Return:

@@ -66,7 +66,7 @@
  * @foreign_end: end of those pages, exclusive
  * @foreign_owner: pgmap owner of the other device
  * @in_place: at least one foreign page could not move; foreign pages are
- * 	accessed in place
+ *	accessed in place
  * @range: arguments of hmm_range_fault()
  * @pfns: result of hmm_range_fault(), one word for each page
  */
@@ -447,8 +447,8 @@ int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
  * @len: bytes, a multiple of the page size; the range is checked with
- * 	ferry_mirror_check(). In a range of more than FERRY_MAX_WINDOWS / 2
- * 	windows the last entries may replace the first
+ *	ferry_mirror_check(). In a range of more than FERRY_MAX_WINDOWS / 2
+ *	windows the last entries may replace the first
  * @access: wanted access, other than FERRY_OWNS
  *
  * No lock protects the entries after the return.

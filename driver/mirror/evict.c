@@ -111,9 +111,9 @@ enum eviction_scope {
  * @scope: scope of the eviction
  * @owner: owner of the pages with FERRY_EVICT_OWNED, otherwise NULL
  * @mm: address space whose mmap_lock is held over a run, or NULL. With anon_vma
- * 	references: the caller's own, for the NUMA policy of the caller's
- * 	mappings. Without: the mirror's, as the replacement for anon_vma
- * 	references
+ *	references: the caller's own, for the NUMA policy of the caller's
+ *	mappings. Without: the mirror's, as the replacement for anon_vma
+ *	references
  * @killable: a fatal signal ends the eviction
  * @deadline: time in jiffies after which no run begins
  * @cursor: position where the search for the next run begins
@@ -136,8 +136,7 @@ struct eviction {
 };
 
 /**
- * struct orphanage - orphans of one device, and the work item that evicts
- * orphans
+ * struct orphanage - orphans of one device, and the work item
  * @work: work item, queued while the device has orphans
  * @device: the device
  * @pause: pause before the next pass, in jiffies; private to @work
@@ -410,7 +409,7 @@ void ferry_mirror_evict(struct ferry_mirror *mirror)
 /**
  * ferry_mirror_disown() - leave the remaining pages of a mirror to the device
  * @mirror: the mirror; no call uses the mirror. mirror->owner is NULL
- * 	afterwards
+ *	afterwards
  *
  * The work item for orphans moves the pages later, on a kernel with anon_vma
  * references.

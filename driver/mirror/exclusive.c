@@ -318,7 +318,7 @@ static int check_mappings(struct ferry_mirror *mirror, unsigned long addr,
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
  * @len: bytes, a multiple of the page size; the range is checked with
- * 	ferry_mirror_check()
+ *	ferry_mirror_check()
  *
  * Built on make_device_exclusive_range(). The device has exclusive access to
  * each page until a CPU accesses the page; ferry_mirror_is_exclusive() reports
@@ -378,7 +378,7 @@ static bool any_exclusive(struct ferry_window *window, unsigned long start,
  * @mirror: the mirror; need not be entered
  * @addr: first byte, page-aligned
  * @len: bytes, a multiple of the page size, not 0; @addr + @len must not wrap,
- * 	but may lie beyond user space
+ *	but may lie beyond user space
  *
  * Context: sleeps; takes window->lock.
  * Return: true if the device has exclusive access to any page of the range.

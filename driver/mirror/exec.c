@@ -84,7 +84,7 @@ static void checksum(void *bytes, size_t n, void *arg)
  * ferry_exec_run() - run one operation
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @op: in: the operation, checked with ferry_exec_check(); out: @op->value of
- * 	CHECKSUM
+ *	CHECKSUM
  *
  * Context: sleeps; takes mmap_lock and window->lock.
  * Return: 0, or an error of ferry_mirror_access() with part of the range

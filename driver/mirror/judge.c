@@ -69,7 +69,7 @@ static u8 judge_to_system(const struct ferry_page_state *state)
 /**
  * ferry_batch_judge() - find out why pages did not move
  * @batch: the batch, after the engine's finalize(); each page without an
- * 	outcome gets an outcome
+ *	outcome gets an outcome
  *
  * Context: mmap_lock held since before the engine's setup().
  */

@@ -87,12 +87,11 @@
 static struct ferry_tally device_tallies[FERRY_MAX_DEVICES];
 
 /**
- * ferry_mirror_device_tally() - statistics of all migrations by address of a
- * device
+ * ferry_mirror_device_tally() - statistics of a device
  * @device: the device
  *
  * Context: any.
- * Return: the sums since the load of the module.
+ * Return: the sums over all migrations by address since the load of the module.
  */
 struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
 {
@@ -481,7 +480,7 @@ static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
  * ferry_mirror_migrate() - move all pages of a range that can move
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @range: the request, checked with ferry_mirror_check(), page-aligned, with
- * 	zero counts
+ *	zero counts
  *
  * Accepts and leaves the pages that migrate_vma_setup() accepts and leaves. The
  * OOM killer kills no process for the call, except with core in a race

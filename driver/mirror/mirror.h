@@ -94,14 +94,14 @@ struct ferry_mirror_stats {
  * struct ferry_mirror - one address space on one device
  * @device: the device; outlives the mirror
  * @mm: the address space; the mirror holds a reference to the struct
- * 	(mmgrab()), not to the users
+ *	(mmgrab()), not to the users
  * @owner: the owner by which @device counts the pages of this mirror; NULL
- * 	after ferry_mirror_disown()
+ *	after ferry_mirror_disown()
  * @windows: the device's page table: struct ferry_window by address /
- * 	FERRY_WINDOW_SIZE
+ *	FERRY_WINDOW_SIZE
  * @nwindows: number of windows in @windows; under the lock of @windows
  * @evict_hand: index where the search for a surplus window begins; under the
- * 	lock of @windows
+ *	lock of @windows
  * @stats: statistics of this mirror
  * @tally: statistics of the migrations by address of this mirror
  */
@@ -145,12 +145,12 @@ enum ferry_target {
  * @outcomes: user memory with one byte for each page of the range, or NULL
  * @need_read: a mapping that is not readable ends the call with -EINVAL
  * @skip_holes: addresses without a page stay as found, mapped or not, with the
- * 	outcome DRM_FERRY_HOLE
+ *	outcome DRM_FERRY_HOLE
  * @uses: private to mirror/migrate.c: the call counts as a user of the device's
- * 	memory, and RELEASE waits (device/turns.c)
+ *	memory, and RELEASE waits (device/turns.c)
  * @done: out: bytes of the range with a final outcome
  * @ended_by: out: negative errno that ended the call early, also if the call
- * 	returns 0; 0 if no error occurred
+ *	returns 0; 0 if no error occurred
  * @moved: out: pages moved or zero-filled
  * @already: out: pages with nothing to do
  * @failed: out: pages not moved
@@ -190,21 +190,21 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
  * @src: the engine's array of sources, after setup
  * @dst: the engine's array of destinations; zero on entry
  * @outcome: one byte for each slot, or NULL; a slot without a destination gets
- * 	DRM_FERRY_NO_MEMORY or DRM_FERRY_QUOTA
+ *	DRM_FERRY_NO_MEMORY or DRM_FERRY_QUOTA
  * @npages: number of slots
  * @memory: to the device: the memory with the destinations
  * @owner: to the device: the owner of the new pages
  * @vma: to system memory: the mapping with the NUMA policy, or NULL. With NULL
- * 	the task's policy is used, or with @by_rmap the policy of a mapping that
- * 	the rmap finds
+ *	the task's policy is used, or with @by_rmap the policy of a mapping that
+ *	the rmap finds
  * @mm: to system memory, with @by_rmap: the address space whose mmap_lock the
- * 	caller holds, or NULL
+ *	caller holds, or NULL
  * @by_rmap: to system memory: the caller or the engine holds the anon_vma of
- * 	each page
+ *	each page
  * @start: to system memory: address of slot 0
  * @gfp: to system memory: flags of the allocation
  * @backend: engine; required by ferry_fill_device(). For ferry_fill_home():
- * 	engine for the timing, or NULL for no timing
+ *	engine for the timing, or NULL for no timing
  * @way: kind of migration, for the timing
  */
 struct ferry_fill {

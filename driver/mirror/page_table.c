@@ -50,7 +50,7 @@ struct ferry_window *ferry_window_find(struct ferry_mirror *mirror,
  * ferry_window_next() - find the first window of a range
  * @mirror: the mirror; need not be entered
  * @addr: in: first byte of the range, of any alignment; out: first byte of the
- * 	found window
+ *	found window
  * @last: last byte of the range
  *
  * The cost depends on the number of windows, not on the size of the range.
@@ -226,8 +226,7 @@ void ferry_windows_destroy(struct ferry_mirror *mirror)
 }
 
 /**
- * ferry_window_count() - count the pages that the device can access without a
- * fault
+ * ferry_window_count() - count pages accessible without a device fault
  * @window: the window
  * @first: index of the first page in the window
  * @n: number of pages, all in the window

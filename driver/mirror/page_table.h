@@ -61,16 +61,15 @@ static inline bool ferry_entry_allows(ferry_entry_t entry, bool write)
 }
 
 /**
- * struct ferry_window - the device's page table for one aligned piece of
- * address space
+ * struct ferry_window - one aligned piece of the device's page table
  * @notifier: reports changes of the CPU's page table in the piece
  * @mirror: mirror that contains the window
  * @start: first byte
  * @refs: one reference for the place in mirror->windows, one for each user
  * @lock: guards @entries. The device accesses memory with the lock held: the
- * 	notifier waits for the lock, and the page stays mapped during the
- * 	access. The notifier takes the lock in reclaim, and nothing is allocated
- * 	under the lock
+ *	notifier waits for the lock, and the page stays mapped during the
+ *	access. The notifier takes the lock in reclaim, and nothing is allocated
+ *	under the lock
  * @entries: one entry for each page of the window
  */
 struct ferry_window {

@@ -97,13 +97,12 @@ static bool may_write_any(const struct ferry_mirror *mirror, const unsigned long
 }
 
 /**
- * ferry_rights_forget() - drop the right to write in mappings with tracked
- * writes
+ * ferry_rights_forget() - drop rights to write where writes are tracked
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
  * @end: end, exclusive, page-aligned
  * @pfns: in: result of hmm_range_fault() for the range; out: own private pages
- * 	in mappings with tracked writes lose HMM_PFN_WRITE
+ *	in mappings with tracked writes lose HMM_PFN_WRITE
  *
  * Context: mmap_lock of the mirror's mm is held.
  */
@@ -133,8 +132,8 @@ void ferry_rights_forget(struct ferry_mirror *mirror, unsigned long addr,
  * @addr: first byte, page-aligned
  * @end: end, exclusive, page-aligned; each mapping of the range is writable
  * @pfns: in: result of hmm_range_fault() for the range, after
- * 	ferry_rights_forget(); out: own private pages with a noted write get
- * 	HMM_PFN_WRITE
+ *	ferry_rights_forget(); out: own private pages with a noted write get
+ *	HMM_PFN_WRITE
  *
  * Context: mmap_lock of the mirror's mm is held.
  * Return: address of the first page that the device must not write in place, or

@@ -8,7 +8,7 @@
  * exported. This file therefore reads the CPU's page table: one page at a time,
  * without the page-table lock, and without a write.
  *
- * mmap_lock  (read) keeps the mapping
+ * mmap_lock  keeps the mapping (held for read)
  * RCU        keeps a page table that khugepaged removes during the look
  *            (pte_free_defer())
  * PMD        is read once, and the code uses the read value
@@ -279,7 +279,7 @@ void ferry_snapshot_judge(struct ferry_page_state *state)
  * @mm: the address space
  * @addr: any address
  * @next: out: end of the address range of @addr's page table, or of an empty
- * 	upper-level entry
+ *	upper-level entry
  *
  * Context: mmap_lock of @mm is held.
  * Return: false if @addr has neither a page table nor a huge page.
@@ -385,7 +385,7 @@ static void keep_flags(unsigned long i, const struct ferry_page_state *state, vo
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
  * @len: bytes, a multiple of the page size; the range is checked with
- * 	ferry_mirror_check()
+ *	ferry_mirror_check()
  * @pages: user memory, one u32 for each page
  * @done: in: 0; out: bytes of the range with a written word
  *

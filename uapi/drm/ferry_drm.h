@@ -251,8 +251,7 @@ enum drm_ferry_flush {
 #define DRM_FERRY_MIGRATE_SKIP_HOLES	(1u << 1)
 
 /**
- * struct drm_ferry_migrate - move a range's pages to the device or to system
- * memory
+ * struct drm_ferry_migrate - move pages to the device or to system memory
  * @addr: in: first byte, a multiple of the page size
  * @len: in: bytes, a multiple of the page size
  * @target: in: enum drm_ferry_target

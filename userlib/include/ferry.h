@@ -219,8 +219,7 @@ int ferry_migrate(struct ferry *ferry, void *addr, size_t len, uint32_t target,
 		  uint8_t *outcomes, struct ferry_counts *counts);
 
 /**
- * struct ferry_migrate_options - options of a migration; zero is the default of
- * each field
+ * struct ferry_migrate_options - options of a migration
  * @size: sizeof(struct ferry_migrate_options), as the caller was compiled
  * @target: enum drm_ferry_target
  * @target_id: number of the node or device, for a target with a number
@@ -233,7 +232,8 @@ int ferry_migrate(struct ferry *ferry, void *addr, size_t len, uint32_t target,
  * @outcomes: NULL, or room for one byte for each page; out: enum
  *	drm_ferry_outcome
  *
- * The library passes @target to @flags to the kernel unchanged. The kernel
+ * Zero is the default of each field except @size. The library passes @target to
+ * @flags to the kernel unchanged. The kernel
  * refuses unknown values.
  */
 struct ferry_migrate_options {

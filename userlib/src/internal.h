@@ -62,11 +62,10 @@ int ferry_ioctl(struct ferry *ferry, unsigned long request, void *arg, uint64_t 
 int ferry_ioctl_sized(struct ferry *ferry, unsigned int number, void *arg, size_t size);
 
 /**
- * ferry_ioctl_out() - ferry_ioctl_sized() with a zeroed struct that the kernel
- * writes
+ * ferry_ioctl_out() - ferry_ioctl_sized() with an output struct
  * @ferry: the device
  * @number: DRM_FERRY_*
- * @out: out: struct of the ioctl
+ * @out: out: struct of the ioctl, zeroed before the call
  * @size: bytes of the caller's struct
  *
  * Return: as ferry_ioctl_sized().
