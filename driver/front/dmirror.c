@@ -6,8 +6,8 @@
  * of the two ABIs.
  *
  * Numbers of the nodes: private devices from 0, coherent devices from 2, or
- * behind the private devices if more than two exist. hmm-tests expects these
- * numbers.
+ * behind the private devices if more than two private devices exist. hmm-tests
+ * expects the numbers 0 and 2.
  *
  * An open file is a mirror, as for the render node. Closing a file moves the
  * pages of that file to system memory, and no other pages; test_hmm empties the

@@ -4,8 +4,8 @@
  *
  * Data goes through a bounce buffer of one step (FERRY_DMIRROR_STEP_SIZE).
  * test_hmm allocates a buffer as large as the request, and the caller chooses
- * the size. No process accounts for that memory: the OOM killer kills another
- * process, and the loops check no signal. Here a step ends early for a process
+ * the size. No process accounts for that memory: the OOM killer may kill other
+ * processes, and the loops check no signal. Here a step ends early for a process
  * that is being killed, and each step reschedules.
  *
  * READ, MIGRATE_TO_DEV and EXCLUSIVE return data for all pages or for none, as
@@ -289,7 +289,7 @@ static int find_readable(const struct ferry_dmirror_cmd *cmd)
 /**
  * ferry_dmirror_read() - READ: the device reads into the buffer
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
- * @cmd: the argument, with a checked range; out: @cpages and @faults
+ * @cmd: the argument, with a checked range; out: @cmd->cpages, @cmd->faults
  *
  * Context: sleeps; no lock held.
  * Return: 0, or
@@ -308,7 +308,7 @@ int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cm
 /**
  * ferry_dmirror_write() - WRITE: the device writes from the buffer
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
- * @cmd: the argument, with a checked range; out: @cpages and @faults
+ * @cmd: the argument, with a checked range; out: @cmd->cpages, @cmd->faults
  *
  * Context: sleeps; no lock held.
  * Return: as ferry_dmirror_read().
@@ -326,7 +326,7 @@ int ferry_dmirror_write(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *c
 /**
  * ferry_dmirror_return_resident() - return the data of a range on the device
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
- * @cmd: the argument, with a checked range; out: @cpages
+ * @cmd: the argument, with a checked range; out: @cmd->cpages
  *
  * Context: sleeps; no lock held.
  * Return: 0; -ENOENT if a page is not on the device; otherwise as
@@ -354,7 +354,7 @@ int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 /**
  * ferry_dmirror_return_exclusive() - return the data of exclusive pages
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
- * @cmd: the argument, with a checked range; out: @cpages
+ * @cmd: the argument, with a checked range; out: @cmd->cpages
  *
  * Context: sleeps; no lock held.
  * Return: 0; -ENOENT if a page is no longer exclusive; otherwise as

@@ -10,10 +10,12 @@
  * owns one struct ferry_mirror, from open to release. main.c owns the nodes and
  * the devices; a device outlives both nodes.
  *
- * A front end has no lock. Each ioctl enters the mirror
- * (ferry_mirror_enter_own()), and calls the mirror with no lock held. The lock
- * order of the mirror is in mirror/mirror.h. A front end accesses no page table
- * and calls no phase of the engine.
+ * A front end has no lock, and calls the mirror with no lock held. Each ioctl
+ * enters the mirror (ferry_mirror_enter_own()). Only RELEASE and
+ * CHECK_EXCLUSIVE of the test_hmm node, and fdinfo, also work without entry,
+ * after the address space has ended. The lock order of the mirror is in
+ * mirror/mirror.h. A front end accesses no page table and calls no phase of the
+ * engine.
  */
 
 struct ferry_device;

@@ -141,7 +141,7 @@ static int check_target(const struct drm_ferry_migrate *req)
 	}
 }
 
-/* core flushes for each exclusive page and has no other strategy. */
+/* core flushes for each exclusively mapped page; other strategies fail. */
 static int check_flush(const struct drm_ferry_migrate *req,
 		       const struct ferry_backend *backend)
 {
@@ -187,7 +187,7 @@ static int check_migrate(const struct ferry_mirror *mirror,
  * * -EINVAL: a wrong range, value, flag or reserved field
  * * -EOPNOTSUPP: an engine, flush strategy, target or flag that is not
  *   available
- * * -EFAULT: @outcomes is no user memory
+ * * -EFAULT: @outcomes is not user memory
  * * an error of ferry_mirror_migrate()
  */
 int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
@@ -235,7 +235,7 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
  * Context: sleeps; no lock held.
  * Return: 0, or
  * * -EINVAL: a wrong range, flag or reserved field
- * * -EFAULT: @pages is no user memory
+ * * -EFAULT: @pages is not user memory
  * * an error of ferry_mirror_snapshot()
  */
 int ferry_request_snapshot(struct ferry_mirror *mirror, void *data)
@@ -276,7 +276,7 @@ static int transfer_status(u64 *to, u64 done, int ret)
  * Context: sleeps; no lock held.
  * Return: 0, or
  * * -EINVAL: a wrong range, flag or reserved field
- * * -EFAULT: the buffer is no user memory
+ * * -EFAULT: the buffer is not user memory
  * * an error of ferry_mirror_read() before any progress
  */
 int ferry_request_read(struct ferry_mirror *mirror, void *data)
@@ -419,7 +419,7 @@ static int run_ops(struct ferry_mirror *mirror, struct drm_ferry_exec *req,
  * otherwise
  * * -EINVAL, -E2BIG: a wrong field or operation
  * * -EOPNOTSUPP: a feature that is not built
- * * -EFAULT: the operations are no user memory
+ * * -EFAULT: the operations are not in user memory
  * * -ENOMEM: no memory
  * * an error of ferry_exec_run()
  */

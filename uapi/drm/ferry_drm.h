@@ -58,7 +58,7 @@
 #ifdef __KERNEL__
 #include <drm/drm.h>
 #else
-#include <linux/ioctl.h>	/* without libdrm: no fixed path */
+#include <linux/ioctl.h>	/* libdrm's drm.h has no fixed path */
 #include <linux/types.h>
 #endif
 
@@ -74,7 +74,8 @@ extern "C" {
  *
  * The values are fixed; new values are appended. The own engine reports the
  * reason for each page that stays. core reports no reason: the driver looks at
- * the page afterwards, and reports a certain reason, or DRM_FERRY_NOT_MOVED.
+ * the page afterwards. If the driver cannot be certain of the reason, the
+ * outcome is DRM_FERRY_NOT_MOVED.
  *
  * @DRM_FERRY_NOT_ATTEMPTED: the call ended before this page
  * @DRM_FERRY_MOVED: the data moved to the target
@@ -223,8 +224,8 @@ enum drm_ferry_flush {
 	 */
 	DRM_FERRY_FLUSH_DEFAULT = 0,
 	/**
-	 * @DRM_FERRY_FLUSH_PER_PAGE: for each exclusively mapped page; core's
-	 *	only
+	 * @DRM_FERRY_FLUSH_PER_PAGE: for each exclusively mapped page; the only
+	 *	strategy of core
 	 */
 	DRM_FERRY_FLUSH_PER_PAGE = 1,
 	/** @DRM_FERRY_FLUSH_PER_TABLE: once for each page table; own only */
@@ -327,7 +328,7 @@ struct drm_ferry_migrate {
 #define DRM_FERRY_PAGE_SPECIAL		0x6u	/* not normal memory, or broken */
 #define DRM_FERRY_PAGE_READABLE		0x00000010u
 #define DRM_FERRY_PAGE_WRITABLE		0x00000020u	/* without another fault */
-#define DRM_FERRY_PAGE_EXCLUSIVE	0x00000040u	/* for a device */
+#define DRM_FERRY_PAGE_EXCLUSIVE	0x00000040u	/* exclusive access */
 #define DRM_FERRY_PAGE_ZERO		0x00000080u	/* the kernel's zero page */
 #define DRM_FERRY_PAGE_ORDER_SHIFT	8
 #define DRM_FERRY_PAGE_ORDER_MASK	0x00003f00u	/* log2 of pages an entry maps */
