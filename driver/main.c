@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ferry: a simulated device to which anonymous memory migrates. This file makes
- * the devices from the module's parameters and destroys the devices.
+ * Ferry: a simulated device and the migration of anonymous memory to the device.
+ * main.c makes the devices from the module's parameters and destroys the
+ * devices.
  *
  * Reading order:
  *
  * front/drm.c  ioctls for users
- * mirror/      one address space on one device
+ * mirror/      an address space on a device
  * migrate/     the engine
  * device/      device memory
  */

@@ -7,8 +7,8 @@
 #include "ferry.h"
 
 /*
- * Columns of the report. More columns follow: one for each outcome that
- * occurred, except "moved".
+ * Columns of the report. More columns follow: every outcome of at least one
+ * page, except "moved".
  */
 enum {
 	COL_ENGINE,
@@ -27,7 +27,7 @@ static const struct sheet_column columns[] = {
 	[COL_FLUSHES_BACK] = { "flushes-to-system", SHEET_RATIO },
 };
 
-/* Lists the outcomes that occurred, except "moved"; 0 ends the list. */
+/* Lists the outcomes of at least one page, except "moved"; 0 ends the list. */
 static void list_outcomes(const struct demo *demo, uint8_t *seen)
 {
 	int i, o;

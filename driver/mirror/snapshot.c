@@ -10,7 +10,8 @@
  *
  * mmap_lock  keeps the mapping (held for read)
  * RCU        keeps a page table that khugepaged removes during the look
- *            (pte_free_defer())
+ *            (pte_free_defer()), and the struct pages of device memory that an
+ *            unplug removes (device/plug.c)
  * PMD        is read once, and the code uses the read value
  *
  * The answer may be stale on return, as with any snapshot. From a struct page

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The devices of this machine, found with libdrm. The parent of a device is the
- * platform device ferryN with number N. The list can therefore name a device
- * that this user may not open.
+ * The devices of the machine, found with libdrm. The parent of a device is the
+ * platform device ferryN with number N. The list can name a device without the
+ * right to open the device.
  */
 #include <errno.h>
 #include <stdio.h>
