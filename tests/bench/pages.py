@@ -86,7 +86,7 @@ def growth_part(report, facts, figures):
     return ("## What grows with the number of pages\n\nInstructions per page, exclusive pages, "
             "own and core alone and first in the guest. Above, others have moved the same "
             "pages before, and left the page allocator's lists as they needed them. What "
-            "grows is what the page allocator takes: see [engine.md](engine.md#fast-and-slow)."
+            "grows is what the page allocator takes: see [engine.md](engine.md#cost-and-number-of-pages)."
             "\n\n" +
             table(["pages", "own, to the device", "core, to the device", "own, home",
                    "core, home"], rows))
