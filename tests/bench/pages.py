@@ -11,22 +11,22 @@ MOVER_WORDS = {
     "own_single": "own, one at a time", "test_hmm_own": "test_hmm over own",
 }
 MOVERS = list(MOVER_WORDS)
-# The steps that a phase is made of; what is left is its rest.
+# The measured steps of a phase; the rest of the phase is "the rest".
 WITHIN = {"setup": ("collect", "flush", "isolate", "unmap"), "pages": ("metadata", "hole"),
           "finalize": ("install",)}
 
 HEAD = """\
 # Benchmark
 
-This page is what `make bench` prints; nothing in it is written by hand. Ferry over its own
-engine (*own*) stands beside the kernel's engine under the same driver (*core*), the kernel's
-`test_hmm` and `move_pages(2)`, measured in one run: the same pages in the same guest, in
-turn. Costs are instructions per page, counted by the emulator's clock (`vm/guest --icount`),
-so they do not depend on the machine; times are ratios of the same round, with the smallest
-and the largest beside the median.
+`make bench` writes the whole page; no part is written by hand. A run measures four movers
+side by side: Ferry over the own engine (*own*), the same driver over the kernel's engine
+(*core*), the kernel's `test_hmm`, and `move_pages(2)`. All move the same pages in the same
+guest, in turn. Costs are instructions per page, counted by the emulator's clock
+(`vm/guest --icount`), and do not depend on the machine. Times are ratios within a round:
+the median, with the smallest and the largest.
 
 Guest kernel {kernel}, QEMU {qemu} (TCG), a host of {cpus} CPUs. Calls of 512 pages, 4 KiB
-each, unless said otherwise.
+each, unless a section names another size.
 """
 
 
@@ -46,23 +46,25 @@ def known(names):
 
 
 def figures_part(report, facts, figures):
-    text = ("## Figures\n\n*hard* must be met, *goal* should be; `NO` is a hard figure that "
-            "is not met, `no` a goal that has no hard figure.\n\n")
+    text = ("## Figures\n\n*hard* must be met, *goal* should be met. `NO`: a hard figure is not "
+            "met. `no`: a goal without a hard figure is not met.\n\n")
     text += table(FIGURE_HEAD, [figure.row() for figure in figures])
     pages = report["insn_per_page"]
-    text += (f"\nmemcpy is the kernel's copy of a page as the driver does it (*copy*, below): "
-             f"{show(pages['memcpy'])} instructions. The C library's, between two buffers "
-             f"that were touched, takes {show(pages['memcpy_user']['whole'])} in one call and "
-             f"{show(pages['memcpy_user']['page_by_page'])} page by page. A flush is one on "
-             f"this CPU and one on the others: what there are more of.\n")
+    text += (f"\nmemcpy is the kernel's copy of a page as in the driver (*copy*, below): "
+             f"{show(pages['memcpy'])} instructions. The C library's memcpy, between two "
+             f"populated buffers, takes {show(pages['memcpy_user']['whole'])} in a single call "
+             f"and {show(pages['memcpy_user']['page_by_page'])} page by page. The number of "
+             f"flushes is the larger of two counts: flushes on the CPU of the call, and "
+             f"flushes sent to other CPUs.\n")
     return text
 
 
 def cost_part(report, facts, figures):
     movers = known(facts.parts("cost.exclusive", 3))
-    text = ("## To the device and home, exclusive pages\n\nInstructions per page. What "
-            "test_hmm reads back when it has moved pages to the device is in its column; "
-            "without it: the last one.\n\n![cost per page](bench-cost.svg)\n")
+    text = ("## To the device and to system memory, exclusive pages\n\nInstructions per page. "
+            "test_hmm reads the data back after a move to the device. The column test_hmm "
+            "includes the read-back, the last column does not.\n\n"
+            "![cost per page](bench-cost.svg)\n")
     for way in WAYS:
         rows = []
         for size in facts.parts("cost.exclusive", 2):
@@ -83,13 +85,13 @@ def growth_part(report, facts, figures):
     columns = [(engine, way) for way in WAYS for engine in ("own", "core")]
     rows = [[size] + [cell(facts.need(f"growth.{size}.{engine}.{way}"))
                       for engine, way in columns] for size in facts.parts("growth", 1)]
-    return ("## What grows with the number of pages\n\nInstructions per page, exclusive pages, "
-            "own and core alone and first in the guest. Above, others have moved the same "
-            "pages before, and left the page allocator's lists as they needed them. What "
-            "grows is what the page allocator takes: see [engine.md](engine.md#cost-and-number-of-pages)."
-            "\n\n" +
-            table(["pages", "own, to the device", "core, to the device", "own, home",
-                   "core, home"], rows))
+    return ("## Growth with the number of pages\n\nInstructions per page, exclusive pages, "
+            "own and core alone and first in the guest. In the section above other movers "
+            "have moved the same pages before, and have changed the page allocator's lists. "
+            "Only the page allocator's part grows: see "
+            "[engine.md](engine.md#cost-and-number-of-pages).\n\n" +
+            table(["pages", "own, to the device", "core, to the device", "own, to system",
+                   "core, to system"], rows))
 
 
 def sources_part(report, facts, figures):
@@ -101,14 +103,14 @@ def sources_part(report, facts, figures):
                         [cell(facts.get(f"cost.{source}.{size}.{engine}.{way}"))
                          for way in WAYS for engine in ("own", "core")])
     return text + table(["pages are", "pages", "own, to the device", "core, to the device",
-                         "own, home", "core, home"], rows)
+                         "own, to system", "core, to system"], rows)
 
 
 def fault_part(report, facts, figures):
     labels = known(facts.parts("fault", 1))
     words = [MOVER_WORDS[label] for label in labels]
-    text = ("## Home by CPU fault\n\nInstructions per page that was touched: all in order, "
-            "and one in 64.\n")
+    text = ("## To system memory by CPU fault\n\nInstructions per accessed page: all pages in "
+            "order, and one page in 64.\n")
     for how in ("sequential", "one_in_64"):
         rows = [[size] + [cell(facts.get(f"fault.{label}.{size}.{how}")) for label in labels]
                 for size in facts.parts("fault", 2)
@@ -118,7 +120,7 @@ def fault_part(report, facts, figures):
             ["p99"] + [cell(facts.get(f"touch.{label}.4096.p99")) for label in labels],
             ["faults for 4096 pages"] +
             [cell(facts.get(f"touch.{label}.4096.faults")) for label in labels]]
-    return text + "\nOne touch that faults, instructions:\n\n" + table([""] + words, rows)
+    return text + "\nA single CPU fault, instructions:\n\n" + table([""] + words, rows)
 
 
 def latency_part(report, facts, figures):
@@ -130,10 +132,10 @@ def latency_part(report, facts, figures):
         rows.append([f"the first of a call of 512 {WAY_WORDS[way]}"] +
                     [cell(512 * facts.need(f"cost.exclusive.512.{engine}.{way}"))
                      for engine in ("own", "core")])
-    rows.append(["one page by touch"] + [cell(facts.need(f"fault.{label}.1.sequential"))
+    rows.append(["one page by CPU fault"] + [cell(facts.need(f"fault.{label}.1.sequential"))
                                          for label in ("own_single", "core")])
-    return ("## Latency\n\nInstructions until the first page can be used: pages of one call "
-            "are there when all are.\n\n" + table(["", "own", "core"], rows))
+    return ("## Latency\n\nInstructions until the first page can be used. All pages of a call "
+            "become usable together, at the end of the call.\n\n" + table(["", "own", "core"], rows))
 
 
 def device_part(report, facts, figures):
@@ -144,9 +146,9 @@ def device_part(report, facts, figures):
             first, again = facts.need(f"{key}.first"), facts.need(f"{key}.again")
             rows.append([source.replace("_", " "), size, cell(first), cell(again),
                          cell(first - again)])
-    return ("## Device write fault\n\nThe device writes a word to each page in system memory: "
-            "instructions per page when it has no entry, when it has one, and what the fault "
-            "takes.\n\n" + table(["pages are", "pages", "first", "again", "fault"], rows))
+    return ("## Device write fault\n\nThe device writes a word to each page in system memory. "
+            "Instructions per page without an entry in the device's page table (*first*), with "
+            "an entry (*again*), and the difference (*fault*).\n\n" + table(["pages are", "pages", "first", "again", "fault"], rows))
 
 
 def step_row(facts, name, values):
@@ -174,12 +176,12 @@ def breakdown_part(report, facts, figures):
     whole = PHASES + ("alloc", "copy", "driver")
     rows.append(step_row(facts, "**the whole call**",
                          [sum(column) for column in zip(*[values(step) for step in whole])]))
-    return ("## Where it goes\n\nInstructions per page of the same calls, 4,096 exclusive "
-            "pages, from stamps of the cycle counter (`driver/migrate/stamp.c`). Nobody can "
-            "look into core's phases. *alloc* is the destination's, *driver* the rest of the "
-            "call.\n\n" +
-            table(["step", "own, to the device", "core, to the device", "own, home",
-                   "core, home"], rows))
+    return ("## Cost of each step\n\nInstructions per page of the same calls, 4,096 exclusive "
+            "pages, from reads of the cycle counter (`driver/migrate/stamp.c`). Core's phases "
+            "have no measured steps. *alloc* allocates the destination, *driver* is the rest "
+            "of the call.\n\n" +
+            table(["step", "own, to the device", "core, to the device", "own, to system",
+                   "core, to system"], rows))
 
 
 def flushes_part(report, facts, figures):
@@ -191,8 +193,9 @@ def flushes_part(report, facts, figures):
             rows.append([cpus, n, show(facts.need(f"pages.flushes.{cpus}"))] +
                         [f"{facts.need(f'{key}.{mover}.local'):.4f}, "
                          f"{facts.need(f'{key}.{mover}.remote'):.4f}" for mover in movers])
-    return ("## TLB flushes\n\nPer page, to the device in one call: on this CPU, and sent to "
-            "others. Siblings are threads that have touched the range and spin.\n\n"
+    return ("## TLB flushes\n\nPer page, to the device in a single call: flushes on the CPU of "
+            "the call, and flushes sent to other CPUs. Siblings are threads that have accessed "
+            "the range and spin.\n\n"
             "![flushes per page](bench-flushes.svg)\n\n" +
             table(["CPUs", "siblings", "pages"] + [MOVER_WORDS[m] for m in movers], rows))
 
@@ -209,9 +212,9 @@ def kinds_part(report, facts, figures):
             rows.append([cpus, n] + [", ".join(f"{facts.need(f'{key}.{mover}.{word}'):.1f}"
                                                for word in ("all", "one", "received"))
                                      for mover in KIND_WORDS])
-    return ("## Kinds of flush\n\nPer call, to the device: whole TLBs and single pages that are "
-            "flushed on this CPU, and interrupts on other CPUs. One thread spins on another CPU. "
-            "*auto* is the default: as wide as what moves.\n\n" +
+    return ("## Kinds of flush\n\nPer call, to the device: flushes of the whole TLB and of single "
+            "pages on the CPU of the call, and interrupts on other CPUs. A thread spins on "
+            "another CPU. *auto* is the default: as wide as the moved range.\n\n" +
             table(["CPUs", "pages"] + list(KIND_WORDS.values()), rows))
 
 
@@ -226,9 +229,10 @@ def wall_part(report, facts, figures):
         for n in facts.parts(f"wall_ratio.{cpus}", 2):
             rows.append([cpus, n, show(facts.need(f"pages.walls.{cpus}"))] +
                         [span(facts, f"wall_ratio.{cpus}.{n}.{way}") for way in WAYS])
-    return ("## Time\n\nown : core in the same round. Where the guest has more CPUs than the "
+    return ("## Time\n\nown : core in the same round. If the guest has more CPUs than the "
             "host, each of core's flushes also waits for the host's scheduler.\n\n" +
-            table(["CPUs", "siblings", "pages", "to the device", "home by ioctl"], rows))
+            table(["CPUs", "siblings", "pages", "to the device",
+                   "to system memory by ioctl"], rows))
 
 
 def scaling_part(report, facts, figures):
@@ -239,8 +243,8 @@ def scaling_part(report, facts, figures):
                 key = f"scaling.{cpus}.{how}.{n}"
                 rows.append([cpus, f"{n} {how}"] + [span(facts, f"{key}.{mover}")
                                                     for mover in ("own", "core", "memcpy")])
-    text = ("## Scaling\n\nThroughput on disjoint ranges of one device; one of the same round "
-            "is 1. The last column is memcpy: what the machine gives.\n\n" +
+    text = ("## Scaling\n\nThroughput on disjoint ranges of a device; a single process or thread "
+            "of the same round is 1. The last column is memcpy: the limit of the machine.\n\n" +
             table(["CPUs", "who", "own", "core", "memcpy"], rows))
     rows = []
     for cpus in facts.parts("crowd", 1):
@@ -248,9 +252,9 @@ def scaling_part(report, facts, figures):
             key = f"crowd.{cpus}.{label}"
             rows.append([cpus, MOVER_WORDS[label], span(facts, f"{key}.different"),
                          span(facts, f"{key}.same"), show(facts.need(f"{key}.races"))])
-    return (text + "\n16 threads bring 1,024 pages home by touch: the time, one thread's is 1; "
-            "and of those at the same pages, the faults per page that found another thread at "
-            "it.\n\n" + table(["CPUs", "engine", "different pages", "the same pages",
+    return (text + "\n16 threads move 1,024 pages to system memory by CPU fault. The time of a "
+            "single thread is 1. Races are faults per page that met another thread's fault, "
+            "with all threads at the same pages.\n\n" + table(["CPUs", "engine", "different pages", "the same pages",
                                "races"], rows))
 
 
@@ -259,7 +263,7 @@ PARTS = (figures_part, cost_part, growth_part, fault_part, breakdown_part, flush
 
 
 def plot(path, settings, lines):
-    """Each line is a title, its points, and how it is drawn."""
+    """Each line is a title, the points, and the style."""
     script = [f"set terminal svg size 900,480 background '#ffffff' font 'sans,13'",
               f"set output '{path}'", "set key outside right noenhanced", "set grid ytics", *settings]
     for i, (_, points, _) in enumerate(lines):
@@ -277,7 +281,8 @@ def plot_cost(facts):
             keys = [(size, f"cost.exclusive.{size}.{mover}.{way}")
                     for size in facts.parts("cost.exclusive", 2)]
             points = [(size, facts.get(key)) for size, key in keys if facts.get(key)]
-            lines.append((f"{MOVER_WORDS[mover]}, {WAY_WORDS[way]}", points,
+            words = WAY_WORDS[way].removesuffix(" memory by ioctl")
+            lines.append((f"{MOVER_WORDS[mover]}, {words}", points,
                           f"lc {i + 1} pt {i + 4} dt {1 if way == 'to_device' else 2}"))
     plot("docs/bench-cost.svg", ["set logscale x 2", "set logscale y 10",
                                  "set xlabel 'pages'", "set ylabel 'instructions per page'"],

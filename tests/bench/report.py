@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Makes of the facts that the guests printed: bench.json, the table of figures and, of a
-full run, docs/bench.md with its plots. Nothing in them is written by hand.
+"""Makes bench.json, the table of figures and, after a full run, docs/bench.md with the
+plots, from the facts that the guests printed. No part is written by hand.
 
 usage: tests/bench/report.py quick|full DIRECTORY
 """
@@ -18,7 +18,7 @@ FACT = re.compile(r"^([a-z0-9_.]+) (-?[0-9.e+-]+)\r?$")
 ENGINES = ("own", "core")
 WAYS = ("to_device", "to_system")
 PHASES = ("setup", "pages", "finalize")
-WAY_WORDS = {"to_device": "to the device", "to_system": "home by ioctl"}
+WAY_WORDS = {"to_device": "to the device", "to_system": "to system memory by ioctl"}
 
 
 def die(message):
@@ -26,7 +26,7 @@ def die(message):
 
 
 def read_facts(directory):
-    """A fact that a guest told more than once was measured more than once."""
+    """A fact that a guest printed more than once was measured more than once."""
     told = {}
     for path in sorted(glob.glob(f"{directory}/*.facts")):
         with open(path, errors="replace") as file:
@@ -52,7 +52,7 @@ class Facts:
         return self.all[key]
 
     def parts(self, prefix, index):
-        """What stands at one place of the keys that begin so, numbers in order."""
+        """The parts at one position of all keys with the prefix, numbers in order."""
         found = {key.split(".")[index] for key in self.all if key.startswith(prefix + ".")}
         return sorted(found, key=lambda part: (not part.isdigit(), int(part) if
                                                part.isdigit() else 0, part))
@@ -70,7 +70,7 @@ def insn_per_page(facts):
     for label in ("test_hmm", "test_hmm_own"):
         back = facts.need(f"cost.exclusive.4096.{label}.read_back")
         keys[label]["to_device_without_read_back"] = keys[label]["to_device"] - back
-    # How the pages lie decides how often the driver's loop around it turns: the least.
+    # The layout of the pages decides the number of loops around the copy: the least.
     keys["memcpy"] = min(facts.need(f"steps.{engine}.{way}.copy")
                          for engine in ENGINES for way in WAYS)
     keys["memcpy_user"] = {"whole": facts.need("memcpy.whole"),
@@ -83,7 +83,7 @@ def engine_insn_per_page(facts):
                      for way in WAYS} for engine in ENGINES}
 
 
-# A flush is one on this CPU and one that is sent to the others: whichever is more.
+# Flushes on the CPU of the call and flushes sent to other CPUs: the larger count.
 def flushes_of(facts, cpus, siblings, mover):
     key = f"flushes.{cpus}.{siblings}.{mover}"
     return max(facts.need(f"{key}.local"), facts.need(f"{key}.remote"))
@@ -137,7 +137,7 @@ def show(value, unit=""):
 
 
 def deviation(facts, sizes, prefix, engine, way):
-    """The largest from what 4,096 pages cost, in instructions per page and as a share."""
+    """The largest deviation from 4,096 pages, in instructions per page and as a share."""
     middle = facts.need(f"{prefix}.4096.{engine}.{way}")
     most = max(abs(facts.need(f"{prefix}.{size}.{engine}.{way}") - middle) for size in sizes)
     return most, most / middle
@@ -154,7 +154,7 @@ def engine_figures(report, facts):
     yield Figure("test_hmm without its read-back : Ferry, to the device",
                  pages["test_hmm"]["to_device_without_read_back"] / pages["own"]["to_device"],
                  2.2, 3, True)
-    yield Figure("home by CPU fault, in order, core one at a time : own",
+    yield Figure("to system memory by CPU fault, in order, core one at a time : own",
                  pages["core"]["cpu_fault"] / pages["own"]["cpu_fault"], 3, 5, True)
 
 
