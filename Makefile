@@ -1,7 +1,7 @@
-# Ferry, for people. The kernel's way in is Kbuild and Kconfig.
+# Ferry, for people. Kbuild and Kconfig are for the kernel.
 #
-# make help lists the targets; V=1 makes any of them loud. All output goes to
-# build/ and, for kernels, to the cache that vm/lib.sh describes.
+# make help lists the targets; V=1 makes each target loud. All output goes to
+# build/, and kernels go to the cache (vm/lib.sh).
 
 SHELL = /bin/bash
 PREFIX ?= /usr/local
@@ -15,7 +15,7 @@ Q = $(if $(V),,@)
 B = build
 STEP = vm/step
 
-# The soname is raised with each release that breaks what was linked before.
+# The soname changes with each release that breaks linked programs.
 VERSION := $(shell awk '/^.define FERRY_VERSION_M/ { v = v dot $$3; dot = "." } END { print v }' \
 	userlib/include/ferry.h)
 SONAME = libferry.so.1
@@ -35,7 +35,7 @@ FILE ?=
 kernel = $(or $(KERNEL),lean)
 guest_options = --kernel $(kernel) --cpus $(or $(CPUS),2)
 
-# First of all, before anything is installed or built.
+# Before any installation or build.
 run test test-one test-full bench bench-quick mutants hmm-tests kernel shell check \
 	fuzz fuzz-ioctl: | valid
 
@@ -66,13 +66,13 @@ hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug
 	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' BACKEND='$(BACKEND)' tests/hmm/run $(or $(MODULE),ferry)
 
-bench:	## beside core, test_hmm, move_pages(2), memcpy; writes docs/bench.md
+bench:	## measure own, core, test_hmm, move_pages(2), memcpy; writes docs/bench.md
 	@tests/bench/run full
 
-bench-quick:	## the figures with targets, in under 5 minutes; writes build/bench
+bench-quick:	## the figures with targets, in less than 5 minutes; writes build/bench
 	@tests/bench/run quick
 
-mutants:	## break Ferry in known ways; the tests must notice each
+mutants:	## break Ferry in known ways; a test must fail for each
 	@tests/mutants/run
 
 fuzz:	## random programs with and without a device; SECONDS=60 SEED=1 KERNEL=debug
@@ -80,7 +80,7 @@ fuzz:	## random programs with and without a device; SECONDS=60 SEED=1 KERNEL=deb
 	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@tests/fuzz/run --kernel '$(kernel)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
 
-fuzz-ioctl:	## ioctls by chance, values at boundaries; SECONDS=60 SEED=1 KERNEL=debug
+fuzz-ioctl:	## random ioctls, values at boundaries; SECONDS=60 SEED=1 KERNEL=debug
 	@$(STEP) 1/2 'tools' -- vm/deps
 	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@tests/fuzz/run-ioctl --kernel '$(kernel)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
@@ -93,7 +93,7 @@ shell:	## a shell in the guest, with the module loaded; KERNEL=debug CPUS=4
 
 # Building --------------------------------------------------------------------
 
-deps:	## the tools that are missing; as root installed, else the line to paste
+deps:	## install the missing tools as root; else print the line to paste
 	@vm/deps
 
 kernel:	## build and cache the guest's kernel; KERNEL=debug for another
@@ -103,7 +103,7 @@ kernel:	## build and cache the guest's kernel; KERNEL=debug for another
 module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 kernel
 	@vm/module '$(KERNELDIR)'
 
-# A warning of a compiler that we do not know is no reason to fail; make check says WERROR=1.
+# A warning of an unknown compiler must not fail the build; make check sets WERROR=1.
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	$(if $(WERROR),-Werror)
 deps_of = $(shell pkg-config --$(1) $(2))
@@ -129,7 +129,7 @@ $(B)/$(SONAME): $(libobj) userlib/libferry.map
 $(B)/libferry.so: $(B)/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
 
-# One object, in which nothing but the API is global.
+# A single object, in which only the API is global.
 $(B)/libferry.a: $(libobj)
 	$(Q)rm -f $@
 	$(Q)$(CC) $(CFLAGS) $(if $(findstring -flto,$(CFLAGS)),-flinker-output=nolto-rel) \
@@ -142,7 +142,7 @@ $(B)/tools/%.o: tools/%.c $(headers)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(warnings) -D_GNU_SOURCE $(includes) \
 		$(call deps_of,cflags,libdrm smartcols zlib) -c -o $@ $<
 
-# Linked statically with libferry, so that it runs from the build directory.
+# Linked statically with libferry, to run from the build directory.
 $(B)/ferryctl: $(toolobj) $(B)/libferry.a
 	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(call deps_of,libs,libdrm smartcols zlib) $(LDFLAGS)
 
@@ -160,8 +160,8 @@ $(B)/tests/%: tests/selftests/%.c $(headers) $(B)/libferry.a
 		$(call deps_of,cflags,libdrm zlib numa) -o $@ $< \
 		$(B)/libferry.a $(call deps_of,libs,libdrm zlib numa) -lpthread
 
-# A program that was built when structs were shorter, and one when they are longer, both
-# on the shared library.
+# A program built with shorter structs and a program built with longer structs, both on
+# the shared library.
 $(B)/old/drm/ferry_drm.h: uapi/drm/ferry_drm.h
 	@mkdir -p $(@D)
 	$(Q)sed '/__u64 rsvd\[/d' $< >$@
@@ -177,7 +177,7 @@ $(B)/tests/library_sizes_%: tests/selftests/library_sizes.c $(B)/%/drm/ferry_drm
 		-isystem $(selftests) -isystem $(selftests)/../../.. $(call deps_of,cflags,libdrm) \
 		$(if $(filter new,$*),-DLATER) -o $@ $< -L$(B) -lferry -Wl,-rpath,'$$ORIGIN/..'
 
-# The kernel's own program, unmodified. It includes <lib/...> and <mm/...> of the tree.
+# The kernel's own program, unmodified. The program includes <lib/...> and <mm/...>.
 hmm = $(selftests)/mm/hmm-tests.c
 $(B)/tests/hmm-tests: $(wildcard $(hmm))
 	@mkdir -p $(@D)
@@ -190,7 +190,7 @@ $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 		$(call deps_of,cflags,libdrm) -o $@ $< $(B)/libferry.a \
 		$(call deps_of,libs,libdrm)
 
-# The fuzz is one program; what it prints as C, it carries along as text.
+# The fuzz is one program, and contains the text that the fuzz prints as C.
 ioctlsrc = $(wildcard tests/fuzz/ioctl*.c)
 fuzzsrc = $(filter-out $(ioctlsrc),$(wildcard tests/fuzz/*.c))
 fuzz-program: $(B)/fuzz/fuzz $(B)/fuzz/ioctl
