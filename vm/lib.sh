@@ -1,26 +1,26 @@
 # shellcheck shell=bash
-# What vm/* and tests/* share: where things are kept, and how the scripts speak.
+# Shared by vm/* and tests/*: the cache, and the messages of the scripts.
 #
 # The cache, ${XDG_CACHE_HOME:-~/.cache}/ferry, holds
 #   package/NAME/          Debian packages that are only read, unpacked (vm/fetch)
 #   source/VERSION/        the kernel source, unpacked, never written again
-#   checkout/HASH/tree/    a hard-linked copy of it with drivers/ferry in it,
-#                          a link to the checkout whose path has that hash
+#   checkout/HASH/tree/    a hard-linked copy of the source with drivers/ferry,
+#                          a link to the checkout whose path has the hash
 #   checkout/HASH/NAME/    the build of kernel NAME (O=)
-#   checkout/HASH/cross-*/ what vm/cross compiles
-#                          (vm/prune removes it all when the checkout is gone)
-#   kvm-BOOTID             what the KVM probe of this boot found
-# so two checkouts share nothing that either writes. Every writer holds a lock
-# (flock on a file beside what it writes). Objects are shared through ccache,
-# which sees the same relative paths from each checkout.
+#   checkout/HASH/cross-*/ objects of vm/cross
+#                          (vm/prune removes HASH/ when the checkout is gone)
+#   kvm-BOOTID             result of the KVM probe, for one boot of the host
+# Two checkouts share no written file. Every writer holds a lock (flock on a
+# file beside the written files). Objects are shared through ccache, which sees
+# the same relative paths from each checkout.
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 cache=${FERRY_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ferry}
-# shellcheck disable=SC2034 # for those who read this file
+# shellcheck disable=SC2034 # for scripts that source the file
 slot=$cache/checkout/$(printf '%s %s' "$top" "${KERNEL_SRC:-}" | sha256sum | cut -c1-16)
 
-# Some scripts read what make prints, and all of them choose its options: those of a make
-# above, which print directories or share its jobs, stay there.
+# Some scripts read the output of make, and all scripts choose the options of make. Options
+# of a calling make, which print directories or share jobs, are dropped.
 unset MAKEFLAGS MFLAGS GNUMAKEFLAGS MAKEFILES MAKEOVERRIDES MAKELEVEL
 
 die() { # STATUS MESSAGE...
@@ -32,7 +32,7 @@ die() { # STATUS MESSAGE...
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# As say, and seen at once: vm/step keeps what its command prints, but for this.
+# As say, but shown at once: vm/step keeps all other output of the command.
 note() {
 	if { : >&"${VM_NOTES:-2}"; } 2>/dev/null; then
 		printf '%s: %s\n' "${0##*/}" "$*" >&"${VM_NOTES:-2}"
@@ -41,10 +41,10 @@ note() {
 	fi
 }
 
-# The kernels there are, for messages and lists.
+# All kernels, for messages and lists.
 kernels() { (cd "$top/vm/config" && printf '%s\n' *.config | sed 's/\.config$//' | paste -sd' '); }
 
-# What is wrong with a value, or nothing. An empty one is none.
+# Prints the defect of a value, or nothing. An empty value is valid.
 wrong() { # NAME VALUE
 	[ -n "$2" ] || return 0
 	case $1 in
@@ -66,7 +66,7 @@ wrong() { # NAME VALUE
 	esac
 }
 
-# Dies if one of these variables has a value that cannot be: before anything is built.
+# Dies if a variable has an invalid value, before any build.
 valid() { # NAME...
 	local name said
 	for name; do
@@ -75,14 +75,14 @@ valid() { # NAME...
 	done
 }
 
-# What a script's first comment says, up to its first line of code.
+# Prints a script's first comment, up to the first line of code.
 help() { awk 'NR > 1 && !/^#/ { exit } NR > 1 && !/^# shellcheck [a-z]*=/ { sub(/^# ?/, ""); print }' "$0"; }
 
 case ${1:-} in
 -h | --help) help; exit 0 ;;
 esac
 
-# lock FILE: held until the shell exits. Says so when it has to wait.
+# lock FILE: held until the shell exits. Prints a message before a wait.
 lock() {
 	mkdir -p "$(dirname "$1")"
 	exec {lock_fd}>"$1"
