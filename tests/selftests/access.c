@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* The device reads, writes and computes on virtual memory of every kind. */
+/*
+ * The device reads, writes and computes on virtual memory of every kind:
+ * anonymous, tmpfs, shared and private file mappings, secret memory.
+ *
+ * Shows: READ, WRITE, EXEC
+ */
 #include <sys/syscall.h>
 #include <zlib.h>
 
@@ -72,7 +77,7 @@ TEST_F(access, cpu_writes_are_seen)
 		ASSERT_EQ(ferry_read(self->ferry, self->memory, 1, &byte, NULL), 0);
 		ASSERT_EQ(byte, i);
 	}
-	/* One fault told the device where the page is. */
+	/* The first access faults; the others use the device's entry. */
 	ASSERT_EQ(test_stats(self->ferry).device_faults, 1);
 }
 
@@ -164,7 +169,10 @@ TEST_F(access, write_to_private_file_makes_a_copy_that_moves)
 	unlink("/tmp/ferry-private");
 }
 
-/* Out of reach for the kernel: a device that tries dies with its locks held. */
+/*
+ * The kernel's direct map does not contain secret memory. A device that
+ * accesses such a page oopses with its locks held.
+ */
 TEST_F(access, secret_memory_is_refused)
 {
 	int fd = syscall(SYS_memfd_secret, 0);
@@ -209,7 +217,7 @@ TEST_F(access, buffer_in_the_range_itself)
 	test_pattern(self->memory, half, 3);
 }
 
-/* Once on system pages, once on device pages. */
+/* Write a pattern; with @device, move the pages to the device. */
 static void on_both(struct __test_metadata *_metadata, struct ferry *ferry,
 		    uint8_t *memory, size_t n, bool device)
 {
@@ -312,7 +320,7 @@ TEST_F(ops, failing_op_is_named)
 	ASSERT_EQ(ferry_exec(self->ferry, ops, sizeof(*ops), 3, NULL, &at), -EFAULT);
 	ASSERT_EQ(at, 1);
 	ASSERT_EQ(*(uint32_t *)self->memory, 1);
-	/* What is wrong in itself is found before anything runs. */
+	/* EXEC checks all operations before the first operation runs. */
 	ops[2].flags = 1;
 	ops[0].value = 3;
 	ASSERT_EQ(ferry_exec(self->ferry, ops, sizeof(*ops), 3, NULL, &at), -EINVAL);

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the system tells of a process's memory is the same after a round trip as before
- * it (I10, I3): rss and smaps; the LRU lists and nr_anon_pages; nothing has been
- * dirtied or written back, for moving is not dirtying; pages come home to the node that
- * their policy asks for.
+ * A round trip to the device leaves the system's counters of a process's memory
+ * unchanged (I10, I3):
+ * - rss and smaps are the same as before;
+ * - the LRU lists and nr_anon_pages are the same as before;
+ * - no page is counted as dirtied or written back: moving is not dirtying;
+ * - pages return to the NUMA node that their policy asks for.
  *
- * On the device pages go on counting: they are the process's anonymous memory, which
- * smaps shows, on no LRU list.
+ * A page on the device still counts as anonymous memory of the process, as
+ * smaps shows. The page is on no LRU list.
+ *
+ * Shows: I3, I10, NUMA
  */
 #include <numaif.h>
 
@@ -41,7 +45,7 @@ FIXTURE_TEARDOWN(accounts)
 	ferry_close(self->ferry);
 }
 
-/* Home by the ioctl, by the CPU, by closing the file. */
+/* To system memory by the ioctl, by CPU faults, or by closing the file. */
 #define WAYS 3
 
 static void bring_home(struct __test_metadata *_metadata, struct _test_data_accounts *self,
@@ -63,10 +67,13 @@ static const char *const fields[] = {
 };
 
 #define FIELDS (sizeof(fields) / sizeof(*fields))
-/* The first of them do not depend on who else has our programs' files mapped. */
+/* The first three do not depend on other users of the program's files. */
 #define OF_ALL 3
 
-/* In KiB: of the mapping that @memory is in, then of the whole process. */
+/*
+ * @smaps: the mapping that contains @memory; the other members: the process. In
+ * KiB; @statm in pages.
+ */
 struct resident {
 	long smaps[FIELDS];
 	long rollup[OF_ALL];
@@ -120,7 +127,7 @@ TEST_F(accounts, resident)
 	size_t i;
 	int way;
 
-	/* All of it takes some memory the first time. */
+	/* Warm-up: the first use of a way or a file allocates memory. */
 	for (way = 0; way < WAYS; way++) {
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 		bring_home(_metadata, self, variant->engine, way);
@@ -148,7 +155,7 @@ TEST_F(accounts, resident)
 	}
 }
 
-/* Of the whole system: it is quiet, but not quite. */
+/* Counters of the whole system, which is quiet, but not completely. */
 struct machine {
 	long lists;
 	long anon;
@@ -185,7 +192,7 @@ TEST_F_TIMEOUT(accounts, of_the_machine, 60)
 
 	ASSERT_GT(before.lists, PAGES);
 	for (way = 0; way < WAYS; way++) {
-		/* More than once: what is lost with each round adds up. */
+		/* Several rounds: a loss in each round adds up. */
 		for (round = 0; round < 4; round++) {
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
@@ -247,8 +254,9 @@ static size_t count_on(uint8_t *memory, int node)
 }
 
 /*
- * Bound to each node in turn while they are away, on whatever CPU we run. It takes
- * --numa 2 to say much. (A file that is closed knows no mapping, nor its policy.)
+ * The mapping is bound to each node in turn while the pages are on the device.
+ * The test runs on a CPU of each node. The test needs --numa 2 to say much.
+ * home_node.c tests the third way, close().
  */
 TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 {
@@ -272,7 +280,7 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 	}
 }
 
-/* The task's policy where the mapping has none; without any, where the CPU is. */
+/* The task's policy if the mapping has no policy, otherwise the CPU's node. */
 TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 {
 	int nodes = count_nodes(), node, way;

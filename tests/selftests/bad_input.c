@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* Everything a caller can get wrong, and what it is told. */
+/*
+ * Invalid input to each ioctl, and the error that the caller gets.
+ *
+ * Shows: I11, ioctl errors
+ */
 #include "ferry_test.h"
 
 #ifndef MAP_HUGE_SHIFT
@@ -33,8 +37,8 @@ static const struct { uint64_t addr, len; } bad_ranges[] = {
 	{ 0x1000, 0 },				/* empty */
 	{ UINT64_MAX - 0xfff, 0x2000 },		/* wraps */
 	{ 0x1000, UINT64_MAX - 0xfff },		/* wraps */
-	{ 0xffff800000000000ull, 0x1000 },	/* the kernel's */
-	{ 0x7ffffffff000ull, 0x2000 },		/* ends there */
+	{ 0xffff800000000000ull, 0x1000 },	/* kernel addresses */
+	{ 0x7ffffffff000ull, 0x2000 },		/* begins at TASK_SIZE */
 };
 
 #define NBAD_RANGES (sizeof(bad_ranges) / sizeof(*bad_ranges))
@@ -136,7 +140,7 @@ TEST_F(bad_input, outcomes_not_writable)
 	struct ferry_counts counts;
 
 	munmap(nowhere, page_size());
-	/* Told, but the pages did move: the next touch brings them home. */
+	/* The call fails, but the pages did move. CPU faults return them. */
 	ASSERT_EQ(_test_migrate(self->ferry, self->memory, self->n,
 				DRM_FERRY_TARGET_DEVICE, nowhere, &counts), -EFAULT);
 	test_pattern(self->memory, self->n, 1);
@@ -255,7 +259,7 @@ TEST_F(bad_input, exec_ops)
 	}
 }
 
-/* A stride without room for the result is found before anything runs. */
+/* EXEC finds a stride without room for the result before any operation runs. */
 TEST_F(bad_input, exec_short_stride)
 {
 	struct {
@@ -327,7 +331,7 @@ TEST_F(bad_input, another_address_space)
 	test_wait(pid);
 }
 
-/* The opener ends, its child keeps the file. */
+/* The opener exits. Its child keeps the file. */
 TEST_F(bad_input, address_space_has_ended)
 {
 	int gone[2], answer[2], result = 0;

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * A range goes to the engine in pieces of 2,048 pages (FERRY_BATCH_PAGES). What these
- * would catch: the last page of a piece, or the first of the next, that is left out,
- * moved twice, or told at the wrong place; device memory that is kept back.
+ * MIGRATE hands a range to the engine in batches of 2,048 pages
+ * (FERRY_BATCH_PAGES). The tests catch these errors at the ends of a batch:
+ * - the last page of a batch, or the first page of the next batch, is left out
+ *   or moved twice;
+ * - an outcome is reported at the wrong place;
+ * - device memory is not given back.
+ *
+ * Shows: I20, MIGRATE
  */
 #include "ferry_test.h"
 
@@ -45,7 +50,7 @@ FIXTURE_SETUP(batches)
 	self->ferry = test_open(0);
 	self->n = variant->npages * page_size();
 	self->outcomes = test_map(variant->npages + 2);
-	/* So many pages behind the beginning of a page table. */
+	/* The range begins @before pages into a page table. */
 	area = (uint8_t *)((ptr(area) + 2 * MIB - 1) & ~(2 * MIB - 1));
 	self->memory = area + variant->before * page_size();
 }
@@ -55,7 +60,7 @@ FIXTURE_TEARDOWN(batches)
 	ferry_close(self->ferry);
 }
 
-/* At both ends of each page. */
+/* Write a word at both ends of each page. */
 static void stamp(uint8_t *memory, size_t npages, uint32_t seed)
 {
 	uint32_t *word;

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * A memory cgroup's charges follow the data, once (I10): to the device and home, by
- * every way, also when whoever moves the pages has left the group.
+ * A memory cgroup's charges follow the data, once (I10): to the device and back
+ * to system memory, by every way, also when the task that moves the pages has
+ * left the group.
  *
- * An engine that charges the new page too meets the limit where nothing was added; one
- * that forgets the charge lets a process have more than its limit; one that drops it,
- * or charges whoever is current, leaves counts that never come back, and a group that
- * cannot go away: it is counted as dying for as long as one page is charged to it.
+ * Errors that the tests catch:
+ * - an engine that charges the new page too: the group meets its limit although
+ *   nothing was added;
+ * - an engine that forgets the charge: a process gets more than its limit;
+ * - an engine that drops the charge, or charges the current task's group: the
+ *   counts never return to zero, and the group cannot go away. The group is
+ *   counted as dying while one page is charged to the group.
+ *
+ * Shows: I10, memory cgroup
  */
 #include "group.h"
 
 #define MEMORY (16 * MIB)
-/* What CPUs have charged in advance, page tables, the call's own memory. */
+/* Per-CPU stocks of charges, page tables, the call's own memory. */
 #define SLACK (4 * MIB)
 
 FIXTURE(charges) {
@@ -40,7 +46,7 @@ FIXTURE_SETUP(charges)
 {
 	self->ferry = test_open(0);
 	self->memory = test_map(MEMORY);
-	/* What the test itself needs is not to be charged to the group. */
+	/* Warm-up outside the group: no charge for the test's own needs. */
 	memset(self->memory, 1, page_size());
 	test_engine_moves(self->ferry, variant->engine, self->memory, page_size(), TO_DEVICE);
 	test_engine_moves(self->ferry, variant->engine, self->memory, page_size(), TO_SYSTEM);
@@ -84,7 +90,7 @@ TEST_F_TIMEOUT(charges, follow_the_data, 120)
 	test_anon(charged);
 	total = current();
 	for (way = 0; way < 4; way++) {
-		/* From now on somebody else's memory is moved. */
+		/* From now on the caller is not in the memory's group. */
 		if (way == 3)
 			ASSERT_EQ(group_leave(&self->group), 0);
 		test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY, TO_DEVICE);
@@ -118,7 +124,7 @@ TEST_F_TIMEOUT(charges, holes_are_charged, 90)
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY / 2, TO_SYSTEM);
 	test_anon(before + MEMORY);
 	test_near(current(), total + (long)MEMORY);
-	/* Half of it there, half of it here. */
+	/* One half is in system memory, the other half on the device. */
 	munmap(self->memory, MEMORY);
 	test_anon(before);
 	test_near(current(), total);
@@ -133,7 +139,7 @@ static int limit(long bytes)
 	return put(GROUP "/memory.max", text) ?: put(GROUP "/memory.swap.max", "0");
 }
 
-/* What is charged already needs no room to move. */
+/* A page that is charged already needs no further charge to move. */
 TEST_F_TIMEOUT(charges, no_room_is_needed_to_move, 60)
 {
 	fill_pattern(self->memory, MEMORY, 1);
@@ -146,7 +152,7 @@ TEST_F_TIMEOUT(charges, no_room_is_needed_to_move, 60)
 	test_goes_away(_metadata, self);
 }
 
-/* Of a file that was read before: nothing is allocated for it any more. */
+/* @fd was read before: the kernel allocates nothing for this second read. */
 static long read_again(int fd)
 {
 	char text[24] = "";
@@ -155,8 +161,8 @@ static long read_again(int fd)
 }
 
 /*
- * Device pages for holes count like any; nobody is killed for them. At the limit the test
- * itself opens nothing, for that is charged like anybody's.
+ * Device pages for holes are charged like other pages. No process is killed for
+ * the charge. At the limit the test opens no file: an open file is charged too.
  */
 TEST_F_TIMEOUT(charges, holes_over_the_limit, 90)
 {

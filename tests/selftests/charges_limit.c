@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * At a memory cgroup's limit a migration leaves pages where they are, and nobody is
- * killed: neither the caller nor another process of the group, however large that is.
+ * At a memory cgroup's limit a migration leaves pages where they are. No
+ * process is killed: neither the caller nor another process of the group,
+ * however large.
  *
- * A child does the calls, in the group; another one only lies there and is what the OOM
- * killer would choose. The test itself stays outside, for whatever it opens or reads
- * would be charged too.
+ * One child in the group makes the calls. A second child, the victim, only
+ * holds memory: the OOM killer would choose the victim. The test itself stays
+ * outside of the group, because files that the test opens or reads are charged
+ * too.
+ *
+ * Shows: I25, memory cgroup
  */
 #include "group.h"
 
@@ -15,10 +19,10 @@
 #define TABLE (2 * MIB)
 #define FAR 32
 #define SMALL (1 * MIB)
-/* Pages that a CPU has charged in advance: what there was room for before the limit came. */
+/* Pages that one CPU charged in advance, before the limit was set. */
 #define STOCK 64
 
-/* What the child found. */
+/* Results of the child, in shared memory. */
 struct found {
 	int ret;
 	struct drm_ferry_migrate call;
@@ -73,7 +77,7 @@ static long event(const char *name)
 	return counter(GROUP "/memory.events", name);
 }
 
-/* Nobody is killed for what the limit's own writing finds too much. */
+/* No process is killed when the test writes a limit below the usage. */
 static int spare(pid_t pid, bool yes)
 {
 	char path[64];
@@ -94,7 +98,7 @@ static void lie_there(int done)
 		pause();
 }
 
-/* What an earlier test left there is being killed. 0 or -1. */
+/* The kernel may still kill processes of an earlier test. Returns 0 or -1. */
 static int make_group(void)
 {
 	double end = seconds() + 10;
@@ -135,7 +139,7 @@ FIXTURE_TEARDOWN(limit)
 	rmdir(GROUP);
 }
 
-/* Whatever calling the driver needs once is not charged to the group. */
+/* Warm up outside the group: no charge for the driver's first use. */
 static struct ferry *open_warm(uint32_t engine)
 {
 	struct drm_ferry_migrate call = { .len = page_size(), .backend = engine };
@@ -159,8 +163,8 @@ static struct drm_ferry_migrate request(uint32_t engine, void *memory, size_t n,
 }
 
 /*
- * One call for more than there is room for; then one page each in many mappings, which
- * need page tables and an anon_vma too.
+ * One call for more pages than the limit has room for. Then one call for one
+ * page in each of many mappings, which need page tables and an anon_vma too.
  */
 static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 {
@@ -197,7 +201,7 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	self->child = test_fork();
 	if (!self->child)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
-	/* Whoever is killed says so by what is left of the pipe: nothing. */
+	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
 	ASSERT_EQ(enter(self->child), 0);
@@ -213,7 +217,7 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	ASSERT_LE(charged(), max);
 	ASSERT_EQ(self->found->call.done, MEMORY);
 	ASSERT_EQ(self->found->call.moved + self->found->call.failed, npages);
-	/* Not everything, and most of what there was room for. */
+	/* Some holes stay. More than half of the room is used. */
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
 	ASSERT_LE(self->found->call.moved,
 		  ROOM / page_size() + STOCK * sysconf(_SC_NPROCESSORS_ONLN));
@@ -270,7 +274,7 @@ static int add(struct ferry *ferry, uint8_t *memory, size_t n)
 	return _test_ioctl(ferry, DRM_IOCTL_FERRY_EXEC, &exec);
 }
 
-/* All that may be asked for with more charged than is allowed. */
+/* All calls that must work while the usage is above the limit. */
 static void go_below(struct found *found, uint32_t engine, int go, int done)
 {
 	struct ferry *ferry = open_warm(engine);
@@ -282,7 +286,7 @@ static void go_below(struct found *found, uint32_t engine, int go, int done)
 	fill_pattern(memory, MEMORY, 1);
 	found->call = request(engine, memory, MEMORY, TO_DEVICE);
 	child_check(!ferry_migrate_raw(ferry, &found->call, sizeof(found->call)));
-	/* The device's page table is there; its entries may go. */
+	/* The device's page table exists; its entries may be invalidated. */
 	child_check(!add(ferry, memory, MEMORY));
 	found->small[0] = request(engine, memory, SMALL, TO_SYSTEM);
 	found->small[1] = request(engine, memory, SMALL, TO_DEVICE);
@@ -298,7 +302,7 @@ static void go_below(struct found *found, uint32_t engine, int go, int done)
 	_exit(0);
 }
 
-/* Reclaim does not reach what is on the device: a limit may be lower than that. */
+/* Reclaim does not reach device pages: the usage may exceed a new limit. */
 TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 {
 	unsigned long small = SMALL / page_size();
@@ -307,7 +311,7 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 	self->child = test_fork();
 	if (!self->child)
 		go_below(self->found, variant->engine, self->go[0], self->done[1]);
-	/* Whoever is killed says so by what is left of the pipe: nothing. */
+	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
 	ASSERT_EQ(enter(self->child), 0);
@@ -327,7 +331,7 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 	ASSERT_EQ(event("oom"), oom);
 	ASSERT_EQ(event("oom_kill"), 0);
 	ASSERT_EQ(self->found->ret, 0);
-	/* What is charged already moves; what is not does not. */
+	/* Charged pages move. Holes need a charge and stay. */
 	ASSERT_EQ(self->found->small[0].moved, small);
 	ASSERT_EQ(self->found->small[1].moved, small);
 	ASSERT_EQ(self->found->small[2].failed, small);

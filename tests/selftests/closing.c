@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * One process closes its file of a device; another one closes its own.
+ * One process closes its file of a device while another process closes its own.
  *
- * The first has pages that take long to bring home, for each is shared with many processes,
- * and in the middle of its close it hardly runs any more (SCHED_IDLE). The other's close is
- * timed by itself and beside the first, with the same load on the CPUs. A close that waits
- * for the other one's would wait for minutes, and cannot be killed: it is done in a
- * process of its own, and the first is let run when time is up.
+ * The heavy process has pages that need long to return to system memory,
+ * because many processes share each page. In the middle of its close the
+ * process gets almost no CPU time (SCHED_IDLE). The other close is timed alone
+ * and beside the heavy close, with the same load on the CPUs. A close that
+ * waits for the heavy close would wait for minutes and could not be killed. So
+ * a child does the timed closes, and the heavy process may run again after
+ * PATIENCE_S seconds.
+ *
+ * Shows: close
  */
 #include <sched.h>
 #include <sys/resource.h>
@@ -20,7 +24,7 @@
 #define MAX_LOOPS 8
 #define PATIENCE_S 20
 
-/* What a close may take more beside the other one: not a second, and not minutes. */
+/* Allowed growth of a close beside the heavy close: below one second. */
 #define FACTOR 4
 #define ALLOWANCE_S 0.5
 
@@ -33,7 +37,7 @@ static pid_t fork_idle_loop(void)
 	return pid;
 }
 
-/* Seconds that one close takes, of a file with some pages; negative: -errno. */
+/* Seconds of one close of a file with @npages pages, or -errno. */
 static double time_close(unsigned int device, size_t npages)
 {
 	size_t n = npages * page_size();
@@ -60,7 +64,7 @@ struct closes {
 	int ret;
 };
 
-/* The worst of some closes, in a process of its own; PATIENCE_S if it does not end. */
+/* The longest of some closes in a child; PATIENCE_S if the child hangs. */
 static struct closes time_closes(unsigned int device, size_t npages)
 {
 	struct closes closes = { .worst = PATIENCE_S };
@@ -128,7 +132,7 @@ FIXTURE_TEARDOWN(closing)
 	ferry_close(self->ferry);
 }
 
-/* The sharers keep what they share until they are killed, with the whole group. */
+/* The sharers keep the shared pages until their process group is killed. */
 static void fork_sharers(struct ferry *ferry)
 {
 	int i;
@@ -145,7 +149,7 @@ static void fork_sharers(struct ferry *ferry)
 	}
 }
 
-/* Says when it is going to close, and when it has. */
+/* Signals @ready before the close and after the close. */
 static void close_heavy_file(int ready)
 {
 	size_t n = HEAVY_PAGES * page_size();
@@ -185,7 +189,7 @@ TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
 	if (!self->heavy)
 		close_heavy_file(ready[1]);
 	ASSERT_EQ(wait_told(ready[0]), 0);
-	/* In the middle of it, it hardly runs any more. */
+	/* In the middle of its close the heavy process loses its CPU time. */
 	usleep(100000);
 	ASSERT_EQ(sched_setscheduler(self->heavy, SCHED_IDLE, &none), 0);
 	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
@@ -199,7 +203,7 @@ TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
 	ASSERT_EQ(beside.ret, 0);
 }
 
-/* The heavy one itself: not for longer than a bounded time; what is left comes later. */
+/* The heavy close itself takes a bounded time; remaining pages move later. */
 FIXTURE(heavy) {
 	struct ferry *ferry;
 	pid_t pid;
@@ -233,7 +237,7 @@ TEST_F_TIMEOUT(heavy, close_takes_a_bounded_time, 300)
 	TH_LOG("close took %.2f s and left %llu pages", took,
 	       (unsigned long long)_test_used(self->ferry) / page_size());
 	ASSERT_LT(took, 3);
-	/* Everybody still maps them: they come home, with no file that has them. */
+	/* The sharers map the pages. A work item moves pages without a file. */
 	test_wait_unused(self->ferry, 150);
 }
 
@@ -251,7 +255,7 @@ TEST_F_TIMEOUT(heavy, close_ends_with_the_process, 300)
 	test_wait_unused(self->ferry, 150);
 }
 
-/* Pages that their file had to leave behind. */
+/* Pages that stay on the device after their file is closed. */
 FIXTURE(left) {
 	struct ferry *ferry;
 	uint8_t *memory;
@@ -270,7 +274,7 @@ FIXTURE_VARIANT_ADD(left, coherent) { .device = 2 };
 #define PIPES 32
 #define PIPE_PAGES 256	/* /proc/sys/fs/pipe-max-size */
 
-/* A pipe keeps what is on a coherent device; a private page comes home for it. */
+/* A page in a pipe stays on a coherent device; a private page returns first. */
 FIXTURE_SETUP(left)
 {
 	size_t size = PIPE_PAGES * page_size(), i;
@@ -305,7 +309,7 @@ FIXTURE_TEARDOWN(left)
 	ferry_close(self->ferry);
 }
 
-/* Nobody opens or closes a file for it. */
+/* The pages return without an open or a close. */
 TEST_F_TIMEOUT(left, come_home_when_they_can, 60)
 {
 	for (; self->npipes; self->npipes--)
@@ -314,7 +318,7 @@ TEST_F_TIMEOUT(left, come_home_when_they_can, 60)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* The least of some: the work item and other tasks take time from a single close. */
+/* The shortest of some closes: other tasks take time from a single close. */
 static double least_close(unsigned int device)
 {
 	double least = time_close(device, LIGHT_PAGES), next;
@@ -328,7 +332,7 @@ static double least_close(unsigned int device)
 	return least;
 }
 
-/* Another file's close does not look at them. */
+/* The close of another file does not look at the remaining pages. */
 TEST_F_TIMEOUT(left, cost_others_nothing, 60)
 {
 	double with = least_close(variant->device), without;

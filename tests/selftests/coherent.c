@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is particular about coherent memory: the CPU reaches it in place, so pins and
- * copy-on-write meet device pages; a long-term pin migrates them out first.
+ * Properties of coherent memory. The CPU accesses coherent pages in place, so
+ * pins and copy-on-write meet device pages. A long-term pin first migrates the
+ * pages to system memory.
+ *
+ * Shows: coherent device, exclusive access, RELEASE
  */
 #include <sys/uio.h>
 
@@ -46,7 +49,7 @@ static size_t count_on_device(int fd, const uint8_t *memory)
 	return n;
 }
 
-/* Held: the pages are out, stay out, and what is written to them is seen. */
+/* Pinned pages leave the device and stay away; the pin sees later writes. */
 static void pin_longterm(struct __test_metadata *_metadata,
 			 struct _test_data_coherent *self, uint32_t flags)
 {
@@ -86,7 +89,7 @@ TEST_F(coherent, longterm_pin_fast)
 	pin_longterm(_metadata, self, PIN_LONGTERM_TEST_FLAG_USE_FAST);
 }
 
-/* Pages in a pipe have a reference and cannot move; they are reached in place. */
+/* A page in a pipe has a reference and cannot move; devices use it in place. */
 TEST_F(coherent, another_device_touches_a_held_page)
 {
 	struct iovec iov = { self->memory, page_size() };
@@ -106,7 +109,7 @@ TEST_F(coherent, another_device_touches_a_held_page)
 		test_byte(self->fd, self->memory, ON_DEVICE);
 		close(fd);
 	}
-	/* It cannot be taken away either. */
+	/* RELEASE cannot move the page either. */
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), -EBUSY);
 	test_byte(self->fd, self->memory, ON_DEVICE);
 	test_byte(self->fd, self->memory + page_size(), HMM_DMIRROR_PROT_WRITE);
@@ -116,7 +119,7 @@ TEST_F(coherent, another_device_touches_a_held_page)
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
 }
 
-/* An exclusive page is in system memory: nothing of it is in an eviction's way. */
+/* An exclusive page is in system memory and does not block an eviction. */
 TEST_F(coherent, exclusive_then_release)
 {
 	struct hmm_dmirror_cmd cmd;
@@ -157,7 +160,7 @@ static void *take_and_give(void *arg)
 	return NULL;
 }
 
-/* No page is lost to the device however the three meet. */
+/* MIGRATE_TO_DEV, EXCLUSIVE and RELEASE race. No device page leaks. */
 TEST_F_TIMEOUT(coherent, exclusive_races_release, 200)
 {
 	struct racer racer = { .memory = self->memory, .data = test_map(self->n) };
@@ -176,7 +179,7 @@ TEST_F_TIMEOUT(coherent, exclusive_races_release, 200)
 	ferry_close(ferry);
 }
 
-/* A child that shares the pages, and finds them as they were when it is told to look. */
+/* A child that shares the pages. On a signal it checks for the old contents. */
 static pid_t fork_reader(struct _test_data_coherent *self, int go[2])
 {
 	pid_t pid;
@@ -192,7 +195,7 @@ static pid_t fork_reader(struct _test_data_coherent *self, int go[2])
 	return pid;
 }
 
-/* The writer gets a copy in system memory; the other keeps the device page. */
+/* The writer gets a copy in system memory. The child keeps the device page. */
 TEST_F(coherent, copy_on_write)
 {
 	int go[2];
@@ -208,7 +211,7 @@ TEST_F(coherent, copy_on_write)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* The device writes where the CPU may not without a copy: it copies too. */
+/* The CPU may write only after a copy. A device write makes the copy too. */
 TEST_F(coherent, device_copies_on_write)
 {
 	int go[2];

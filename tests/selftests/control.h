@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Holding the engine up at given points (driver/migrate/control.c), to win a race on
- * purpose. Each returns 0 or -errno. A test that uses them begins with control_on()
- * and ends with control_off(), in its fixture.
+ * Controls that hold the engine at given points (driver/migrate/control.c), to
+ * win a race on purpose. Each function returns 0 or -errno. The fixture of a
+ * test calls control_on() in its setup and control_off() in its teardown.
  */
 #ifndef FERRY_CONTROL_H
 #define FERRY_CONTROL_H
 
 #include "pages.h"
 
-#define DEFAULT_WINDOW 16	/* pages that a touch brings home, fault_around= */
+#define DEFAULT_WINDOW 16	/* pages, the default of fault_around= */
 #define CONTROL "/sys/kernel/debug/ferry_test/"
 
 /* Names of the points; see driver/migrate/control.c. */
@@ -33,7 +33,7 @@ static inline int read_number(const char *path, long *value)
 	return ret;
 }
 
-/* How many pages a touch brings home at most, a power of two; 0: not known. */
+/* Largest fault-around range in pages, a power of two; 0: unknown. */
 static inline size_t read_window(void)
 {
 	long pages = 0;
@@ -52,7 +52,7 @@ static inline int control_set(const char *name, long value)
 	return put(path, text);
 }
 
-/* Only this process is held up. */
+/* Only this process is held. */
 static inline int control_on(void)
 {
 	return control_set("enabled", 1) ?: control_set("tgid", getpid());
@@ -63,7 +63,7 @@ static inline int control_off(void)
 	return control_set("enabled", 0);
 }
 
-/* Hold the next to come at a point. */
+/* Hold the next task that reaches @point. */
 static inline int control_arm(const char *point)
 {
 	char name[64];
@@ -72,7 +72,7 @@ static inline int control_arm(const char *point)
 	return control_set(name, 1);
 }
 
-/* Until somebody is held there: 0, or -ETIMEDOUT after some seconds. */
+/* Wait for a held task: 0, -EIO, or -ETIMEDOUT after 10 s or more. */
 static inline int control_wait(const char *point)
 {
 	char path[128];
@@ -98,7 +98,7 @@ static inline int control_release(const char *point)
 	return control_set(name, 1);
 }
 
-/* A migration in a thread of its own, so that the test can act while it is held. */
+/* A migration in its own thread: the test acts while the migration is held. */
 struct background {
 	struct ferry *ferry;
 	struct drm_ferry_migrate request;
@@ -120,7 +120,7 @@ static inline int background_start(struct background *background)
 	return -pthread_create(&background->thread, NULL, background_run, background);
 }
 
-/* What the ioctl returned. */
+/* Returns the result of the ioctl. */
 static inline int background_join(struct background *background)
 {
 	pthread_join(background->thread, NULL);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* How the devices look from outside. Run with four of them. */
+/*
+ * The devices as programs find them. Needs four devices: devices=4 memory=16M.
+ *
+ * Shows: devices
+ */
 #include <xf86drm.h>
 
 #include "ferry_test.h"
@@ -60,7 +64,7 @@ TEST(render_nodes_are_for_everybody)
 		int tries;
 
 		child_check(!setgid(65534) && !setuid(65534));
-		/* As with udev, the mode comes a moment after the node. */
+		/* As with udev, the node gets its mode a moment later. */
 		for (tries = 0; tries < 50 && ferry_open_index(0, &ferry); tries++)
 			usleep(20000);
 		child_check(ferry);

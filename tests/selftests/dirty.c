@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * Nothing that was written is lost to reclaim, whatever became of the migration.
+ * Reclaim loses no written data, whatever the outcome of the migration.
  *
- * Reclaim drops a page without writing it out if the folio is clean and there is a
- * copy (it is in the swap cache), or if it was freed lazily (MADV_FREE). What is known
- * of a write is one bit in a page-table entry. So each test makes such a page, shows
- * through /proc/kpageflags that the folio is clean, writes it, and has an engine take
- * its entry away. An engine that loses the bit on the way (not marking the folio dirty
- * in collect, not copying the flag to the new page, not marking what the device wrote)
- * ends with the old data, or none. One that marks dirty what was only moved is caught
- * by the lazily freed page that nobody wrote and that must go.
+ * Reclaim drops a page without writing the page out in two cases: the folio is
+ * clean and has a copy (in the swap cache), or the page was freed lazily
+ * (MADV_FREE). One bit in a page-table entry is the only record of a write.
+ * Each test makes a clean page, checks in /proc/kpageflags that the folio is
+ * clean, writes the page, and lets an engine clear the entry.
  *
- * Swap is on null_blk: zram and brd skip the swap cache.
+ * An engine that loses the bit ends with the old data, or with no data. Errors
+ * that lose the bit:
+ * - collect does not mark the folio dirty;
+ * - the flag is not copied to the new page;
+ * - a page that the device wrote is not marked dirty.
+ * An engine that marks a moved page dirty fails with the lazily freed page that
+ * has no write: reclaim must drop that page.
+ *
+ * Swap is on null_blk, because zram and brd skip the swap cache.
+ *
+ * Shows: I1, I3, I14
  */
 #include "safety.h"
 
@@ -52,7 +59,7 @@ FIXTURE_VARIANT_ADD(dirty, core) {
 FIXTURE_SETUP(dirty)
 {
 	ASSERT_EQ(swap_on(), 0);
-	/* What is put back is in this CPU's LRU batch, which MADV_PAGEOUT drains. */
+	/* Pages put back are in this CPU's batch, which MADV_PAGEOUT drains. */
 	ASSERT_EQ(pin_to_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
@@ -69,7 +76,7 @@ FIXTURE_TEARDOWN(dirty)
 	ferry_close(self->ferry);
 }
 
-/* Written, and nothing but the page table knows. */
+/* The CPU writes the pages, and only the page table records the writes. */
 static void dirty_by_cpu(struct __test_metadata *_metadata, struct _test_data_dirty *self)
 {
 	ASSERT_EQ(make_clean(self->memory, self->n), 0);
@@ -104,7 +111,7 @@ static uint8_t held_outcome(const struct _fixture_variant_dirty *variant)
 							   DRM_FERRY_NOT_MOVED;
 }
 
-/* Refused in setup: put back before anything is copied. */
+/* Refused in setup: the entries are restored before any copy. */
 TEST_F_TIMEOUT(dirty, cpu_write_and_a_reference, 60)
 {
 	int in_pipe[2];
@@ -116,7 +123,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_a_reference, 60)
 	reclaim_and_compare(_metadata, self);
 }
 
-/* No destination: put back by finalize. */
+/* No destination: finalize restores the entries. */
 TEST_F_TIMEOUT(dirty, cpu_write_and_a_full_device, 60)
 {
 	dirty_by_cpu(_metadata, self);
@@ -125,7 +132,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_a_full_device, 60)
 	reclaim_and_compare(_metadata, self);
 }
 
-/* A child that shares the pages migrates them, is held with them locked, and fails. */
+/* A sharing child migrates the pages, is held with page locks, and fails. */
 static pid_t fork_holder(struct _test_data_dirty *self,
 			 const struct _fixture_variant_dirty *variant, int go)
 {
@@ -163,7 +170,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_pages_held_by_a_child, 60)
 	reclaim_and_compare(_metadata, self);
 }
 
-/* A child that takes its time under its page table's lock, again and again. */
+/* A child that is slow under its page table's lock, again and again. */
 static pid_t fork_locker(struct _test_data_dirty *self, volatile int *stop)
 {
 	struct drm_ferry_migrate request = { .backend = DRM_FERRY_BACKEND_OWN };
@@ -183,7 +190,10 @@ static pid_t fork_locker(struct _test_data_dirty *self, volatile int *stop)
 	_exit(0);
 }
 
-/* Its pages are locked and still in our page table; with one CPU we cannot look. */
+/*
+ * The child's locked pages are still mapped by the parent. With one CPU the
+ * parent cannot see the lock.
+ */
 TEST_F_TIMEOUT(dirty, cpu_write_and_pages_locked_by_a_child, 60)
 {
 	bool must_see = cpus() > 1 && variant->backend == DRM_FERRY_BACKEND_OWN;
@@ -235,7 +245,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_a_round_trip, 60)
 	reclaim_and_compare(_metadata, self);
 }
 
-/* Lazily freed: clean and with no copy, so that reclaim drops what is not written. */
+/* Lazily freed: clean, without a copy; reclaim drops a page without a write. */
 static void free_lazily(struct __test_metadata *_metadata, struct _test_data_dirty *self)
 {
 	const uint64_t not_lazy = KPF_SWAPBACKED | KPF_DIRTY;
@@ -243,7 +253,7 @@ static void free_lazily(struct __test_metadata *_metadata, struct _test_data_dir
 	int tries;
 
 	for (tries = 0; tries < 100 && left; tries++) {
-		/* It ends with a batch, which the next call drains. */
+		/* MADV_FREE leaves a batch, which the next call drains. */
 		ASSERT_EQ(madvise(self->memory, self->n, MADV_FREE), 0);
 		for (i = left = 0; i < self->n; i += page)
 			left += !!(kpageflags(self->memory + i) & not_lazy);
@@ -251,7 +261,7 @@ static void free_lazily(struct __test_metadata *_metadata, struct _test_data_dir
 	ASSERT_EQ(left, 0);
 }
 
-/* All but the last page were written, which must be gone: moving is not writing. */
+/* Only the last page has no write and must be gone: moving is not writing. */
 static void reclaim_lazily_freed(struct __test_metadata *_metadata,
 				 struct _test_data_dirty *self)
 {

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Nothing that is written while a page moves is lost to reclaim.
+ * Reclaim loses no data that is written while a page moves.
  *
- * write_in_the_window: another CPU writes a clean page of the swap cache once, some
- * milliseconds after its migration began, at ten different times; the engine is made
- * slow (0.1 s) between its steps under the page table's lock. The migration fails and
- * the page is reclaimed. An engine that reads the entry and clears it in two steps
- * loses the dirty bit that the CPU sets in between; nothing writes the page again, so
- * the write is gone.
+ * write_in_the_window: another CPU writes a clean page of the swap cache once,
+ * at ten different times, some milliseconds after the page's migration began. A
+ * delay of 0.1 s slows the engine between its steps under the page table's
+ * lock. The migration fails and the page is reclaimed. An engine that reads and
+ * clears the entry in two steps loses the dirty bit that the CPU sets between
+ * the steps. No later write hides the loss.
  *
- * counters: another thread increments a counter in each page without end and keeps the
- * true count elsewhere, while pages go to the device, home, to swap, and by its own
- * faults back. Any write that was lost, to a stale translation after the copy, by a
- * page dropped as clean, or by two copies of a page, leaves a counter behind.
+ * counters: a thread increments a counter in each page without end and keeps
+ * the true counts elsewhere. The pages move to the device, to system memory, to
+ * swap, and back by the thread's CPU faults. Each lost write leaves a counter
+ * behind:
+ * - a write by a stale translation after the copy;
+ * - a write to a page that reclaim dropped as clean;
+ * - a write to the wrong one of two copies.
+ *
+ * Shows: I1, I2
  */
 #include "safety.h"
 
@@ -181,7 +186,9 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 		moved += request.moved;
 		usleep(1000);
 		if (round % 2) {
-			/* Those that came home together are in one CPU's batch still. */
+			/*
+			 * Pages that returned together are in one CPU's batch.
+			 */
 			ASSERT_EQ(drain_lru(), 0);
 			madvise(self->memory, self->n, MADV_PAGEOUT);
 		}
