@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * What test_hmm's door does beyond hmm-tests: other processes, other devices, full
- * devices, memory that is taken away. Run with two private and two coherent devices.
+ * The test_hmm ABI beyond hmm-tests: other processes, other devices, full
+ * devices, memory that is taken away. Needs two private and two coherent
+ * devices.
+ *
+ * Shows: test_hmm ABI, RELEASE, capacity
  */
 #include <ctype.h>
 
@@ -61,7 +64,7 @@ FIXTURE_TEARDOWN(dmirror)
 	ferry_close(self->ferry);
 }
 
-/* test_hmm brings home every page of the device when any file is closed. */
+/* In test_hmm, closing any file returns every page of the device. */
 TEST_F(dmirror, anothers_pages_survive_a_close)
 {
 	struct hmm_dmirror_cmd cmd;
@@ -81,8 +84,8 @@ TEST_F(dmirror, anothers_pages_survive_a_close)
 		child_check(_test_byte(fd, mine) ==
 			    (local_byte(variant->number) | HMM_DMIRROR_PROT_WRITE));
 		close(fd);
-		/* Its own are home, and whole. */
-		child_check(_test_used(self->ferry) == UINT64_MAX);	/* not its file */
+		/* The file's pages are in system memory, and intact. */
+		child_check(_test_used(self->ferry) == UINT64_MAX);	/* parent's file */
 		child_check(find_difference(mine, self->n, 2) == self->n);
 		_exit(0);
 	}
@@ -93,7 +96,7 @@ TEST_F(dmirror, anothers_pages_survive_a_close)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* From one device to the other, and to a third that only touches. */
+/* Another device reads and writes: the pages return to system memory first. */
 TEST_F(dmirror, other_device_reads_and_writes)
 {
 	struct hmm_dmirror_cmd cmd;
@@ -107,7 +110,7 @@ TEST_F(dmirror, other_device_reads_and_writes)
 	ASSERT_EQ(cmd.cpages, PAGES);
 	ASSERT_EQ(cmd.faults, 1);
 	test_pattern(self->data, self->n, 1);
-	/* They came home for it. */
+	/* The pages returned for the access. */
 	test_used(self->ferry, 0);
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
 
@@ -121,7 +124,7 @@ TEST_F(dmirror, other_device_reads_and_writes)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* Not to be migrated from device to device: it is told, and nothing is lost. */
+/* No migration from device to device: an error, and no data is lost. */
 TEST_F(dmirror, other_device_does_not_take)
 {
 	struct hmm_dmirror_cmd cmd;
@@ -156,7 +159,7 @@ TEST_F(dmirror, capacity)
 	fill_pattern(memory, more, 3);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, memory, data, npages,
 			    &cmd), -ENOENT);
-	/* It is full and no more; nothing was returned. */
+	/* The device is full, and no more than full. No data was returned. */
 	ASSERT_EQ(_test_used(self->ferry), size);
 	test_zero(data, page_size());
 	test_cmd(self->fd, HMM_DMIRROR_READ, memory, data, npages);
@@ -172,7 +175,7 @@ TEST_F(dmirror, capacity)
 	munmap(data, more);
 }
 
-/* A forked child calls with the parent's file, and has one of its own. */
+/* A forked child gets -EBADF from the parent's file and uses its own file. */
 TEST_F(dmirror, file_is_of_the_opener)
 {
 	struct hmm_dmirror_cmd cmd;
@@ -200,7 +203,7 @@ TEST_F(dmirror, file_is_of_the_opener)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* Pieces of physical address space that Ferry has: claims and private chunks. */
+/* Ferry's parts of the physical address space: claims and private chunks. */
 static int count_regions(void)
 {
 	FILE *file = fopen("/proc/iomem", "r");
@@ -214,7 +217,7 @@ static int count_regions(void)
 	return n;
 }
 
-/* A page of each process; the one that only maps is brought home as well. */
+/* Both processes have device pages; RELEASE by the parent moves all pages. */
 TEST_F(dmirror, release_takes_everybodys_memory)
 {
 	uint8_t *mine = test_map(page_size()), *data = test_map(page_size());
@@ -241,7 +244,7 @@ TEST_F(dmirror, release_takes_everybodys_memory)
 	before = count_regions();
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, mine, NULL, 1, &cmd), 0);
 	test_used(self->ferry, 0);
-	/* The chunk of a private device is a region of its own. */
+	/* The chunk of a private device has its own region. */
 	ASSERT_EQ(count_regions(), before - (variant->number < FIRST_COHERENT));
 	ASSERT_EQ(tell(go[1]), 0);
 	test_wait(pid);
@@ -253,7 +256,7 @@ TEST_F(dmirror, release_takes_everybodys_memory)
 	test_pattern(self->memory, self->n, 4);
 }
 
-/* Only a private device knows that the CPU touched its page. */
+/* Only a private device gets a CPU fault when the CPU accesses its page. */
 TEST_F(dmirror, cpu_touch)
 {
 	bool coherent = variant->number >= FIRST_COHERENT;
@@ -263,7 +266,9 @@ TEST_F(dmirror, cpu_touch)
 	fill_pattern(self->memory, self->n, 2);
 	ASSERT_EQ(_test_touched_home(self->ferry), coherent ? 0 : PAGES);
 	test_used(self->ferry, coherent ? PAGES : 0);
-	/* What the CPU wrote in place is there for the device, and comes home. */
+	/*
+	 * The device sees the CPU's writes in place; close() returns the data.
+	 */
 	test_cmd(self->fd, HMM_DMIRROR_READ, self->memory, self->data, PAGES);
 	test_pattern(self->data, self->n, 2);
 	close(self->fd);
@@ -274,7 +279,7 @@ TEST_F(dmirror, cpu_touch)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* What came through this door goes home one by one, as test_hmm has it. */
+/* Pages moved by this ABI return without fault-around, as in test_hmm. */
 TEST_F(dmirror, cpu_touch_of_one_page)
 {
 	bool coherent = variant->number >= FIRST_COHERENT;

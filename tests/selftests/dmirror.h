@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of the test_hmm ABI. The ABI is the kernel's header, from the source
- * package; that Ferry's own header says the same is checked here.
+ * For tests of the test_hmm ABI. The ABI is the kernel's header, from the
+ * source package. The assertions below compare Ferry's own header with the
+ * kernel's.
  */
 #ifndef FERRY_TEST_DMIRROR_H
 #define FERRY_TEST_DMIRROR_H
@@ -70,7 +71,7 @@ static inline int _test_cmd(int fd, unsigned long request, const void *addr,
 	return ioctl(fd, request, cmd) ? -errno : 0;
 }
 
-/* All pages must be dealt with. */
+/* The request must process all pages. */
 #define test_cmd(fd, request, addr, data, npages)			\
 	do {								\
 		struct hmm_dmirror_cmd __cmd;				\
@@ -78,7 +79,7 @@ static inline int _test_cmd(int fd, unsigned long request, const void *addr,
 		ASSERT_EQ(__cmd.cpages, (npages));			\
 	} while (0)
 
-/* The byte of SNAPSHOT, or -errno. */
+/* Returns the byte of SNAPSHOT, or -errno. */
 static inline int _test_byte(int fd, const void *addr)
 {
 	struct hmm_dmirror_cmd cmd;
@@ -99,7 +100,7 @@ static inline int local_byte(int number)
 #define HUGE_SIZE (2 * MIB)
 #define KPF_THP 22
 
-/* Memory aligned to a huge page, with the kernel asked for one. */
+/* Memory aligned to @size, with MADV_HUGEPAGE. */
 static inline void *_test_map_huge(size_t size)
 {
 	uint8_t *all = _test_map(2 * size), *huge;
@@ -121,7 +122,7 @@ static inline bool read_u64(const char *path, uint64_t index, uint64_t *value)
 	return ok;
 }
 
-/* Is the page part of a huge folio, by the kernel's own account. */
+/* Is the page part of a huge folio, according to /proc/kpageflags? */
 static inline bool is_in_thp(const void *addr)
 {
 	uint64_t entry, flags;
@@ -132,7 +133,7 @@ static inline bool is_in_thp(const void *addr)
 	return flags >> KPF_THP & 1;
 }
 
-/* A huge folio, mapped as the variant says; NULL if there was none to be had. */
+/* A huge folio, mapped by a PMD or by PTEs; NULL without a huge folio. */
 static inline uint8_t *_test_map_folio(int fd, bool by_ptes)
 {
 	uint8_t *huge = _test_map_huge(HUGE_SIZE);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exclusive access to 2 MB folios, mapped by a PMD and by PTEs, while a CPU writes:
- * each try ends in success or in an error that says somebody was faster, no
- * increment of the CPU's is lost, and once the CPU rests it must succeed.
+ * Exclusive access to 2 MB folios, mapped by a PMD or by PTEs, while a CPU
+ * writes. Each try ends with success, or with an error that says the CPU was
+ * faster. No increment of the CPU is lost. As soon as the CPU rests, a try must
+ * succeed.
+ *
+ * Shows: exclusive access
  */
 #include <sys/uio.h>
 
@@ -63,7 +66,7 @@ struct writer {
 	uint64_t count[HUGE_SIZE / 4096];
 };
 
-/* A counter in each page, and a second account of what it must be. */
+/* Increments a counter in each page and a second copy of the count. */
 static void *write_counters(void *arg)
 {
 	struct writer *writer = arg;
@@ -107,7 +110,7 @@ TEST_F_TIMEOUT(exclusive, racing_writer, 200)
 
 		ret = _test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, writer->huge, self->data,
 				self->npages, &cmd);
-		/* Busy; or taken, and taken back before it could be read. */
+		/* Busy, or the CPU ended the access before the read. */
 		if (ret && ret != -EBUSY)
 			ASSERT_EQ(ret, -ENOENT);
 		taken += !ret;
@@ -116,7 +119,7 @@ TEST_F_TIMEOUT(exclusive, racing_writer, 200)
 		pthread_join(writer->thread, NULL);
 		ASSERT_EQ(find_lost(writer, writer->huge), self->npages);
 
-		/* Nobody races: all of it. Then a touch takes it back. */
+		/* Without a race all pages are taken, until the CPU reads. */
 		test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, writer->huge, self->data,
 			 self->npages);
 		ASSERT_EQ(find_lost(writer, self->data), self->npages);
@@ -131,7 +134,7 @@ TEST_F_TIMEOUT(exclusive, racing_writer, 200)
 	TH_LOG("%u of %d tries beat the writer", taken, round);
 }
 
-/* Part of a folio: the rest of it keeps its data. */
+/* Exclusive access to a part of a folio. The rest keeps its data. */
 TEST_F(exclusive, part_of_a_folio)
 {
 	uint8_t *huge = _test_map_folio(self->fd, variant->by_ptes);
@@ -153,8 +156,9 @@ TEST_F(exclusive, part_of_a_folio)
 }
 
 /*
- * A folio that does not split, since a pipe has a reference: nothing of it is taken,
- * least of all what was not asked for, and it can be had once the reference is gone.
+ * A pipe has a reference, so the folio does not split. No page of the folio is
+ * made exclusive, least of all a page outside of the request. The request
+ * succeeds when the reference is gone.
  */
 TEST_F(exclusive, held_folio)
 {
@@ -180,7 +184,7 @@ TEST_F(exclusive, held_folio)
 	munmap(huge, HUGE_SIZE);
 }
 
-/* No range is too large to be asked about, or at too odd a place. */
+/* CHECK_EXCLUSIVE accepts a range of any size at any address. */
 TEST_F(exclusive, check_of_any_range)
 {
 	uint8_t *page = test_map(page_size());
@@ -202,7 +206,7 @@ TEST_F(exclusive, check_of_any_range)
 	munmap(page, page_size());
 }
 
-/* One MADV_DONTNEED for each round, a little later in each. */
+/* One MADV_DONTNEED in each round, a little later in each round. */
 struct dropper {
 	pthread_t thread;
 	pthread_barrier_t begin;
@@ -230,9 +234,9 @@ static void *drop_pages(void *arg)
 }
 
 /*
- * MADV_DONTNEED takes pages away without their locks, also while they are made
- * exclusive: the device must not keep an entry for a page that is gone. It would
- * read that page's data, not what the CPU wrote since.
+ * MADV_DONTNEED removes pages without their page locks, also while the pages
+ * become exclusive. The device must not keep an entry for a removed page: the
+ * device would read the removed page's data, not the CPU's later writes.
  */
 TEST_F_TIMEOUT(exclusive, racing_dontneed, 200)
 {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * RELEASE in a loop does not keep the memory from others.
- * RELEASE while four threads migrate, read, write and touch: the memory of a device
- * is taken away and comes back under them, and no byte is lost.
+ * RELEASE beside other users of the device:
+ * - in_a_loop: RELEASE in a loop leaves memory for migrations;
+ * - under_load: RELEASE runs while four threads migrate, read and write. The
+ *   device's memory is taken away and given back under the threads, and no byte
+ *   is lost.
+ *
+ * Shows: RELEASE
  */
 #include "dmirror.h"
 
@@ -124,7 +128,7 @@ TEST_F_TIMEOUT(release, under_load, 200)
 	ASSERT_GT(released, 0);
 	ASSERT_GT(there, 0);
 
-	/* Nobody is there: it must succeed, and the device work again. */
+	/* Without other users RELEASE succeeds, and the device still works. */
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, page, NULL, 1, &cmd), 0);
 	fill_pattern(page, page_size(), 9);
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, page, page, 1);
@@ -158,9 +162,11 @@ static void *release_on(void *arg)
 }
 
 /*
- * Memory that comes back can be used before it goes again, whatever number of threads
- * calls RELEASE: 1 of 4,415 migrations was served, with one thread. By the other node:
- * MIGRATE_TO_DEV wants the pages to stay until it has read them.
+ * A migration can use new memory before the next RELEASE takes the memory away,
+ * for any number of threads that call RELEASE. Before RELEASE waited for
+ * migrations, 1 of 4,415 migrations got memory beside one such thread. The test
+ * migrates by the DRM node, because MIGRATE_TO_DEV needs the pages on the
+ * device until it has read them.
  */
 TEST_F_TIMEOUT(release, in_a_loop, 200)
 {

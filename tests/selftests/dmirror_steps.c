@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * READ and WRITE of the test_hmm ABI go by steps: a call for much memory ends when its
- * process is killed, needs no kernel memory of the request's size, and still has the ABI's
- * promises. With a buffer of the whole request SIGKILL took 10 s, and the OOM killer took
- * a process that had nothing to do with it.
+ * READ and WRITE of the test_hmm ABI work in steps. A call over much memory
+ * - ends when its process is killed;
+ * - needs no kernel memory of the request's size;
+ * - still keeps the promises of the ABI.
+ *
+ * With a buffer of the whole request, SIGKILL took 10 s, and the OOM killer
+ * killed an unrelated process.
+ *
+ * Shows: test_hmm ABI, memory cgroup
  */
 #include "dmirror.h"
 #include "group.h"
 
-#define PAGES 100	/* some steps, and a bit */
+#define PAGES 100	/* some steps and a rest */
 #define MANY (128 * MIB)
 #define LIMIT "48M"
-#define WINDOW (1 * MIB)	/* of memory that the data of a large READ goes to */
+#define WINDOW (1 * MIB)	/* memory behind the buffer of a large READ */
 
 FIXTURE(dmirror_steps) {
 	uint8_t *memory;
@@ -63,7 +68,7 @@ static pid_t start_call(const struct call *call)
 	return pid;
 }
 
-/* Seconds until it was gone. */
+/* Returns the seconds from the signal to the end of the process. */
 static double kill_call(pid_t pid, int *status)
 {
 	double before = seconds();
@@ -82,7 +87,7 @@ static size_t count_pages(const uint8_t *memory, size_t n, uint8_t value)
 	return count;
 }
 
-/* What is read shows in shared memory: after the signal it is soon no more. */
+/* Shared memory shows the read pages. The call stops soon after the signal. */
 TEST_F_TIMEOUT(dmirror_steps, read_is_killed, 60)
 {
 	struct call call = { HMM_DMIRROR_READ, map_shared(MANY), map_shared(MANY), MANY };
@@ -107,7 +112,7 @@ TEST_F_TIMEOUT(dmirror_steps, read_is_killed, 60)
 	munmap(call.data, MANY);
 }
 
-/* In each phase: wherever in the call's time the signal comes, it ends soon. */
+/* The signal comes in each phase of the call. The call always ends soon. */
 TEST_F_TIMEOUT(dmirror_steps, write_is_killed, 120)
 {
 	struct call call = { HMM_DMIRROR_WRITE, map_shared(MANY), map_shared(MANY), MANY };
@@ -120,7 +125,7 @@ TEST_F_TIMEOUT(dmirror_steps, write_is_killed, 120)
 	ASSERT_EQ(status, 0);
 	whole = seconds() - whole;
 	for (i = 0; i < 5; i++) {
-		/* What was never there is slower. */
+		/* A call is slower on memory without pages. */
 		ASSERT_EQ(madvise(call.memory, MANY, MADV_REMOVE), 0);
 		ASSERT_EQ(madvise(call.data, MANY, MADV_REMOVE), 0);
 		pid = start_call(&call);
@@ -134,7 +139,7 @@ TEST_F_TIMEOUT(dmirror_steps, write_is_killed, 120)
 	munmap(call.data, MANY);
 }
 
-/* Much address space over little memory, so that nothing but the kernel's would be large. */
+/* A large range over little memory: only a kernel buffer could be large. */
 static uint8_t *map_window(size_t n)
 {
 	int fd = memfd_create("window", MFD_CLOEXEC);
@@ -164,7 +169,7 @@ static pid_t start_bystander(int ready)
 	return pid;
 }
 
-/* In a cgroup that is smaller than the request, but has all that the call needs. */
+/* The cgroup is smaller than the request, but large enough for the call. */
 TEST_F_TIMEOUT(dmirror_steps, bystander_lives, 120)
 {
 	uint8_t *memory = test_map(MANY), *data = map_window(MANY);
@@ -195,7 +200,7 @@ TEST_F_TIMEOUT(dmirror_steps, bystander_lives, 120)
 	ASSERT_EQ(cmd.cpages, MANY / page_size());
 }
 
-/* The buffer and the range overlap: as with a buffer of the whole request. */
+/* The buffer overlaps the range: same result as with one large buffer. */
 TEST_F(dmirror_steps, overlaps)
 {
 	static const size_t offsets[] = { 1, 15, 16, 17, 33, PAGES - 1, PAGES };
@@ -221,7 +226,7 @@ TEST_F(dmirror_steps, overlaps)
 	}
 }
 
-/* Itself: the data goes out of the pages that it comes home to. */
+/* The buffer is the range: the copy goes into the pages that return. */
 TEST_F(dmirror_steps, onto_itself)
 {
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->memory, PAGES);
@@ -233,10 +238,13 @@ TEST_F(dmirror_steps, onto_itself)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* The last page of the range is not there: nothing is returned, nothing written. */
+/* The range's last page is not mapped: no data is returned, no page written. */
 TEST_F(dmirror_steps, all_or_none)
 {
-	/* WRITE first: what the device's page table has already is written, as in test_hmm. */
+	/*
+	 * WRITE first: as in test_hmm, WRITE changes each page that the
+	 * device's page table already has.
+	 */
 	static const unsigned long requests[] = {
 		HMM_DMIRROR_WRITE, HMM_DMIRROR_READ, HMM_DMIRROR_MIGRATE_TO_DEV,
 		HMM_DMIRROR_EXCLUSIVE,
@@ -255,7 +263,7 @@ TEST_F(dmirror_steps, all_or_none)
 	}
 }
 
-/* The last page of what is to be written: nothing is. */
+/* The last page of WRITE's data is not readable: no page is written. */
 TEST_F(dmirror_steps, write_of_what_cannot_be_read)
 {
 	struct hmm_dmirror_cmd cmd;

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* test_hmm and Ferry: arguments, accesses, migration, exclusive access, release. */
+/*
+ * Comparison of test_hmm and Ferry: arguments, accesses, migration, exclusive
+ * access, release.
+ *
+ * Shows: test_hmm ABI
+ */
 #include "twin.h"
 
 static void bad_arguments(struct twin *twin)
@@ -62,7 +67,7 @@ static void access_touched(struct twin *twin)
 {
 	fill(twin);
 	ask(twin, HMM_DMIRROR_READ, 0, 4);
-	ask(twin, HMM_DMIRROR_READ, 2, 6);	/* half of it is known */
+	ask(twin, HMM_DMIRROR_READ, 2, 6);	/* half of the range has entries */
 	write_device(twin, PAGES, 2);
 	write_device(twin, PAGES, 3);
 	madvise(twin->memory + page(3), page(2), MADV_DONTNEED);
@@ -77,8 +82,8 @@ static void access_rights(struct twin *twin)
 	look_on(twin, 0, PAGES);
 	ask(twin, HMM_DMIRROR_READ, 0, 5);
 	write_device(twin, 2, 2);
-	write_device(twin, 4, 3);	/* the end may not be written */
-	ask(twin, HMM_DMIRROR_READ, 4, 3);	/* the middle may not be read */
+	write_device(twin, 4, 3);	/* the end is read-only */
+	ask(twin, HMM_DMIRROR_READ, 4, 3);	/* the middle is not readable */
 	ask(twin, HMM_DMIRROR_WRITE, 5, 1);
 	ask(twin, HMM_DMIRROR_WRITE, 3, 4);
 	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 5);

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* test_hmm and Ferry: mappings that are not plain, files that change hands. */
+/*
+ * Comparison of test_hmm and Ferry: special mappings, files that change hands.
+ *
+ * Shows: test_hmm ABI
+ */
 #include <sys/socket.h>
 
 #include "twin.h"
@@ -17,7 +21,7 @@ static void shared_memory(struct twin *twin)
 	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
 }
 
-/* The file's own pages, which are neither anonymous nor of a file. */
+/* A mapping of the node: its pages are neither anonymous nor of a file. */
 static void mapped_device(struct twin *twin)
 {
 	munmap(twin->memory, page(PAGES));
@@ -120,7 +124,7 @@ static int receive_fd(int socket)
 	return fd;
 }
 
-/* The file is left, the process that opened it is not. */
+/* The file outlives the process that opened the file. */
 static void opener_is_gone(struct twin *twin)
 {
 	int pair[2], old = twin->fd[0];

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What DRM core adds to the ioctls of a render node, as uid 65534: each number, in each
- * direction and with odd sizes, by the 64-bit and the 32-bit entry. A driver without
- * DRIVER_GEM and DRIVER_SYNCOBJ has not initialised what some of them use. Two threads
- * on PRIME_FD_TO_HANDLE with another exporter's dma-buf ended in an oops in
- * __mutex_lock().
+ * The ioctls that DRM core adds to a render node, as uid 65534: each number, in
+ * each direction and with odd sizes, by the 64-bit and the 32-bit entry. Some
+ * of the core's handlers use data that a driver without DRIVER_GEM and
+ * DRIVER_SYNCOBJ has not initialised. Two threads in PRIME_FD_TO_HANDLE with
+ * another exporter's dma-buf ended in an oops in __mutex_lock().
+ *
+ * Shows: DRM core
  */
 #include <linux/udmabuf.h>
 #include <sys/syscall.h>
@@ -16,14 +18,14 @@
 #define IA32_IOCTL 54
 #define THREADS 4
 #define ROUNDS 2000
-#define BUFFER_SIZE 16384	/* the largest that a number can name */
+#define BUFFER_SIZE 16384	/* an ioctl number has 14 bits of size */
 
 static long ioctl_64(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) ? -errno : 0;
 }
 
-/* As a 32-bit program enters the kernel; @arg lies below 4 GiB. */
+/* Enters the kernel as a 32-bit program does. @arg lies below 4 GiB. */
 static long ioctl_32(int fd, unsigned long request, void *arg)
 {
 	long ret = IA32_IOCTL;
@@ -40,7 +42,7 @@ static void *map_low(size_t n)
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 }
 
-/* A dma-buf of a page, by udmabuf; -1 if there is none to be had. */
+/* A dma-buf of one page, by udmabuf; -1 without udmabuf. */
 static int make_dmabuf(void)
 {
 	struct udmabuf_create create = { .size = page_size() };
@@ -107,7 +109,7 @@ static bool is_refusal(long ret)
 	return ret == -EOPNOTSUPP || ret == -EACCES || ret == -EINVAL;
 }
 
-/* Every number, each direction, some sizes: refused, whatever is in the struct. */
+/* Every number, each direction, some sizes: refused for any struct contents. */
 TEST_F(drm_core, every_number)
 {
 	static const unsigned int sizes[] = { 0, 4, 8, 12, 64, 256, BUFFER_SIZE - 1 };
@@ -133,7 +135,7 @@ TEST_F(drm_core, every_number)
 	}
 }
 
-/* Another type is nobody's, also with the numbers of those with a compat handler. */
+/* Another ioctl type is unknown, also for numbers with a compat handler. */
 TEST_F(drm_core, another_type)
 {
 	unsigned int nr;
@@ -151,7 +153,7 @@ static const unsigned long unsupported[] = {
 	DRM_IOCTL_SYNCOBJ_TRANSFER, DRM_IOCTL_SYNCOBJ_TIMELINE_SIGNAL,
 };
 
-/* libdrm of Debian 12 has no SYNCOBJ_EVENTFD; every_number has its number. */
+/* libdrm of Debian 12 lacks SYNCOBJ_EVENTFD; every_number has its number. */
 TEST_F(drm_core, what_is_not_supported)
 {
 	size_t i;
@@ -188,7 +190,7 @@ static void *use_prime(void *arg)
 	return NULL;
 }
 
-/* Without the refusal: "key that was not registered" on debug, an oops on any. */
+/* Without refusal: "key that was not registered" on debug, an oops on any. */
 TEST_F(drm_core, prime_by_threads)
 {
 	pthread_t threads[THREADS];
@@ -222,7 +224,7 @@ static long get_cap(struct _test_data_drm_core *self, uint64_t capability, uint6
 	return ret;
 }
 
-/* What is refused is not offered. */
+/* The node does not offer a refused feature. */
 TEST_F(drm_core, capabilities)
 {
 	uint64_t *words = (void *)self->buffer, value;
@@ -235,14 +237,14 @@ TEST_F(drm_core, capabilities)
 	ASSERT_EQ(value, 1);
 	ASSERT_EQ(get_cap(self, DRM_CAP_DUMB_BUFFER, &value, variant->ioctl), -EOPNOTSUPP);
 
-	/* A struct without room for the value is not written behind. */
+	/* No byte is written behind a struct without room for the value. */
 	words[0] = DRM_CAP_PRIME;
 	words[1] = 99;
 	ASSERT_EQ(variant->ioctl(self->fd, DRM_IOWR(0x0c, uint64_t), words), 0);
 	ASSERT_EQ(words[1], 99);
 }
 
-/* The core's 32-bit VERSION has a struct of its own; libdrm speaks the other. */
+/* The core's 32-bit VERSION has its own struct; libdrm uses the other. */
 TEST_F(drm_core, what_libdrm_asks)
 {
 	drmVersionPtr version = drmGetVersion(self->fd);

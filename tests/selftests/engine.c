@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is promised of every migration, and shows without a race.
+ * Promises of every migration that show without a race.
  *
- * What these would catch: page-table changes that the MMU notifiers are not told of, so
- * that another device reads what a page held once (I15), or told of for too long, so that
- * it cannot read at all; pages that do not move because some CPU has them in a batch for
- * the LRU lists, on its way to a list or from one list to another (I16).
+ * Errors that the tests catch:
+ * - page-table changes without MMU notifiers: another device reads the old
+ *   contents of a page (I15);
+ * - a notifier section that lasts too long: another device cannot read (I15);
+ * - pages that do not move because a CPU has them in an LRU batch, on the way
+ *   to an LRU list or from one list to another (I16).
+ *
+ * Shows: I15, I16
  */
 #include <sched.h>
 
@@ -13,7 +17,7 @@
 
 #define KPF_LRU (1ull << 5)
 
-/* I15: one device has read, another one takes the pages. */
+/* I15: the first device has read the pages, then the second takes the pages. */
 FIXTURE(notifier) {
 	struct ferry *watcher;
 	struct ferry *taker;
@@ -110,7 +114,7 @@ static int read_last(void *arg)
 	return ferry_read(self->watcher, self->memory + at, page_size(), self->seen + at, NULL);
 }
 
-/* Between setup and the copy nothing is open: a device fault next to it succeeds. */
+/* No notifier section is open at the copy: a nearby device fault succeeds. */
 TEST_F(notifier, section_ends_before_the_copy)
 {
 	struct race race = { variant->taker, TO_DEVICE, AFTER_SETUP };
@@ -120,7 +124,7 @@ TEST_F(notifier, section_ends_before_the_copy)
 	int tries;
 
 	ASSERT_EQ(control_on(), 0);
-	/* What the watcher knows is forgotten, so that it has to fault. */
+	/* Invalidate the watcher's entries: the watcher must fault. */
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
 	test_helper(&helper, read_last, self);
 	test_hold(&held, &race, self->taker, self->memory, n);
@@ -178,8 +182,9 @@ static int run_on(int cpu)
 }
 
 /*
- * Some pages, until the last one sits in the batch of the last CPU. The thread stays
- * until they have moved: when it ends its stack goes, and with that the batch is drained.
+ * Access pages until the last page is in the batch of the last CPU. The thread
+ * stays until the pages have moved: the end of a thread unmaps its stack, and
+ * the unmap drains the batch.
  */
 static int touch_there(void *arg)
 {
@@ -220,7 +225,10 @@ TEST_F(batched, pages_move)
 	}
 }
 
-/* Another CPU's GUP has touched them: they wait there for activation, and nobody has them. */
+/*
+ * GUP on another CPU accesses the pages. The pages wait in that CPU's batch for
+ * activation, and no task holds them.
+ */
 static int look_from_there(void *arg)
 {
 	struct _test_data_batched *self = arg;
@@ -244,12 +252,15 @@ TEST_F(batched, pages_that_others_touched_move)
 	int moved;
 	size_t i;
 
-	/* Fewer than a batch has room for. */
+	/* Fewer pages than a batch has room for. */
 	self->touched = 5;
 	ASSERT_EQ(run_on(0), 0);
 	for (i = 0; i < self->touched; i++)
 		fill_pattern(self->memory + i * page_size(), page_size(), i + 1);
-	/* On their lists, or they cannot be activated: the own engine sees to that. */
+	/*
+	 * Only pages on LRU lists can be activated. A round trip by the own
+	 * engine puts the pages on their lists.
+	 */
 	ASSERT_EQ(_test_moved(self->ferry, DRM_FERRY_BACKEND_OWN, self->memory,
 			      self->touched * page_size(), DRM_FERRY_TARGET_DEVICE, NULL), 5);
 	ASSERT_EQ(_test_moved(self->ferry, DRM_FERRY_BACKEND_OWN, self->memory,
@@ -262,7 +273,7 @@ TEST_F(batched, pages_that_others_touched_move)
 			    self->touched * page_size(), DRM_FERRY_TARGET_DEVICE, outcomes);
 	sem_post(&self->finish);
 	ASSERT_EQ(helper_join(&helper), 0);
-	/* Core does not look for such a reference: docs/findings.md. */
+	/* core does not look for a batch's reference: docs/findings.md. */
 	if (variant->backend == DRM_FERRY_BACKEND_OWN)
 		ASSERT_EQ(moved, self->touched);
 	for (i = 0; i < self->touched; i++)

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a CPU's touch brings home: the pages of the same device in an aligned window
- * around the touched one, as large as the module's parameter fault_around= says (1: that
- * page alone), and nothing else.
+ * A CPU fault brings a fault-around range to system memory: the pages of the
+ * same device in an aligned range around the faulting page, and no other page.
+ * The module parameter fault_around= is the size of the range (1: only the
+ * faulting page).
+ *
+ * Shows: fault-around
  */
 #include "control.h"
 
@@ -11,9 +14,9 @@
 FIXTURE(fault_around) {
 	struct ferry *ferry;
 	size_t window;		/* pages */
-	size_t pages;		/* some windows */
+	size_t pages;		/* some ranges */
 	size_t n;
-	uint8_t *memory;	/* aligned to a window */
+	uint8_t *memory;	/* aligned to a range */
 };
 
 FIXTURE_SETUP(fault_around)
@@ -49,7 +52,7 @@ static int touch(const void *addr)
 	return *(volatile const uint8_t *)addr;
 }
 
-/* Of the pages from @first to @end all have left the device, and none of the others. */
+/* All pages from @first to @end have left the device, and no other page. */
 static bool only_home(struct _test_data_fault_around *self, size_t first, size_t end)
 {
 	uint32_t where;
@@ -67,7 +70,7 @@ static bool only_home(struct _test_data_fault_around *self, size_t first, size_t
 	return true;
 }
 
-/* First, last and in between; all of them read what was written. */
+/* First page, last page and a page between; each read has the written data. */
 TEST_F(fault_around, the_window_and_no_more)
 {
 	size_t w = self->window, slots[] = { 0, w / 3, w - 1 }, i;
@@ -100,7 +103,7 @@ TEST_F(fault_around, writes)
 		ASSERT_EQ(self->memory[i], pattern(i, 1) ^ (i % page ? 0 : 0xff));
 }
 
-/* The mapping ends within the window, on either side. */
+/* The mapping ends within the fault-around range, on either side. */
 TEST_F(fault_around, ends_of_the_mapping)
 {
 	size_t w = self->window, first = w + w / 2, end = 3 * w - w / 4, i;
@@ -119,7 +122,10 @@ TEST_F(fault_around, ends_of_the_mapping)
 		ASSERT_EQ(self->memory[i], pattern(i, 1));
 }
 
-/* A hole, a page that is home, one on another device and one that is in use. */
+/*
+ * what_cannot_come_stays: the range contains a hole, a page in system memory, a
+ * page on another device and a page in use, which a second thread accesses.
+ */
 struct toucher {
 	pthread_t thread;
 	const uint8_t *page;
@@ -145,7 +151,7 @@ TEST_F(fault_around, what_cannot_come_stays)
 	test_to_system(self->ferry, page_at(self, 2), page);
 	test_to_system(self->ferry, page_at(self, 3), page);
 	test_to_device(other, page_at(self, 3), page);
-	/* A thread that has a reference on its page, and gets no further for now. */
+	/* A held thread has a reference on its page. */
 	ASSERT_EQ(control_on(), 0);
 	ASSERT_EQ(control_arm(CPU_FAULT), 0);
 	ASSERT_EQ(pthread_create(&toucher.thread, NULL, run_toucher, &toucher), 0);
@@ -173,7 +179,7 @@ TEST_F(fault_around, what_cannot_come_stays)
 	ferry_close(other);
 }
 
-/* Elsewhere, and at another place within its window. */
+/* The mapping moves, also to another offset within a fault-around range. */
 TEST_F(fault_around, moved_mapping)
 {
 	size_t w = self->window, n = self->n, i;
@@ -184,14 +190,14 @@ TEST_F(fault_around, moved_mapping)
 	ASSERT_EQ(mremap(old, n, n, MREMAP_MAYMOVE | MREMAP_FIXED, place), place);
 	self->memory = place;
 	touch(page_at(self, w));
-	/* Halves of two windows of the old place, if there are halves. */
+	/* Two halves of ranges of the old place, if the range has halves. */
 	ASSERT_TRUE(only_home(self, w - w / 2, 2 * w - w / 2));
 	for (i = 0; i < n; i++)
 		ASSERT_EQ(self->memory[i], pattern(i, 1));
 	test_used(self->ferry, 0);
 }
 
-/* The pages of parent and child come home for both; what one writes is its own. */
+/* The pages return for parent and child; a write stays with its writer. */
 TEST_F(fault_around, forked_child)
 {
 	size_t w = self->window, n = self->n;
@@ -217,7 +223,7 @@ TEST_F(fault_around, forked_child)
 	test_used(self->ferry, 0);
 }
 
-/* Who asks for a page of another process, or for a device, gets that page. */
+/* An access by another process or a device moves only the accessed page. */
 TEST_F(fault_around, not_for_others)
 {
 	struct ferry *other = test_open(1);

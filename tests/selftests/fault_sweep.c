@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Migrations, both ways, whose allocations fail one after the other (sweep.h).
+ * Migrations in both directions: each allocation of a chain fails in turn
+ * (sweep.h).
  *
- * An engine that publishes something before its last allocation, or forgets one page of
- * what it undoes, fails here, or leaves something for KASAN, kmemleak or the page-table
- * check to find.
+ * Two errors of an engine fail here, or leave a trace for KASAN, kmemleak or
+ * the page-table check:
+ * - a change is published before the last allocation;
+ * - a page is forgotten when a failed call is undone.
+ *
+ * Shows: MIGRATE, fault-around, close, allocation failure
  */
 #include <numaif.h>
 
@@ -14,7 +18,7 @@
 /* Pages, the default of fault_around=. */
 #define WINDOW 16
 
-/* To the device -------------------------------------------------------------- */
+/* To the device ------------------------------------------------------------ */
 
 static void prepare_there(struct __test_metadata *_metadata, struct _test_data_sweep *self)
 {
@@ -32,7 +36,7 @@ static int run_request(struct _test_data_sweep *self)
 	return ferry_migrate_raw(self->ferry, &self->request, sizeof(self->request));
 }
 
-/* What was done is told, and is so. */
+/* The reported counts are true. */
 static void check_request(struct __test_metadata *_metadata, struct _test_data_sweep *self,
 			  int ret, bool whole)
 {
@@ -124,7 +128,7 @@ TEST_F_TIMEOUT(sweep, huge_page_there_by_core, 200)
 	test_chain(_metadata, self, &huge);
 }
 
-/* Home ------------------------------------------------------------------------ */
+/* To system memory --------------------------------------------------------- */
 
 static void prepare_away(struct __test_metadata *_metadata, struct _test_data_sweep *self)
 {
@@ -145,7 +149,10 @@ static void check_home(struct __test_metadata *_metadata, struct _test_data_swee
 	test_used(self->watch, 0);
 }
 
-/* With a policy pages come one by one, without one in bulk, which fails as a whole. */
+/*
+ * With a NUMA policy pages are allocated singly. Without a policy pages are
+ * allocated in bulk, and a bulk allocation fails as a whole.
+ */
 static const struct chain home = { prepare_away, run_request, check_home, PAGES };
 static const struct chain home_in_bulk = { prepare_away, run_request, check_home, 2 };
 
@@ -173,7 +180,7 @@ TEST_F_TIMEOUT(sweep, home_in_bulk_by_core, 200)
 	test_chain(_metadata, self, &home_in_bulk);
 }
 
-/* A fault that finds no memory is tried again by the kernel, once it has asked for some. */
+/* After VM_FAULT_OOM the kernel repeats the CPU fault. */
 static int run_touch(struct _test_data_sweep *self)
 {
 	size_t i;
@@ -194,7 +201,7 @@ static void check_touched(struct __test_metadata *_metadata, struct _test_data_s
 	ASSERT_TRUE(is_intact(self->memory));
 }
 
-/* For each window: all of its pages at once. */
+/* For each fault-around range: all pages at once. */
 TEST_F_TIMEOUT(sweep, home_by_touch, 200)
 {
 	static const struct chain chain = { prepare_away, run_touch, check_touched, 1 };
@@ -202,7 +209,7 @@ TEST_F_TIMEOUT(sweep, home_by_touch, 200)
 	test_chain(_metadata, self, &chain);
 }
 
-/* Each page is a mapping of its own, and a window. */
+/* Each page is a separate mapping and a separate fault-around range. */
 static void prepare_apart(struct __test_metadata *_metadata, struct _test_data_sweep *self)
 {
 	size_t i;
@@ -228,7 +235,7 @@ TEST_F_TIMEOUT(sweep, home_by_touch_one_by_one, 200)
 	test_chain(_metadata, self, &chain);
 }
 
-/* So many allocations of pages succeed, then so many fail. */
+/* Page allocations use up the space @first, then @then allocations fail. */
 static int fail_later(const char *first, const char *then)
 {
 	int ret = put(PAGE_ALLOC "task-filter", "Y");
@@ -247,7 +254,7 @@ static int fail_no_more(void)
 	return ret ?: put(PAGE_ALLOC "task-filter", "N");
 }
 
-/* Neighbours have got theirs; the touched page gets none, and again none. */
+/* Neighbours get destinations. The faulting page gets none, and again none. */
 TEST_F(sweep, touched_page_has_none)
 {
 	size_t n = WINDOW * page_size(), at = n - page_size();
@@ -273,7 +280,7 @@ TEST_F(sweep, touched_page_has_none)
 	munmap(self->memory, self->n);
 }
 
-/* What cannot come home stays, belongs to nobody, and comes when it is touched. */
+/* A page without a destination stays without an owner; a CPU fault moves it. */
 static int run_close(struct _test_data_sweep *self)
 {
 	ferry_close(self->ferry);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Accesses of the device whose allocations fail one after the other (sweep.h): windows
- * of its page table, page tables and pages of the CPU's, pages that come home first.
+ * Accesses of the device: each allocation fails in turn (sweep.h). The accesses
+ * allocate windows of the device's page table, the CPU's page tables and pages,
+ * and destinations of pages that return first.
  *
- * A fault path that goes on with what it has not got writes the wrong page, or none and
- * says nothing.
+ * A fault path that goes on without an allocation writes the wrong page, or
+ * writes no page and reports success.
+ *
+ * Shows: READ, WRITE, allocation failure
  */
 #include "sweep.h"
 
-/* In memory, holes, and on the device. */
+/* Pages in system memory, holes, pages on the device. */
 static void prepare_mixed(struct __test_metadata *_metadata, struct _test_data_sweep *self)
 {
 	prepare_memory(_metadata, self);
@@ -49,7 +52,7 @@ static int run_write(struct _test_data_sweep *self)
 	return ferry_write(self->ferry, self->memory, self->n, self->data, NULL);
 }
 
-/* Part of it may be written, none of it wrongly. */
+/* Part of the range may be written; no byte may be wrong. */
 static void check_written(struct __test_metadata *_metadata, struct _test_data_sweep *self,
 			  int ret, bool whole)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the selftests share. Each helper comes twice: _test_x() returns what the
- * call returned, test_x() asserts that it succeeded. Those that assert work in a
- * TEST() or TEST_F() only: the harness keeps its state in _metadata.
+ * Helpers of the selftests. Each helper comes twice: _test_x() returns the
+ * result of the call, test_x() asserts that the call succeeded. An asserting
+ * helper works only in a TEST() or TEST_F(), because the harness keeps its
+ * state in _metadata.
  */
 #ifndef FERRY_TEST_H
 #define FERRY_TEST_H
@@ -39,7 +40,7 @@ static inline uint64_t ptr(const void *pointer)
 	return (uintptr_t)pointer;
 }
 
-/* A byte that depends on where it is and on the seed. */
+/* A byte that depends on its index and on the seed. */
 static inline uint8_t pattern(size_t i, unsigned int seed)
 {
 	return (i * 2654435761u + seed * 40503u) >> 13;
@@ -54,7 +55,7 @@ static inline void fill_pattern(void *memory, size_t n, unsigned int seed)
 		bytes[i] = pattern(i, seed);
 }
 
-/* Index of the first byte that differs, n if none does. */
+/* Index of the first different byte, or @n. */
 static inline size_t find_difference(const void *memory, size_t n, unsigned int seed)
 {
 	const uint8_t *bytes = memory;
@@ -153,7 +154,7 @@ static inline double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* Device memory in use after at most @limit seconds, or as soon as it is 0. */
+/* Used bytes of device memory: 0, or the value after @limit seconds. */
 static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
 {
 	double end = seconds() + limit;
@@ -177,7 +178,7 @@ static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
 		__stats;						\
 	})
 
-/* Pages that came home by touches: those touched and those that came with them. */
+/* Pages that CPU faults moved, fault-around included. */
 static inline uint64_t _test_touched_home(struct ferry *ferry)
 {
 	struct drm_ferry_stats stats;
@@ -187,13 +188,13 @@ static inline uint64_t _test_touched_home(struct ferry *ferry)
 	return stats.cpu_faults + stats.cpu_faults_around;
 }
 
-/* An ioctl as it is: 0 or -errno, no retry. */
+/* A single ioctl: 0 or -errno, no retry. */
 static inline int _test_ioctl(struct ferry *ferry, unsigned long request, void *arg)
 {
 	return ioctl(ferry_fd(ferry), request, arg) ? -errno : 0;
 }
 
-/* A child that ends with the test, however that ends; it leaves by _exit(). */
+/* A child that dies with the test and leaves by _exit(). */
 static inline pid_t _test_fork(void)
 {
 	pid_t pid = fork();
@@ -219,7 +220,7 @@ static inline pid_t _test_fork(void)
 		ASSERT_EQ(WEXITSTATUS(__status), 0);			\
 	} while (0)
 
-/* In a child: tell which line failed by the exit status. */
+/* In a child: print the failed condition and exit with status 1. */
 #define child_check(condition)						\
 	do {								\
 		if (!(condition)) {					\
@@ -228,7 +229,7 @@ static inline pid_t _test_fork(void)
 		}							\
 	} while (0)
 
-/* One byte through a pipe: "go on". */
+/* A byte through a pipe: "go on". */
 static inline int tell(int fd)
 {
 	return write(fd, "x", 1) == 1 ? 0 : -1;
