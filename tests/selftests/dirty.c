@@ -13,6 +13,7 @@
  * - collect does not mark the folio dirty;
  * - the flag is not copied to the new page;
  * - a page that the device wrote is not marked dirty.
+ *
  * An engine that marks a moved page dirty fails with the lazily freed page that
  * has no write: reclaim must drop that page.
  *

@@ -1,16 +1,24 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a page-table entry says besides where the page is (soft-dirty, write-protected
- * by userfaultfd, writable, young, dirty) and whether the page is exclusive to the
- * process is the same after a migration that failed, and but for young after a round
- * trip; on the device, too, as far as there is room for it. Each combination that the
- * kernel can make, over both engines.
+ * A migration keeps the state of a page-table entry: soft-dirty,
+ * write-protected by userfaultfd, writable, young, dirty. A migration also
+ * keeps whether the page is exclusive to the process. The state is the same
+ * - after a failed migration;
+ * - after a round trip, but for young;
+ * - on the device, as far as a device entry has room for the state.
  *
- * An engine that forgets a bit on one of the ways in or out (the migration entry, the
- * device's entry, the entry that is put back), that makes a page writable that was not,
- * that shares one that was exclusive or claims one that is shared, fails for the
- * combinations that have that bit. One that makes everything young or dirty fails for
- * the others.
+ * The test makes each combination that the kernel can make, with both engines.
+ *
+ * Errors that fail for the combinations with the bit:
+ * - a bit is forgotten in the migration entry, in the device entry, or in the
+ *   restored entry;
+ * - a read-only page becomes writable;
+ * - an exclusive page becomes shared, or a shared page becomes exclusive.
+ *
+ * An engine that makes every page young or dirty fails for the other
+ * combinations.
+ *
+ * Shows: I1, soft-dirty, userfaultfd
  */
 #include "safety.h"
 #include "state.h"
@@ -79,7 +87,7 @@ FIXTURE_TEARDOWN(flags)
 	ferry_close(self->ferry);
 }
 
-/* A page in the state that a combination asks for. */
+/* A page in the state of a combination. */
 struct made {
 	const struct combination *combination;
 	bool young;
@@ -90,7 +98,7 @@ struct made {
 	int uffd;
 };
 
-/* Shares the page until it is told to go. */
+/* A child that shares the page until the parent closes the pipe. */
 static pid_t fork_sharer(struct made *made)
 {
 	pid_t pid;
@@ -107,7 +115,7 @@ static pid_t fork_sharer(struct made *made)
 	return pid;
 }
 
-/* Soft-dirty is a write after the bits were cleared, its absence none. */
+/* Soft-dirty: a write after the bits are cleared. Otherwise no such write. */
 static void make(struct __test_metadata *_metadata, const struct combination *combination,
 		 bool young, bool hold, struct made *made)
 {
@@ -159,7 +167,7 @@ static void unmake(struct __test_metadata *_metadata, struct made *made)
 	munmap(made->page - page_size(), 3 * page_size());
 }
 
-/* Says which one it was, and goes on to the next. */
+/* Reports a failing combination. The test continues with the next one. */
 static void expect_state(struct __test_metadata *_metadata, struct _test_data_flags *self,
 			 const struct made *made, unsigned int but, unsigned int expected,
 			 const char *when)

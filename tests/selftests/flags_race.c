@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who takes away the right to write while a page is on its way has the last word. The
- * migration is held between setup and finalize; meanwhile the range is write-protected:
- * by UFFDIO_WRITEPROTECT, by PAGEMAP_SCAN with PM_SCAN_WP_MATCHING, or, where the page
- * is found by its pfn and no mmap_lock is held, by mprotect in another process. It must
- * be found so afterwards, on the device or at home, and a write must be noticed.
+ * A write protection that comes during a migration has the last word. The
+ * migration is held between setup and finalize. Now the range is
+ * write-protected
+ * - by UFFDIO_WRITEPROTECT;
+ * - by PAGEMAP_SCAN with PM_SCAN_WP_MATCHING;
+ * - by mprotect() in another process, where the page is found by pfn and no
+ *   mmap_lock is held.
  *
- * Caught: an engine that remembers from setup that the page was writable.
+ * Afterwards the page must be protected, on the device or in system memory, and
+ * a write must be noticed.
+ *
+ * The test catches an engine that remembers from setup that the page was
+ * writable.
+ *
+ * Shows: I8, userfaultfd, RELEASE
  */
 #include "dmirror.h"
 #include "safety.h"
@@ -24,7 +32,7 @@ FIXTURE(flags_race) {
 	int uffd;
 };
 
-/* Where it is held, and whether there is room on the device. */
+/* The point where the migration is held, and whether the device is full. */
 FIXTURE_VARIANT(flags_race) {
 	const char *point;
 	bool full;
@@ -130,7 +138,7 @@ TEST_F_TIMEOUT(flags_race, write_protect, 60)
 	let_it_finish(_metadata, self, variant);
 	expect_protected(_metadata, self);
 
-	/* Each page's first write waits for us. */
+	/* The first write to each page waits for the monitor. */
 	ASSERT_EQ(pthread_create(&thread, NULL, write_all, self), 0);
 	for (i = 0; i < PAGES; i++) {
 		uint8_t *page = self->memory + i * page_size();
@@ -144,7 +152,7 @@ TEST_F_TIMEOUT(flags_race, write_protect, 60)
 		ASSERT_EQ(self->memory[i * page_size()], 0xff);
 }
 
-/* The other way round: a protection that is taken back stays away. */
+/* The opposite: a protection that is removed stays removed. */
 TEST_F_TIMEOUT(flags_race, write_unprotect, 60)
 {
 	size_t i;
@@ -162,7 +170,7 @@ TEST_F_TIMEOUT(flags_race, write_unprotect, 60)
 		ASSERT_EQ(self->memory[i], 0xff);
 }
 
-/* Nobody waits here: what is written afterwards, by CPU or device, must be told. */
+/* No monitor waits. A later write, by CPU or device, must be reported. */
 TEST_F_TIMEOUT(flags_race, pagemap_scan, 60)
 {
 	watch(_metadata, self, UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
@@ -201,7 +209,10 @@ FIXTURE_TEARDOWN(by_pfn)
 	ferry_close(self->ferry);
 }
 
-/* On the device; protects what it has when told; looks when told. */
+/*
+ * A child with pages on the device. On the first signal the child protects its
+ * pages, on the second signal it checks the pages.
+ */
 static pid_t fork_owner(struct _test_data_by_pfn *self, int ready, int go)
 {
 	size_t page = page_size();

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * How wide a flush of the TLB is, by the kernel's own counters (CONFIG_DEBUG_TLBFLUSH):
- * nr_tlb_local_flush_all counts flushes that empty a whole TLB, nr_tlb_local_flush_one
- * pages that were flushed one by one. A migration of few pages is not to cost the other
- * entries of every CPU's TLB, however little is asked of the default strategy.
+ * How wide a flush of the TLB is, by the kernel's counters
+ * (CONFIG_DEBUG_TLBFLUSH): nr_tlb_local_flush_all counts flushes of a whole
+ * TLB, nr_tlb_local_flush_one counts single pages. A migration of few pages
+ * must not cost the other TLB entries of every CPU, also with the default
+ * strategy.
  *
- * The counters are those of the whole machine. So the sums are over many calls, and an
- * equally long idle time is taken off.
+ * The counters are counters of the whole machine. So a sum is over many calls,
+ * and the flushes of an equally long idle time are subtracted.
+ *
+ * Shows: I2
  */
 #include "safety.h"
 
@@ -22,7 +25,7 @@ struct flushed {
 
 FIXTURE(flush_width) {
 	struct ferry *ferry;
-	uint8_t *memory;	/* begins with a page table */
+	uint8_t *memory;	/* aligned to a page table */
 	double took;
 };
 
@@ -65,7 +68,10 @@ static struct flushed read_flushed(void)
 	};
 }
 
-/* To the device and back, each of @pages, @calls times: what the ways to the device cost. */
+/*
+ * Moves @pages pages to the device and back, @calls times. Returns the flushes
+ * of the moves to the device.
+ */
 static struct flushed move(struct __test_metadata *_metadata,
 			   struct _test_data_flush_width *self, uint8_t *memory, size_t pages,
 			   uint32_t flush, int calls)
@@ -106,7 +112,7 @@ static struct flushed move(struct __test_metadata *_metadata,
 #define test_move(self, memory, pages, flush, calls)			\
 	move(_metadata, self, memory, pages, flush, calls)
 
-/* What the baseline is: one whole TLB a call, also for one page. */
+/* The baseline: each call flushes one whole TLB, also for one page. */
 TEST_F(flush_width, per_call_empties_the_tlb)
 {
 	struct flushed flushed = test_move(self, self->memory, 1, DRM_FERRY_FLUSH_PER_CALL,
@@ -143,7 +149,7 @@ TEST_F(flush_width, few_pages_of_two_tables)
 	ASSERT_GE(flushed.one, FEW * CALLS * 9 / 10);
 }
 
-/* Four tables: one flush for all of them. */
+/* Four page tables share one flush. */
 TEST_F(flush_width, many_pages)
 {
 	int calls = 10;

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * What Ferry's own engine is for: how often the TLB is flushed to move 2,048 pages of
- * four page tables to the device, by the kernel's own counters (CONFIG_DEBUG_TLBFLUSH).
+ * The purpose of the own engine: the number of TLB flushes to move 2,048 pages
+ * of four page tables to the device, by the kernel's counters
+ * (CONFIG_DEBUG_TLBFLUSH).
  *
- * The counters are those of the whole machine. So each figure is the difference around
- * the ioctl, less what an equally long idle time costs, and the median of seven rounds.
- * Remote flushes need another CPU that runs in the address space: a round in which the
- * sibling lost its CPU to somebody does not count. With one CPU there are no remote
- * flushes, and the local ones tell.
+ * The counters are counters of the whole machine. So each figure is the
+ * difference around the ioctl, less the flushes of an equally long idle time,
+ * and the median of seven rounds. A remote flush needs another CPU that runs in
+ * the address space: a round in which the sibling lost its CPU does not count.
+ * With one CPU no remote flush happens, and the local flushes count.
  *
- * An engine that flushes for each page, or for each of the tables where one for the
- * call is promised, or whose walks of the rmap do not share the flush, fails.
+ * Engines that fail:
+ * - an engine that flushes for each page;
+ * - an engine that flushes for each table where one flush for the call is
+ *   promised;
+ * - an engine whose rmap walks do not share the flush.
+ *
+ * Shows: I2
  */
 #include "safety.h"
 
@@ -45,7 +51,7 @@ static const struct strategy strategies[NSTRATEGIES] = {
 	[PER_CALL] = { "per_call", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_CALL },
 };
 
-/* Somebody on another CPU: touches all pages when asked, spins on the last one. */
+/* A task on another CPU: reads all pages on request, spins on the last page. */
 struct sibling {
 	volatile pid_t tid;
 	volatile uint64_t asked;
@@ -70,7 +76,7 @@ FIXTURE_SETUP(flushes)
 
 	ASSERT_EQ(pin_to_cpu(0), 0);
 	self->ferry = test_open(0);
-	/* Aligned to page tables, and in small pages. */
+	/* Aligned to page tables, without huge pages. */
 	self->memory = (void *)(((uintptr_t)map + TABLE_SIZE - 1) & -TABLE_SIZE);
 	ASSERT_EQ(madvise(map, SIZE + TABLE_SIZE, MADV_NOHUGEPAGE), 0);
 	self->reference = test_map(SIZE);
@@ -110,14 +116,14 @@ static void *be_sibling(void *arg)
 			touch_all(self->memory);
 			sibling->touched = sibling->asked;
 		}
-		/* A process of its own keeps its hands off what has left. */
+		/* A sibling process does not access pages after the move. */
 		if (sibling->is_thread)
 			*last;
 	}
 	return NULL;
 }
 
-/* A number in a small file of /proc, behind a name; -1 if it is not there. */
+/* The number behind @name in a small file of /proc, or -1. */
 static long read_named(const char *path, const char *name)
 {
 	char text[16384], *line;
@@ -167,8 +173,9 @@ static long median(long *values)
 }
 
 /*
- * What another CPU brought home waits there to be put on its LRU list. Ferry's own engine
- * drains that and begins anew, core drains and goes on. This drains it beforehand.
+ * A page that another CPU's fault returned waits in that CPU's batch for its
+ * LRU list. The own engine drains the batch and collects again; core drains and
+ * goes on. settle() drains the batch before the migration.
  */
 static void settle(struct _test_data_flushes *self)
 {
@@ -183,7 +190,10 @@ static void wait_spinning(const struct sibling *sibling)
 		usleep(100);
 }
 
-/* Everything is home and touched by all, then it goes to the device: did it count? */
+/*
+ * Both tasks access all pages in system memory, then the pages move to the
+ * device. Returns whether the round counts.
+ */
 static bool one_round(struct __test_metadata *_metadata, struct _test_data_flushes *self,
 		      const struct strategy *strategy, long may_lose, struct flushes *flushes)
 {
@@ -279,7 +289,7 @@ TEST_F_TIMEOUT(flushes, exclusive, 250)
 	test_about(flushes[PER_PAGE].local, flushes[CORE].local);
 	ASSERT_LE(flushes[PER_TABLE].local, 2 * TABLES);
 	ASSERT_LE(flushes[PER_CALL].local, 2);
-	/* None is no success. */
+	/* Zero flushes would be an error. */
 	ASSERT_GE(flushes[PER_TABLE].local, TABLES);
 	ASSERT_GE(flushes[PER_CALL].local, 1);
 	if (cpus() == 1)
@@ -292,7 +302,7 @@ TEST_F_TIMEOUT(flushes, exclusive, 250)
 	ASSERT_GE(flushes[PER_CALL].remote, 1);
 }
 
-/* The last page is in another CPU's batch: the drain costs no more than is promised. */
+/* The last page is in another CPU's batch: a drain adds no further flush. */
 TEST_F_TIMEOUT(flushes, exclusive_and_a_drain, 250)
 {
 	struct flushes flushes[NSTRATEGIES];

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages mapped by a PMD and by a PUD. Run in a guest booted with hugepagesz=1G
- * hugepages=1 hugepagesz=2M hugepages=4.
+ * Pages mapped by a PMD and by a PUD. Needs a guest that is booted with
+ * hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=4.
+ *
+ * Shows: I11, SNAPSHOT, hugetlb
  */
 #include <linux/mman.h>
 
@@ -42,7 +44,7 @@ static void see(struct __test_metadata *_metadata, size_t size, int flag, int le
 	ASSERT_EQ(order_of(ferry, huge), order);
 	ASSERT_EQ(order_of(ferry, last), order);
 
-	/* The device finds the right page in it. */
+	/* The device finds the right page of the huge page. */
 	test_cmd(fd, HMM_DMIRROR_READ, last, data, 1);
 	test_pattern(data, page_size(), 3);
 	fill_pattern(data, page_size(), 4);

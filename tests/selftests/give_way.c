@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * While one thread migrates a large range, others get mmap_lock. An engine that is
- * called again at once, or for long, keeps a thread in mmap() waiting for many batches:
- * a reader that comes back overtakes a writer that was woken and does not run yet.
+ * Other threads get mmap_lock while one thread migrates a large range. An
+ * engine that is called again at once, or that works for long, keeps a thread
+ * in mmap() waiting for many batches: a returning reader overtakes a woken
+ * writer that does not run yet.
  *
- * How long that may be is said in what the machine takes to copy as many bytes by the CPU.
- * A busy machine stretches both. Of some rounds the best counts. The first to wait meets a
- * whole batch, those behind it small ones: so the mean is bounded more tightly.
+ * The unit of a wait is the time in which the CPU copies as many bytes: a busy
+ * machine stretches both. The best of some rounds counts. The first waiter
+ * meets a whole batch, later waiters meet small batches. So the mean has a
+ * tighter bound.
+ *
+ * Shows: MIGRATE, mmap_lock
  */
 #include "moves.h"
 
@@ -31,7 +35,7 @@ FIXTURE_VARIANT(give_way) {
 FIXTURE_VARIANT_ADD(give_way, own) { .engine = OWN };
 FIXTURE_VARIANT_ADD(give_way, core) { .engine = CORE };
 
-/* Takes mmap_lock for writing, twice, and holds it for next to nothing. */
+/* Takes mmap_lock for writing, twice, and holds the lock briefly. */
 static void *map_and_unmap(void *arg)
 {
 	struct _test_data_give_way *self = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A memory cgroup (v2) for one test: what it is charged is this process's and nobody
- * else's, and while one page is charged to it, it cannot quite go away.
+ * A memory cgroup (v2) for one test. Only this process is charged to the group.
+ * The group cannot go away completely while one page is charged to the group.
  */
 #ifndef FERRY_GROUP_H
 #define FERRY_GROUP_H
@@ -12,16 +12,16 @@
 #define GROUP GROUPS "/ferry_test"
 
 /**
- * struct group - the one that we are in
- * @former: cgroup.procs of the group that we were in
- * @dying: groups that had gone before, but not quite
+ * struct group - the memory cgroup of the test
+ * @former: path of cgroup.procs of the process's former group
+ * @dying: number of dying groups at group_enter()
  */
 struct group {
 	char former[64];
 	long dying;
 };
 
-/* Whoever enters brings nothing that others are charged for. */
+/* Before a process enters: its stack is charged to the former group. */
 static inline void group_touch_stack(void)
 {
 	volatile uint8_t stack[64 * 1024];
@@ -63,7 +63,7 @@ static inline long group_stat(const char *name)
 	return counter(GROUP "/memory.stat", name);
 }
 
-/* Counts are added up every two seconds, and when much has changed. */
+/* The kernel sums counts up every two seconds, and after large changes. */
 static inline long group_stat_after(const char *name, long wanted)
 {
 	double end = seconds() + 8;
@@ -73,7 +73,7 @@ static inline long group_stat_after(const char *name, long wanted)
 	return group_stat(name);
 }
 
-/* As long as it is still. */
+/* Waits until the count is stable. */
 static inline long group_stat_settled(const char *name)
 {
 	long value;
@@ -85,7 +85,7 @@ static inline long group_stat_settled(const char *name)
 	return value;
 }
 
-/* When we have left it and given back what we had: no charge is left behind. 0 or -1. */
+/* For a group that is left and has no pages: no charge remains. 0 or -1. */
 static inline int group_goes_away(const struct group *group)
 {
 	double end = seconds() + 20;
@@ -93,12 +93,12 @@ static inline int group_goes_away(const struct group *group)
 
 	if (settle())
 		return -1;
-	/* What reading files has left. */
+	/* The page cache of files that the test read. */
 	put(GROUP "/memory.reclaim", "1G");
 	if (rmdir(GROUP))
 		return -1;
 	do {
-		/* Of files that were read in the group. */
+		/* Caches of files that were read in the group. */
 		put("/proc/sys/vm/drop_caches", "3");
 		usleep(100000);
 		dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");

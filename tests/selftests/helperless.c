@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Exclusive access where the part that is linked into the kernel is missing, as out
- * of tree: a folio that is mapped by a PMD is split all the same, one mapped by PTEs
- * is an error and stays as it is (docs/compat.md).
+ * Exclusive access without the part that is linked into the kernel, as in a
+ * build out of tree. A folio that is mapped by a PMD is still split. A folio
+ * that is mapped by PTEs is an error and stays unchanged (docs/compat.md).
+ *
+ * Shows: exclusive access
  */
 #include "dmirror.h"
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages that come home by pfn go to the node that their mapping is bound to (mbind()),
- * whoever brings them: close(), the work item for what a closed file left behind, or
- * RELEASE. It wants two nodes: vm/guest --numa 2.
+ * Pages that return by pfn go to the node that their mapping is bound to
+ * (mbind()). The mover does not matter: close(), the work item for pages of a
+ * closed file, or RELEASE. The test needs two nodes: vm/guest --numa 2.
+ *
+ * Shows: NUMA, close, RELEASE
  */
 #include <sched.h>
 #include <sys/syscall.h>
@@ -81,7 +83,7 @@ FIXTURE_SETUP(home_node)
 	self->other = test_open(variant->device);
 	self->dmirror = test_dmirror_open(variant->device);
 	self->memory = test_map(self->n);
-	/* Without a policy they would come to this one's node, 0. */
+	/* Without a policy the pages would go to this CPU's node, 0. */
 	ASSERT_EQ(run_on_cpu(0), 0);
 }
 
@@ -115,7 +117,7 @@ TEST_F(home_node, by_close)
 	test_is_home(self, variant->node);
 }
 
-/* The task's own policy, where the mapping has none. */
+/* The mapping has no policy: the task's policy counts. */
 TEST_F(home_node, by_close_with_the_tasks_policy)
 {
 	ASSERT_EQ(bind_task_to(variant->node), 0);
@@ -126,7 +128,7 @@ TEST_F(home_node, by_close_with_the_tasks_policy)
 	test_is_home(self, variant->node);
 }
 
-/* Somebody else is the last to have the file open. */
+/* Another process closes the file last. */
 TEST_F(home_node, by_another_process)
 {
 	pid_t pid;
@@ -134,7 +136,9 @@ TEST_F(home_node, by_another_process)
 	test_bound_to_device(self, variant->node);
 	pid = test_fork();
 	if (!pid) {
-		/* Its own memory is where it likes; these pages are bound in both. */
+		/*
+		 * The pages are bound in both processes; other memory is not.
+		 */
 		ferry_close(self->ferry);
 		_exit(0);
 	}
@@ -155,7 +159,10 @@ TEST_F(home_node, by_release)
 	test_is_home(self, variant->node);
 }
 
-/* A process that is killed leaves it to the work item, which has no process. */
+/*
+ * A pipe keeps the pages at close(). The work item has no process and moves the
+ * pages later.
+ */
 TEST_F(home_node, by_the_work_item)
 {
 	struct iovec iov = { self->memory, self->n };

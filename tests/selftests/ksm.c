@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * KSM and the own engine (I11). A merged page is mapped where its rmap does not lead:
- * not before ksmd has put it into its stable tree, nor once the process that had it
- * merged is gone. So merged pages stay, one by one, and are told; their neighbours
- * move; and ksmd goes on as if there were no device.
+ * KSM and the own engine (I11). The rmap of a merged page does not lead to all
+ * mappings of the page:
+ * - before ksmd has put the page into its stable tree;
+ * - after the end of the process that had the page merged.
  *
- * An engine that takes a merged page leaves migration entries behind that nobody
- * finds (core ends in a BUG: it is never run here; limits.c has its refusal), or gives
- * one mapping its own copy of what is shared. One that refuses whole mappings is of no
- * use to a process that has all of its memory mergeable, by prctl().
+ * So each merged page stays, and its outcome is reported. The neighbours move,
+ * and ksmd works as without a device.
+ *
+ * Errors that the tests catch:
+ * - an engine takes a merged page and leaves migration entries that no walk
+ *   finds (core ends in a BUG and never runs here; limits.c tests its refusal);
+ * - an engine gives a mapping a private copy of a shared page;
+ * - an engine refuses whole mappings: useless for a process that made all of
+ *   its memory mergeable by prctl().
+ *
+ * Shows: I11, I16, KSM
  */
 #include "moves.h"
 
@@ -43,7 +50,7 @@ FIXTURE_TEARDOWN(ksm)
 	ferry_close(self->ferry);
 }
 
-/* The pagemap of a process's range; our own for pid 0. */
+/* The pagemap of a process's range; pid 0: of this process. */
 static int read_pagemap(pid_t pid, const uint8_t *memory, uint64_t entries[PAGES])
 {
 	size_t n = PAGES * sizeof(*entries);
@@ -59,9 +66,9 @@ static int read_pagemap(pid_t pid, const uint8_t *memory, uint64_t entries[PAGES
 }
 
 /*
- * Pages that are at more than one address: merged. KPF_KSM does not tell: Linux 6.12
- * sets it for every anonymous page (fs/proc/page.c tests one of its two bits). @pfn is
- * where the first of them is, or 0.
+ * Counts merged pages: pages at more than one address. KPF_KSM does not help:
+ * Linux 6.12 sets the flag for every anonymous page (fs/proc/page.c tests one
+ * of its two bits). @pfn is the pfn of the first merged page, or 0.
  */
 static size_t count_merged(pid_t pid, const uint8_t *memory, uint64_t *pfn)
 {
@@ -82,7 +89,7 @@ static size_t count_merged(pid_t pid, const uint8_t *memory, uint64_t *pfn)
 	return count;
 }
 
-/* Every other page is like all others of these; the rest is of its own kind. */
+/* All even pages are alike, each odd page is different. */
 static void fill_alternating(uint8_t *memory)
 {
 	size_t page = page_size(), i;
@@ -107,7 +114,7 @@ static long scans(void)
 	return read_number(KSM "full_scans", &count) ? -1 : count;
 }
 
-/* Until ksmd has been through everything a few times more: 0, or -1 after 20 s. */
+/* Waits for some more scans of ksmd. Returns 0, or -1 after 20 s. */
 static int wait_scans(void)
 {
 	double end = seconds() + 20;
@@ -118,7 +125,7 @@ static int wait_scans(void)
 	return scans() >= first + 3 ? 0 : -1;
 }
 
-/* All pages that are alike are merged, and ksmd is stopped. Their pfn, or 0. */
+/* Merges all equal pages and stops ksmd. Returns the shared pfn, or 0. */
 static uint64_t merge(pid_t pid, const uint8_t *memory)
 {
 	double end = seconds() + 20;
@@ -133,7 +140,7 @@ static uint64_t merge(pid_t pid, const uint8_t *memory)
 	return count_merged(pid, memory, &pfn) == PAGES / 2 ? pfn : 0;
 }
 
-/* What is at @pfn is told and stays; each other page moves. How many stay. */
+/* The pages at @pfn stay, all others move. Returns how many pages stay. */
 static size_t test_told_one_by_one(struct __test_metadata *_metadata,
 				   struct _test_data_ksm *self, uint64_t pfn)
 {
@@ -167,15 +174,15 @@ TEST_F_TIMEOUT(ksm, told_one_by_one, 90)
 	ASSERT_TRUE(is_alternating(self->memory));
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), PAGES / 2);
 
-	/* A write makes a page of our own of it, and that one moves. */
+	/* A write makes a private copy, and the copy moves. */
 	self->memory[0] = 7;
 	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), PAGES / 2 - 1);
 	ASSERT_TRUE(is_alternating(self->memory));
 }
 
 /*
- * A child has had the pages merged, one of them in place. Our own mapping of it is not
- * mergeable, and once the child is gone no rmap leads to it.
+ * A child had the pages merged, one page in place. The parent's mapping of the
+ * page is not mergeable. After the child's end no rmap leads to the mapping.
  */
 TEST_F_TIMEOUT(ksm, merged_by_a_child, 90)
 {
@@ -205,7 +212,7 @@ TEST_F_TIMEOUT(ksm, merged_by_a_child, 90)
 	ASSERT_TRUE(is_alternating(self->memory));
 }
 
-/* What a page under ksmd's hands may come to. */
+/* Possible outcomes of a page that ksmd works on. */
 static bool is_expected(uint8_t outcome)
 {
 	switch (outcome) {
@@ -221,7 +228,7 @@ static bool is_expected(uint8_t outcome)
 	}
 }
 
-/* Pages go there and come home, by all ways, while ksmd merges and writes unmerge. */
+/* Pages move both ways, by all ways, while ksmd merges and writes unmerge. */
 TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 {
 	size_t page = page_size(), moved = 0, merged = 0, i;
@@ -268,7 +275,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
 }
 
-/* Between its phases a migration holds ksmd up no more than any reader of the mm does. */
+/* Between phases a migration delays ksmd no more than an mm reader does. */
 TEST_F_TIMEOUT(ksm, scans_while_a_migration_is_held, 90)
 {
 	struct background background = {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * KSM's zero pages: with use_zero_pages ksmd maps the zero page in place of cleared
- * pages, and counts where, for the process and for all. Whoever puts another page there
- * takes it off the count (ksm_might_unmap_zero_page()): an engine that fills such an
- * address and does not leaves the process, and the machine after it, with zero pages
- * that nobody has.
+ * KSM's zero pages. With use_zero_pages ksmd maps the zero page in place of a
+ * cleared page, and counts the mappings, for the process and for the system.
+ * Code that maps another page at the address subtracts from the counts
+ * (ksm_might_unmap_zero_page()). An engine that fills the address and forgets
+ * the counts leaves zero pages without an owner, in the process's count and
+ * later in the system's.
+ *
+ * Shows: KSM
  */
 #include "moves.h"
 

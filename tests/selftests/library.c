@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* libferry beyond its ioctls: what it lists, the options of a migration, words. */
+/*
+ * libferry beyond its ioctls: the device list, options of a migration, texts.
+ *
+ * Shows: libferry
+ */
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -36,7 +40,7 @@ TEST(version)
 	ASSERT_EQ(ferry_version_number(), FERRY_VERSION);
 }
 
-/* Ferry's nodes by the kernel's own account. */
+/* Number of Ferry's devices, according to sysfs. */
 static size_t count_devices(void)
 {
 	char path[64];
@@ -83,7 +87,7 @@ TEST(no_such_device)
 	ASSERT_EQ(ferry, unchanged);
 }
 
-/* Without any DRM device there is no /dev/dri, and libdrm says ENOENT. */
+/* Without a DRM device /dev/dri does not exist, and libdrm returns ENOENT. */
 TEST(no_directory)
 {
 	pid_t pid = test_fork();
@@ -104,7 +108,7 @@ TEST(no_directory)
 	test_wait(pid);
 }
 
-/* A device that may not be opened is listed, and why is reported. */
+/* A device without permission is listed, and the open reports the reason. */
 TEST(no_permission)
 {
 	struct ferry_list *list;
@@ -141,7 +145,7 @@ static int _test_with(struct _test_data_library *self, const struct ferry_migrat
 	return ferry_migrate_with(self->ferry, self->memory, self->n, options, NULL);
 }
 
-/* Values go through to the kernel, which refuses what it does not have. */
+/* The library passes all values on, and the kernel refuses unknown values. */
 TEST_F(library, options)
 {
 	struct drm_ferry_query query;
@@ -175,7 +179,7 @@ TEST_F(library, options)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* Options of an older and of a newer program. */
+/* Options of an older program and of a newer program. */
 TEST_F(library, options_of_another_size)
 {
 	struct {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The deadline of libferry's calls. A signal comes in every millisecond or so. With a
- * deadline that has passed, each call that covers a range ends at the first one, and
- * reports how far it came; with one to come, or none, it covers the whole range.
+ * The deadline of libferry's calls, with a signal about every millisecond. With
+ * a deadline in the past, each call over a range ends at the first signal and
+ * reports its progress. With a deadline in the future, or without a deadline, a
+ * call covers the whole range.
+ *
+ * Shows: libferry, signals
  */
 #include <sys/time.h>
 
@@ -21,7 +24,7 @@ FIXTURE(library_deadline) {
 };
 
 FIXTURE_VARIANT(library_deadline) {
-	/* One call over all of the memory: its result, and how much is done. */
+	/* One call over all of the memory; *@done is its progress. */
 	int (*call)(struct _test_data_library_deadline *self, size_t *done);
 	size_t all;
 };
@@ -53,7 +56,7 @@ static int call_exec(struct _test_data_library_deadline *self, size_t *done)
 	return ret;
 }
 
-/* There, or back: from wherever the last call left the pages. */
+/* To system memory, from wherever the last call ended, then to the device. */
 static int call_migrate(struct _test_data_library_deadline *self, size_t *done)
 {
 	struct ferry_counts counts;
@@ -115,15 +118,15 @@ FIXTURE_TEARDOWN(library_deadline)
 }
 
 /*
- * How often the signal comes, in microseconds, for try number @i. At 1000 a slow machine
- * may not do one op between two signals.
+ * The period of the signal in microseconds, for try @i. With 1000 a slow
+ * machine may not finish one operation between two signals.
  */
 static unsigned int interval(int i)
 {
 	return 1000u << (i / 20);
 }
 
-/* Success with less than all, or EINTR with nothing: both must be seen in time. */
+/* EINTR with nothing done, or success with a part: a part must be seen. */
 TEST_F_TIMEOUT(library_deadline, passed, 120)
 {
 	bool some = false;
@@ -146,7 +149,7 @@ TEST_F_TIMEOUT(library_deadline, passed, 120)
 	test_pattern(self->data, SIZE, 1);
 }
 
-/* A caller who does not ask how much takes 0 for all. */
+/* A caller without @done gets 0 only for the whole range. */
 TEST_F_TIMEOUT(library_deadline, passed_and_not_asked, 120)
 {
 	int i, ret = 0;
@@ -177,7 +180,7 @@ TEST_F_TIMEOUT(library_deadline, to_come, 120)
 	test_pattern(self->memory, SIZE, 1);
 }
 
-/* A deadline of one call, which the handle does not have. */
+/* A deadline for one call, while the handle has no deadline. */
 TEST_F_TIMEOUT(library_deadline, of_one_call, 120)
 {
 	const struct ferry_migrate_options device = {

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Programs older and newer than the library. The Makefile builds this source three
- * times: with the headers of today, with an older ferry_drm.h whose structs end sooner,
- * and with a newer one whose structs go on (LATER). The latter two run on the shared
- * library, as programs of another release do.
+ * Programs that are older or newer than the library. The Makefile builds this
+ * source three times:
+ * - with the headers of today;
+ * - with an older ferry_drm.h, whose structs are shorter;
+ * - with a newer ferry_drm.h, whose structs are longer (LATER).
  *
- * Before ferry 0.2 the library took its own sizes, and wrote over what stood behind an
- * older program's structs.
+ * The last two programs run on the shared library, as programs of another
+ * release do.
+ *
+ * Before ferry 0.2 the library used its own sizes and wrote behind the structs
+ * of an older program.
+ *
+ * Shows: libferry
  */
 #include "ferry_test.h"
 
@@ -20,7 +26,7 @@
 #define test_later(what) ((void)(what))
 #endif
 
-/* A struct as it would stand on a stack: something else begins where it ends. */
+/* A struct as on a stack: other data begins at the end of the struct. */
 #define guarded(type)								\
 	struct {								\
 		struct type it;							\
@@ -91,14 +97,14 @@ TEST_F(library_sizes, migrate_raw)
 	ASSERT_EQ(request.it.done, self->n);
 	ASSERT_EQ(request.it.moved, 8);
 #ifdef LATER
-	/* What the kernel does not know is not asked for in vain. */
+	/* The kernel refuses a field that is unknown and not zero. */
 	request.it.later[3] = 1;
 	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request.it, sizeof(request.it)), -E2BIG);
 	test_guard(request);
 #endif
 }
 
-/* The second operation stands where the caller's stride says. */
+/* The second operation is at the caller's stride. */
 TEST_F(library_sizes, exec)
 {
 	struct {

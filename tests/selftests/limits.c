@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* A full device, a killed process, mergeable memory, signals. */
+/*
+ * Limits: a full device, killed processes, mergeable memory, mlock, signals, an
+ * extra reference, more windows than the device's page table keeps.
+ *
+ * Shows: I11, I22, capacity, close, signals, KSM
+ */
 #include <sys/time.h>
 
 #include "ferry_test.h"
@@ -50,7 +55,7 @@ TEST_F_TIMEOUT(limits, device_full, 120)
 	ASSERT_EQ(request.moved, 0);
 	ASSERT_GT(request.failed, 0);
 
-	/* A full device still works, and a page that leaves, with its window, makes room. */
+	/* A full device works. A leaving fault-around range makes room. */
 	ASSERT_EQ(ferry_read(self->ferry, memory + 7, 1, &byte, NULL), 0);
 	ASSERT_EQ(byte, pattern(7, 1));
 	test_pattern(memory, page, 1);
@@ -89,7 +94,7 @@ TEST_F_TIMEOUT(limits, sigkill, 120)
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 }
 
-/* The dead process's child still maps the pages: they come home to it. */
+/* The dead process's child still maps the pages, and gets them back. */
 TEST_F(limits, sigkill_of_a_parent)
 {
 	size_t n = 64 * page_size();
@@ -131,8 +136,8 @@ TEST_F(limits, sigkill_of_a_parent)
 }
 
 /*
- * Both die at once: the file's last close brings pages home by pfn while the child
- * that maps them is going. What that could break, the debug kernel tells.
+ * Parent and child die at once. The last close of the file moves pages by pfn
+ * while the child that maps the pages exits. The debug kernel reports damage.
  */
 TEST_F_TIMEOUT(limits, sigkill_of_parent_and_child, 120)
 {
@@ -197,7 +202,7 @@ TEST_F(limits, mergeable_with_core)
 	ASSERT_EQ(request.moved, 0);
 	for (i = 0; i < 64; i++)
 		ASSERT_EQ(outcomes[i], DRM_FERRY_KSM);
-	/* The device may use them where they are. */
+	/* The device may access the pages in place. */
 	ASSERT_EQ(ferry_read(self->ferry, memory, n, copy, NULL), 0);
 	ASSERT_EQ(memcmp(memory, copy, n), 0);
 	memset(copy, 9, n);
@@ -223,7 +228,7 @@ static bool is_ksm_page(const void *addr)
 	return flags >> 21 & 1;
 }
 
-/* A child has the pages merged; our own mapping of them is not mergeable. */
+/* A child has the pages merged. The parent's mapping is not mergeable. */
 TEST_F(limits, merged_by_a_child)
 {
 	size_t page = page_size(), n = 64 * page;
@@ -249,7 +254,7 @@ TEST_F(limits, merged_by_a_child)
 			seen += is_ksm_page(memory + i * page);
 	}
 	ASSERT_GT(seen, 0);
-	/* Once with the child, once when it is gone and rmap does not find us. */
+	/* With the child, then without: no rmap finds the parent. */
 	for (round = 0; round < 2; round++) {
 		ksm = 0;
 		ASSERT_EQ(_test_migrate(self->ferry, memory, n, DRM_FERRY_TARGET_DEVICE,
@@ -282,7 +287,7 @@ static unsigned long long mlocked_kb(void)
 	return kb;
 }
 
-/* munlock() passes over device pages; the count must be right all the same. */
+/* munlock() skips device pages. The count must still be right. */
 TEST_F(limits, mlock)
 {
 	size_t n = 64 * page_size();
@@ -305,7 +310,7 @@ static void on_alarm(int signal)
 	(void)signal;
 }
 
-/* A signal in every millisecond: each call makes progress or changes nothing. */
+/* A signal every millisecond: a call makes progress or changes nothing. */
 TEST_F_TIMEOUT(limits, signals, 120)
 {
 	struct itimerval often = { .it_interval.tv_usec = 1000, .it_value.tv_usec = 1000 };
@@ -339,7 +344,7 @@ TEST_F_TIMEOUT(limits, signals, 120)
 	test_pattern(memory, n, 1);
 }
 
-/* Pinned for I/O (vmsplice keeps the page in a pipe): it stays, and is told. */
+/* vmsplice() keeps a reference in a pipe: the page stays and is reported. */
 TEST_F(limits, extra_reference)
 {
 	static const struct {
@@ -387,7 +392,7 @@ static void touch_windows(struct __test_metadata *_metadata, struct ferry *ferry
 	ASSERT_LE(test_stats(ferry).windows, MAX_WINDOWS);
 }
 
-/* More windows than the device's page table keeps: old ones are given up. */
+/* More windows than the device's page table keeps: old windows are dropped. */
 TEST_F_TIMEOUT(limits, sparse_access, 120)
 {
 	size_t n = 10000, i;
@@ -397,7 +402,7 @@ TEST_F_TIMEOUT(limits, sparse_access, 120)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ASSERT_NE(memory, MAP_FAILED);
 	touch_windows(_metadata, self->ferry, memory, 5000, MAX_WINDOWS);
-	/* All of the former go, and every window lies below the last that did. */
+	/* All old windows go; new windows lie below the last of them. */
 	touch_windows(_metadata, self->ferry, memory, 0, MAX_WINDOWS);
 	for (i = 9998; i > 9900; i -= 2) {
 		touch_windows(_metadata, self->ferry, memory, i + 1, 1);
