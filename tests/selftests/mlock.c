@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * Locked memory (I22). The device is out of mlock()'s reach, so pages may go there, but
- * the counts and what a page is when it is home stay right: locked pages are
- * unevictable, others are not, and Mlocked counts each once.
+ * Locked memory (I22). mlock() does not reach device memory: locked pages may
+ * move to the device. The counters and the state of a page in system memory
+ * stay right: locked pages are unevictable, other pages are not, and Mlocked
+ * counts each locked page once.
  *
- * An engine that forgets the mlock side of the rmap leaves Mlocked too high (source
- * never unlocked) or pages that reclaim may take though they are locked. One that leaves
- * its pages in the CPU's batch for mlock leaves a reference on each, and from another
- * CPU they cannot be moved: not there, and not home.
+ * Two broken engines fail here:
+ * - An engine forgets the mlock side of the rmap. Mlocked stays too high
+ *   because the source is never unlocked, or reclaim may take locked pages.
+ * - An engine leaves its pages in the CPU's mlock batch, with a reference on
+ *   each page. Another CPU can then move the pages neither to the device nor
+ *   back.
+ *
+ * Shows: I22, mlock
  */
 #include "moves.h"
 
-/* More than a batch has room for. */
+/* More pages than a batch holds. */
 #define PAGES 64
 #define ONFAULT 1
 
@@ -23,7 +28,7 @@ struct locked {
 	long own;
 };
 
-/* In KiB, with all batches worked off. */
+/* In KiB, after all batches are drained. */
 static struct locked locked(void)
 {
 	struct locked now = { -1, -1, -1 };
@@ -65,8 +70,8 @@ FIXTURE_TEARDOWN(mlock)
 }
 
 /*
- * @own pages of this process are in locked mappings; @pages of these are there, @away
- * of them on the device, which has no LRU list.
+ * @own: pages in locked mappings of this process. @pages: how many of @own
+ * exist. @away: how many of @pages are on the device, where no LRU list is.
  */
 static void test_locked(struct __test_metadata *_metadata,
 			const struct _test_data_mlock *self, long own, long pages,
@@ -124,7 +129,7 @@ TEST_F(mlock, round_trips)
 				  TO_SYSTEM);
 		test_home_and_locked(_metadata, self);
 	}
-	/* By touches of the CPU, which are in test_pattern(). */
+	/* By CPU faults: test_pattern() reads the pages. */
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	test_home_and_locked(_metadata, self);
 	/* By pfn. */
@@ -139,7 +144,10 @@ TEST_F(mlock, round_trips)
 	test_pages(_metadata, self, 0);
 }
 
-/* In a pipe they have references; a full device has no room: put back as they were. */
+/*
+ * A pipe holds references, and a full device has no room: the engine restores
+ * the refused pages as they were.
+ */
 TEST_F_TIMEOUT(mlock, failed_migrations, 120)
 {
 	struct iovec iov = { self->memory, self->n };
@@ -168,7 +176,10 @@ TEST_F_TIMEOUT(mlock, failed_migrations, 120)
 	test_home_and_locked(_metadata, self);
 }
 
-/* Pages are locked as they come: those that the device made, when they are home. */
+/*
+ * Pages are locked when they appear: a page that the device made is locked
+ * after it moves to system memory.
+ */
 TEST_F(mlock, on_fault)
 {
 	ASSERT_EQ(mlock2(self->memory, self->n, ONFAULT), 0);
@@ -183,7 +194,7 @@ TEST_F(mlock, on_fault)
 	ASSERT_EQ(find_nonzero(self->memory + self->n / 2, self->n / 2), self->n / 2);
 }
 
-/* munlock() passes over what is on the device. */
+/* munlock() skips pages on the device. */
 TEST_F(mlock, munlock_on_the_device)
 {
 	size_t half = self->n / 2;
@@ -197,7 +208,10 @@ TEST_F(mlock, munlock_on_the_device)
 	test_pages(_metadata, self, 0);
 }
 
-/* And so does mlock2(MLOCK_ONFAULT); mlock() itself fetches them. */
+/*
+ * mlock2(MLOCK_ONFAULT) skips pages on the device too; mlock() faults the pages
+ * in.
+ */
 TEST_F(mlock, mlock_on_the_device)
 {
 	size_t half = self->n / 2;
@@ -212,7 +226,10 @@ TEST_F(mlock, mlock_on_the_device)
 	test_home_and_locked(_metadata, self);
 }
 
-/* Only our mapping is locked; the child's goes with it, and alone. */
+/*
+ * Only the parent's mapping is locked. The count drops to 0 with the parent's
+ * mapping, while the child still maps the pages.
+ */
 TEST_F(mlock, shared_with_a_child)
 {
 	int go[2], round;
@@ -243,7 +260,7 @@ TEST_F(mlock, shared_with_a_child)
 	test_locked(_metadata, self, 0, 0, 0);
 }
 
-/* Dropped, unmapped, or gone with the process, while on the device. */
+/* Pages on the device are dropped, unmapped, or freed at the process's exit. */
 TEST_F(mlock, dropped_on_the_device)
 {
 	size_t half = self->n / 2;
@@ -272,7 +289,7 @@ TEST_F(mlock, dropped_on_the_device)
 	test_locked(_metadata, self, 0, 0, 0);
 }
 
-/* Nothing may wait in another CPU's batch, with a reference on a page. */
+/* No page may wait in another CPU's batch, which holds a reference. */
 TEST_F(mlock, from_cpu_to_cpu)
 {
 	int last = cpus_online() - 1, round;

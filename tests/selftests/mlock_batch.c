@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * A reference that nobody is going to drop. munlock puts pages into a batch of the CPU
- * that it runs on, with a reference on each, and there they wait until that CPU has
- * more of it to do, or for somebody to drain all CPUs' batches. Device pages go there
- * too, when a locked mapping of them is dropped (munmap(), exit). Another process that
- * shares such a page and touches it, on another CPU, faults again and again: an engine
- * that takes that reference for a pin, and drains its own CPU's batches only, never
- * brings the page home (I12, I22).
+ * A reference in another CPU's mlock batch. munlock() puts pages into a batch
+ * of the CPU it runs on, with a reference on each page. The pages wait until
+ * the same CPU munlocks more pages, or until a drain of all CPUs' batches. A
+ * device page also enters a batch when a locked mapping of the page is dropped
+ * (munmap(), exit).
+ *
+ * Another process shares the page and accesses it on another CPU. An engine
+ * fails here if it takes the batch's reference for a pin and drains only its
+ * own CPU's batches: the process faults again and again, and the page never
+ * moves to system memory (I12, I22).
+ *
+ * Shows: I12, I22, mlock
  */
 #include "moves.h"
 
-/* More than a batch has room for: some are left. */
+/* More pages than a batch holds: some pages stay in the batch. */
 #define PAGES 64
 
 FIXTURE(mlock_batch) {
@@ -28,7 +33,10 @@ FIXTURE_VARIANT(mlock_batch) {
 FIXTURE_VARIANT_ADD(mlock_batch, own) { .engine = OWN };
 FIXTURE_VARIANT_ADD(mlock_batch, core) { .engine = CORE };
 
-/* Locked, on the device, shared with a child that is to read them on the last CPU. */
+/*
+ * Pages are locked, on the device, and shared with a child. The child reads the
+ * pages on the last CPU.
+ */
 FIXTURE_SETUP(mlock_batch)
 {
 	self->n = PAGES * page_size();
@@ -54,7 +62,10 @@ FIXTURE_TEARDOWN(mlock_batch)
 	ferry_close(self->ferry);
 }
 
-/* Whether the child ended well, within some seconds; it is killed if it did not. */
+/*
+ * Returns true if the child exits with 0 within 10 seconds. A child that is
+ * still running is killed.
+ */
 static bool ends_well(pid_t pid)
 {
 	double end = seconds() + 10;
@@ -70,7 +81,7 @@ static bool ends_well(pid_t pid)
 	return done == pid && WIFEXITED(status) && !WEXITSTATUS(status);
 }
 
-/* The CPU fault; by the module's default engine. */
+/* CPU fault, by the module's default engine. */
 TEST_F_TIMEOUT(mlock_batch, touched_on_another_cpu, 60)
 {
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
@@ -90,7 +101,9 @@ static void move_from_there(struct _test_data_mlock_batch *self, uint32_t engine
 	child_check(!ferry_open_index(0, &ferry));
 	child_check(!wait_told(self->go[0]));
 	child_check(!ferry_migrate_raw(ferry, &request, sizeof(request)));
-	/* Core does not drain for a device page: docs/findings.md. */
+	/*
+	 * The core engine does not drain for a device page: docs/findings.md.
+	 */
 	child_check(engine == CORE || request.moved == PAGES);
 	child_check(find_difference(self->memory, self->n, 1) == self->n);
 	_exit(0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Migrations by a named engine, and the kernel's own counters of pages. A counter is
- * read after settle(): what CPUs have put aside is worked off and added up.
+ * Migrations by a named engine, and the kernel's page counters. A caller reads
+ * a counter after settle(), which drains the CPUs' batches and adds up the
+ * CPUs' counts.
  */
 #ifndef FERRY_MOVES_H
 #define FERRY_MOVES_H
@@ -22,7 +23,10 @@
 #define KPF_UNEVICTABLE (1ull << 18)
 #define KPF_MLOCKED (1ull << 33)
 
-/* One ioctl over the whole range; @outcomes may be NULL. Its counts. */
+/*
+ * One ioctl over the whole range; @outcomes may be NULL. Yields the request
+ * with its counts.
+ */
 #define test_engine(ferry, engine, memory, n, where, outcomes_)		\
 	({								\
 		struct drm_ferry_migrate __request = {			\
@@ -51,7 +55,9 @@ static inline size_t count_outcome(const uint8_t *outcomes, size_t n, uint8_t ou
 	return count;
 }
 
-/* A number behind a word in a file such as /proc/meminfo or /proc/vmstat, or -1. */
+/*
+ * The number after a name in a file like /proc/meminfo or /proc/vmstat, or -1.
+ */
 static inline long counter(const char *path, const char *name)
 {
 	size_t length = strlen(name);
@@ -71,8 +77,8 @@ static inline long counter(const char *path, const char *name)
 }
 
 /*
- * Pages that wait in some CPU's batch go to their lists (move_pages() sees to that
- * before it begins), and counts that CPUs keep for themselves are added up. 0 or -errno.
+ * Drains the pages in all CPUs' batches to their LRU lists (move_pages() begins
+ * with a drain) and adds up the per-CPU counts. Returns 0 or -errno.
  */
 static inline int settle(void)
 {
@@ -92,7 +98,7 @@ static inline int cpus_online(void)
 	return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* This thread to one CPU: 0 or -errno. */
+/* Moves this thread to one CPU. Returns 0 or -errno. */
 static inline int run_on(int cpu)
 {
 	cpu_set_t set;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is left on a kernel without CONFIG_DEVICE_PRIVATE: coherent devices, behind
- * the numbers that hmm-tests looks for, and no exclusive access.
+ * A kernel without CONFIG_DEVICE_PRIVATE: coherent devices, behind the node
+ * numbers that hmm-tests expects, and no exclusive access.
+ *
+ * Shows: coherent devices, RELEASE, close, test_hmm ABI
  */
 #include "dmirror.h"
 
@@ -71,7 +73,10 @@ TEST_F(nopriv, no_exclusive_access)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* Without the built-in helper pages come home under mmap_lock of their own mm. */
+/*
+ * Without the built-in helper, pages move to system memory under mmap_lock of
+ * the file's mm.
+ */
 TEST_F(nopriv, close_brings_home)
 {
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
@@ -82,7 +87,10 @@ TEST_F(nopriv, close_brings_home)
 	self->fd = test_dmirror_open(FIRST_COHERENT);
 }
 
-/* And RELEASE brings the caller's own; another's keep their memory where it is. */
+/*
+ * RELEASE also moves the caller's own pages; pages of another process stay in
+ * place.
+ */
 TEST_F(nopriv, release_of_ones_own)
 {
 	struct hmm_dmirror_cmd cmd;

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * NUMA balancing's scan takes the right to write from the device entries of a process
- * (change_pte_range()). The device's next write must not bring the page to system memory
- * for that, and where soft-dirty is tracked no mark is lost. It wants kernel "debug",
- * which has NUMA_BALANCING, and two nodes: vm/guest --kernel debug --numa 2.
+ * NUMA balancing's scan removes the write permission from the device entries of
+ * a process (change_pte_range()). The device's next write must not move the
+ * page to system memory, and no soft-dirty mark may be lost. The test needs
+ * kernel "debug", which has NUMA_BALANCING, and two nodes: vm/guest --kernel
+ * debug --numa 2.
+ *
+ * Shows: I24, NUMA balancing, soft-dirty, WRITE
  */
 #include <pthread.h>
 
@@ -27,7 +30,10 @@ static int scan(bool on)
 	return put("/proc/sys/kernel/numa_balancing", on ? "1" : "0");
 }
 
-/* For the pages of a process with one thread the scan leaves out its node. */
+/*
+ * The scan ignores the pages on the thread's own node if the process has only
+ * one thread.
+ */
 static void *wait_for_ever(void *arg)
 {
 	while (true)
@@ -63,7 +69,7 @@ FIXTURE_TEARDOWN(numa_scan)
 		ferry_close(self->ferry);
 }
 
-/* Pages of this device, with or without the right to write. */
+/* Counts pages on this device, with or without write permission. */
 static size_t count_there(struct ferry *ferry, const uint8_t *memory, bool writable)
 {
 	uint32_t pages[PAGES];
@@ -91,7 +97,7 @@ static long hint_faults(void)
 	return found;
 }
 
-/* Each page in system memory has a fault of its own after the scan. */
+/* After a scan, each page in system memory takes a NUMA hint fault. */
 static bool was_scanned(const uint8_t *memory)
 {
 	long before = hint_faults();
@@ -103,8 +109,9 @@ static bool was_scanned(const uint8_t *memory)
 }
 
 /*
- * The scan is work of a task that runs. Until it has been over all of @memory, in system
- * memory, and so, as it goes through all of the address space, over the rest: 0, or -1.
+ * A running task does the scan as task work. Spins until the scan has covered
+ * @memory, which is in system memory. The scan goes through the whole address
+ * space, so the rest is covered too. Returns 0 or -1.
  */
 static int run_until_scanned(const uint8_t *memory)
 {
@@ -143,7 +150,7 @@ TEST_F_TIMEOUT(numa_scan, page_stays, 120)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* Half was written before the scan, a quarter after it. */
+/* The device writes one half before the scan, a quarter after the scan. */
 TEST_F_TIMEOUT(numa_scan, marks_stay, 120)
 {
 	test_to_device(self->ferry, self->memory, self->n);

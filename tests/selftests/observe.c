@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a person can see of a migration without asking for outcomes: trace events, the
- * tally in fdinfo and in debugfs. Each is compared with what the ioctl said.
+ * Observing a migration without outcomes: trace events, and the statistics in
+ * fdinfo and debugfs. The test compares each with the ioctl's results.
+ *
+ * Shows: trace events, fdinfo, debugfs
  */
 #include <dirent.h>
 #include <sys/uio.h>
@@ -19,8 +21,9 @@ FIXTURE(observe) {
 };
 
 /*
- * Page 3 is in a pipe twice, page 5 a hole, the others move. (A page with one reference
- * too many might be in a CPU's LRU batch, and costs a drain and a second pass.)
+ * Page 3 is in a pipe twice, page 5 is a hole, the other pages move. (A page
+ * with a single extra reference might be in a CPU's LRU batch, and costs a
+ * drain and a second pass.)
  */
 FIXTURE_SETUP(observe)
 {
@@ -58,7 +61,7 @@ static int migrate(struct ferry *ferry, uint8_t *memory, uint8_t *outcomes)
 	return ferry_migrate_raw(ferry, &request, sizeof(request));
 }
 
-/* How many lines of a file hold @text. */
+/* Counts the lines of a file that contain @text. */
 static int count_lines(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "re");
@@ -92,7 +95,7 @@ TEST_F(observe, trace)
 	ASSERT_EQ(count_lines(TRACING "trace", expected), 1);
 	snprintf(expected, sizeof(expected), "known=%d walked=0", PAGES - 1);
 	ASSERT_EQ(count_lines(TRACING "trace", expected), 1);
-	/* The last word on each page, in the words of libferry. */
+	/* The final outcome of each page, by libferry's names. */
 	for (i = 0; i < PAGES; i++) {
 		snprintf(expected, sizeof(expected), "ferry_outcome: addr=%#llx slot=%d %s",
 			 (unsigned long long)ptr(self->memory + i * page_size()), i,
@@ -120,7 +123,10 @@ TEST_F(observe, fdinfo)
 	ASSERT_EQ(count_lines(path, "ferry-drains:"), 0);
 }
 
-/* Page 4 is in a pipe once: the batches are drained, once, and the page stays. */
+/*
+ * Page 4 is in a pipe once: the engine drains the batches once, and the page
+ * stays.
+ */
 TEST_F(observe, drain)
 {
 	struct iovec iov = { self->memory + 4 * page_size(), page_size() };
@@ -136,7 +142,10 @@ TEST_F(observe, drain)
 	ASSERT_EQ(count_lines(path, "ferry-pages-pinned:\t2\n"), 1);
 }
 
-/* The device's own file adds up what its open files did; it outlives them. */
+/*
+ * The device's debugfs file adds up the statistics of all its files and
+ * outlives them.
+ */
 TEST_F(observe, debugfs)
 {
 	char path[300], line[128];

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device reads and writes pages that are in its own memory, after the CPU's
- * page table changed in ways that leave them there with other rights. The
- * kernel's test_hmm oopses in several of these.
+ * The device reads and writes pages in its own memory. Before each access the
+ * CPU's page table changes: the pages stay on the device, with other
+ * permissions. The kernel's test_hmm oopses in several of these cases.
+ *
+ * Shows: READ, WRITE, mprotect, fork, mremap
  */
 #include "ferry_test.h"
 
@@ -51,7 +53,10 @@ TEST_F(own_pages, in_place)
 
 TEST_F(own_pages, mprotect_to_read_only)
 {
-	/* The device has written already: what it remembers must go. */
+	/*
+	 * The device has already written: the device's page table must drop its
+	 * entries.
+	 */
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
@@ -67,7 +72,10 @@ TEST_F(own_pages, mprotect_and_back)
 	test_device_reads(self->ferry, self->memory, self->n, 1);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
-	/* The right was lost, as to NUMA balancing's scan; the page need not move for it. */
+	/*
+	 * The write permission is lost, as after NUMA balancing's scan. The
+	 * page need not move to get the permission back.
+	 */
 	test_used(self->ferry, PAGES);
 	test_pattern(self->memory, self->n, 2);
 }
@@ -91,7 +99,7 @@ TEST_F(own_pages, clear_refs)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* The data only; the bit: soft_dirty.c. */
+/* Only the data. soft_dirty.c tests the soft-dirty bit. */
 TEST_F(own_pages, clear_soft_dirty)
 {
 	ASSERT_EQ(clear_refs("4"), 0);
@@ -105,7 +113,7 @@ TEST_F(own_pages, fork_keeps_the_childs_copy)
 	int go[2];
 	pid_t pid;
 
-	/* Writable in the device's page table before the fork. */
+	/* The device's page table has writable entries before the fork. */
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, page_size(), self->memory, NULL), 0);
 	test_to_device(self->ferry, self->memory, page_size());
 	ASSERT_EQ(pipe(go), 0);

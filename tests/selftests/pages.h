@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc tells of one page, and a swap device that keeps the swap cache. */
+/* A page's entries in /proc, and a swap device that uses the swap cache. */
 #ifndef FERRY_PAGES_H
 #define FERRY_PAGES_H
 
@@ -36,7 +36,7 @@ static inline const char *swap_device(void)
 	return access("/dev/nullb1", F_OK) ? "/dev/ferry" : "/dev/nullb1";
 }
 
-/* null_blk, since zram and brd skip the swap cache. Returns 0 or -errno. */
+/* null_blk, because zram and brd skip the swap cache. Returns 0 or -errno. */
 static inline int swap_on(void)
 {
 	char command[128];
@@ -44,7 +44,7 @@ static inline int swap_on(void)
 
 	if (!access(NULLB, F_OK))
 		return 0;
-	/* It may be mounted. */
+	/* configfs may be mounted already. */
 	ret = system("mount -t configfs none /sys/kernel/config 2>/dev/null");
 	if (mkdir(NULLB, 0700))
 		return -errno;
@@ -81,10 +81,10 @@ static inline uint64_t kpageflags(const void *addr)
 }
 
 /*
- * New pages sit in batches of the CPU that touched them for a while. Here they go to
- * their LRU lists (moving this process from node 0 to node 0 begins with that): reclaim
- * finds them, and the engine has no reason to put its pages back, to drain and to begin
- * anew.
+ * New pages wait in batches of the faulting CPU. drain_lru() moves the pages to
+ * their LRU lists, by migrate_pages() from node 0 to node 0, which begins with
+ * a drain. Reclaim then finds the pages, and the engine has no reason to
+ * restore pages, drain and collect again.
  */
 static inline int drain_lru(void)
 {
@@ -94,8 +94,9 @@ static inline int drain_lru(void)
 }
 
 /*
- * Until the first page of the range is swapped out: 0, or -1. A page in the batch of a
- * CPU that this thread has left is not isolated by MADV_PAGEOUT, however often.
+ * Tries until the first page of the range is swapped out. Returns 0 or -1.
+ * MADV_PAGEOUT never isolates a page in the batch of a CPU that this thread has
+ * left: drain first.
  */
 static inline int page_out(uint8_t *memory, size_t n)
 {
@@ -112,7 +113,7 @@ static inline int page_out(uint8_t *memory, size_t n)
 	return -1;
 }
 
-/* Until it is in the swap cache and clean: 0, or -1. */
+/* Waits until the page is clean and in the swap cache. Returns 0 or -1. */
 static inline int wait_clean_in_swap_cache(const void *addr)
 {
 	uint64_t flags;

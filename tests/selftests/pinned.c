@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * A page that is pinned for long-term DMA stays where it is and as it was: the same
- * entry, exclusive, at every moment. So a fork after the attempt gives the child a copy,
- * and what is written later reaches the pinned page.
+ * A page that is pinned for long-term DMA stays in place, with the same entry,
+ * exclusive, at every moment. A fork after a refused migration gives the child
+ * a copy, and later writes reach the pinned page.
  *
- * Caught: an engine that does not look for pins after it has cleared the entry, or not
- * before it takes the page, that puts the entry back with a bit less, or that forgets
- * that the page was exclusive, after which the next write goes to another page than
- * the one that the device has.
+ * Four broken engines fail here:
+ * - An engine does not look for pins after it clears the entry.
+ * - An engine does not look for pins before it takes the page.
+ * - An engine restores the entry with a bit missing.
+ * - An engine forgets that the page was exclusive: the next write then goes to
+ *   a copy, not to the page that is pinned for the device.
+ *
+ * Shows: I13, PINNED
  */
 #include <mm/gup_test.h>
 
@@ -81,7 +85,7 @@ FIXTURE_TEARDOWN(pinned)
 	ferry_close(self->ferry);
 }
 
-/* What whoever holds the pin sees. */
+/* The data that the holder of the pin sees. */
 static void test_pinned_data(struct __test_metadata *_metadata, struct _test_data_pinned *self,
 			     unsigned int seed)
 {
@@ -116,7 +120,7 @@ TEST_F(pinned, stays_as_it_was)
 	fill_pattern(self->page, page_size(), 2);
 	test_pinned_data(_metadata, self, 2);
 
-	/* Let go, it moves. */
+	/* After the unpin, the page moves. */
 	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_STOP), 0);
 	test_to_device(self->ferry, self->page, page_size());
 	test_pattern(self->page, page_size(), 2);
@@ -179,7 +183,7 @@ FIXTURE_TEARDOWN(held)
 	ferry_close(self->background.ferry);
 }
 
-/* Its neighbour is on its way; the pinned page never left. */
+/* The neighbour is in flight; the pinned page never leaves its entry. */
 TEST_F(held, pinned_page_never_leaves)
 {
 	struct background *background = &self->background;

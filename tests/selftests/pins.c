@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Somebody who is not the page table has the page: long-term pins as for RDMA, reads
- * from a disk that are under way, pages in a pipe. It stays where it is, is told, and
- * what comes through that reference is seen by the process; afterwards it moves.
+ * References from outside the page table: long-term pins as for RDMA, disk
+ * reads in flight, pages in a pipe. A referenced page stays in place and its
+ * outcome reports the refusal. Writes through the reference are visible to the
+ * process. After the reference is dropped, the page moves.
  *
- * An engine that moves such a page leaves the other one with the old copy: the disk
- * writes where nobody reads, the pipe gives what was there before.
+ * An engine that moves a referenced page leaves the holder with the old copy:
+ * the disk writes to a page without a reader, and the pipe delivers the old
+ * data.
+ *
+ * Shows: I11, I13, I17, PINNED
  */
 #include <linux/aio_abi.h>
 #include <sys/uio.h>
@@ -31,7 +35,10 @@ FIXTURE_VARIANT(pins) {
 	uint8_t referenced;
 };
 
-/* Core says nothing: an ordinary reference does not show afterwards, a pin does. */
+/*
+ * The core engine gives no reason: afterwards a pin is visible, an ordinary
+ * reference is not.
+ */
 FIXTURE_VARIANT_ADD(pins, own) {
 	.engine = OWN,
 	.pinned = DRM_FERRY_PINNED,
@@ -59,7 +66,10 @@ FIXTURE_TEARDOWN(pins)
 	ferry_close(self->ferry);
 }
 
-/* The first half stays for a reason, the rest moves, and comes home. */
+/*
+ * The first half stays for reason @why. The second half moves to the device and
+ * back.
+ */
 static void test_half_stays(struct __test_metadata *_metadata, struct _test_data_pins *self,
 			    uint32_t engine, uint8_t why)
 {
@@ -94,7 +104,7 @@ static void test_longterm(struct __test_metadata *_metadata, struct _test_data_p
 	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_START, &pin), 0);
 	test_half_stays(_metadata, self, variant->engine, variant->pinned);
 
-	/* By the CPU and by the device; seen through the pin. */
+	/* Writes by the CPU and by the device are visible through the pin. */
 	fill_pattern(self->memory, self->n, 2);
 	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
 	test_pattern(self->data, self->n / 2, 2);
@@ -121,13 +131,16 @@ TEST_F(pins, longterm_fast)
 		      PIN_LONGTERM_TEST_FLAG_USE_FAST);
 }
 
-/* For reading only, which does not make the page exclusive to anybody. */
+/* A pin for reading only does not make the page exclusive. */
 TEST_F(pins, longterm_read_only)
 {
 	test_longterm(_metadata, self, variant, 0);
 }
 
-/* The pipe has the page itself: it gives what was written after it got it. */
+/*
+ * The pipe references the page itself: the pipe delivers data written after
+ * vmsplice().
+ */
 TEST_F(pins, in_a_pipe)
 {
 	struct iovec iov = { self->memory, self->n / 2 };
@@ -158,7 +171,10 @@ static int in_flight(aio_context_t context, bool wait)
 	return got == 1 && event.res > 0 ? 0 : -EIO;
 }
 
-/* Whether it was under way before and after a try to move the pages. */
+/*
+ * Returns whether the read was still in flight after an attempt to migrate its
+ * pages.
+ */
 static bool read_and_migrate(struct __test_metadata *_metadata, struct _test_data_pins *self,
 			     const struct _fixture_variant_pins *variant, int disk)
 {
@@ -181,7 +197,7 @@ static bool read_and_migrate(struct __test_metadata *_metadata, struct _test_dat
 	return after;
 }
 
-/* O_DIRECT: the disk writes into the page itself. */
+/* O_DIRECT: the disk writes directly into the page. */
 TEST_F_TIMEOUT(pins, read_from_a_disk, 120)
 {
 	bool met = false;
@@ -223,7 +239,7 @@ static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
 	}
 }
 
-/* hugetlb, and a special mapping that has normal pages: the ring of AIO. */
+/* hugetlb, and a special mapping with normal pages: the AIO ring. */
 TEST_F(pins, refused_mappings)
 {
 	size_t huge = 2 * MIB;

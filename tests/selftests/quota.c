@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The module is loaded with quota=50,25 (tests/run): one user's files may hold half of a
- * device's memory, one file a quarter. Whoever may have no more learns that by the outcome
- * of the page, by ENOSPC if nothing moved, by STATS and by fdinfo.
+ * The module is loaded with quota=50,25 (tests/run): all files of one user may
+ * hold half of a device's memory, one file a quarter. A user over the quota
+ * learns the reason from the outcome of the page, from ENOSPC if no page moved,
+ * from STATS and from fdinfo.
+ *
+ * Shows: quota, STATS, fdinfo
  */
 #include "ferry_test.h"
 
@@ -33,7 +36,7 @@ FIXTURE_TEARDOWN(quota)
 	ferry_close(self->ferry);
 }
 
-/* Its status, with the counts of the request. */
+/* Returns the ioctl's status; @request receives the counts. */
 static int fill_up(struct ferry *ferry, uint8_t *memory, size_t n, uint8_t *outcomes,
 		   struct drm_ferry_migrate *request)
 {
@@ -82,13 +85,16 @@ TEST_F(quota, of_a_file)
 	ASSERT_EQ(from_fdinfo(self->ferry, "ferry-quota-left"), 0);
 	ASSERT_GT(from_fdinfo(self->ferry, "ferry-pages-over-quota"), 0);
 
-	/* A page that leaves makes room. */
+	/* A page that leaves the device frees quota. */
 	test_to_system(self->ferry, self->memory, page);
 	ASSERT_EQ(test_stats(self->ferry).quota_left, 1);
 	test_to_device(self->ferry, self->memory, page);
 }
 
-/* With as many files as he likes; the other one gets what is left. */
+/*
+ * A user's files share the user's quota, however many files; another user gets
+ * the rest of the memory.
+ */
 TEST_F(quota, of_a_user)
 {
 	size_t page = page_size(), quarter = self->all / 4;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A migration, or a CPU's touch of a device page, that is held at a point of the
- * engine while the test does something else to the same memory.
+ * Held operations. A race test holds a migration, or a CPU fault on a device
+ * page, at a point of the engine, and changes the same memory during the hold.
  *
- * While it is held, its thread has mmap_lock for reading and all the pages locked. So
- * the test may not do what takes mmap_lock for writing in this process (mmap, munmap,
- * mprotect, fork, pthread_create, a larger heap): it would wait for the release, and
- * everybody else behind it. What may have to wait for a page belongs into a helper,
- * a thread that is made before anything is held.
+ * The held thread has mmap_lock for reading and all the pages locked. During
+ * the hold the test must not take mmap_lock for writing in this process (mmap,
+ * munmap, mprotect, fork, pthread_create, a larger heap): the test would wait
+ * for the release, and every later caller would wait behind the test. An
+ * operation that may wait for a page belongs in a helper, a thread created
+ * before the hold.
  */
 #ifndef FERRY_RACE_H
 #define FERRY_RACE_H
@@ -19,11 +20,11 @@
 #define PAGES 16
 #define FIRST_COHERENT_DEVICE 2
 
-/* What is held. */
+/* The held operation. */
 enum how {
 	TO_DEVICE,
 	TO_SYSTEM,
-	TOUCH,		/* the CPU reads the first page, which is on the device */
+	TOUCH,		/* CPU fault on the first page */
 };
 
 struct race {
@@ -42,7 +43,10 @@ static inline bool is_private(const struct race *race)
 	return race->device < FIRST_COHERENT_DEVICE;
 }
 
-/* Does the module migrate by the own engine where nobody is asked? core has no points. */
+/*
+ * Returns true if the module's default engine is own. The core engine has no
+ * points.
+ */
 static inline bool default_is_own(void)
 {
 	char name[16] = "";
@@ -75,7 +79,10 @@ static inline void *held_run(void *arg)
 	return NULL;
 }
 
-/* Until it is held: 0 or -errno. @n bytes are at most PAGES pages. */
+/*
+ * Starts the operation and waits until the operation is held at the point. @n:
+ * bytes, at most PAGES pages. Returns 0 or -errno.
+ */
 static inline int _test_hold(struct held *held, const struct race *race,
 			     struct ferry *ferry, uint8_t *memory, size_t n)
 {
@@ -91,7 +98,7 @@ static inline int _test_hold(struct held *held, const struct race *race,
 			.target = race->how == TO_DEVICE ? DRM_FERRY_TARGET_DEVICE :
 							   DRM_FERRY_TARGET_SYSTEM,
 			.backend = DRM_FERRY_BACKEND_OWN,
-			/* Of few pages nothing would be left to flush at BEFORE_FLUSH. */
+			/* AUTO flushes one table at once: no BEFORE_FLUSH. */
 			.flush = DRM_FERRY_FLUSH_PER_CALL,
 			.outcomes = ptr(held->outcomes),
 		},
@@ -105,7 +112,7 @@ static inline int _test_hold(struct held *held, const struct race *race,
 #define test_hold(held, race, ferry, memory, n)				\
 	ASSERT_EQ(_test_hold(held, race, ferry, memory, n), 0)
 
-/* It goes on to its end: what the call returned. */
+/* Releases the held operation, waits for its end and returns its result. */
 static inline int _test_let_go(struct held *held)
 {
 	int ret = control_release(held->race.point);
@@ -116,7 +123,10 @@ static inline int _test_let_go(struct held *held)
 
 #define test_let_go(held) ASSERT_EQ(_test_let_go(held), 0)
 
-/* All of them had been taken: whatever happened meanwhile, they count as moved. */
+/*
+ * The engine took all pages before the hold: changes during the hold do not
+ * matter, and all pages count as moved.
+ */
 #define test_all_moved(held)						\
 	do {								\
 		if ((held)->race.how != TOUCH) {			\
@@ -125,7 +135,7 @@ static inline int _test_let_go(struct held *held)
 		}							\
 	} while (0)
 
-/* With one engine: how many pages moved, or -errno. */
+/* Migrates with engine @backend. Returns the count of moved pages or -errno. */
 static inline int _test_moved(struct ferry *ferry, unsigned int backend, void *memory,
 			      size_t n, uint32_t target, uint8_t *outcomes)
 {
@@ -140,7 +150,7 @@ static inline int _test_moved(struct ferry *ferry, unsigned int backend, void *m
 	return ferry_migrate_raw(ferry, &request, sizeof(request)) ?: (int)request.moved;
 }
 
-/* A thread for what may have to wait for a held page. */
+/* A thread for an operation that may wait for a held page. */
 struct helper {
 	int (*run)(void *arg);
 	void *arg;
@@ -164,7 +174,7 @@ static inline void *helper_run(void *arg)
 	return NULL;
 }
 
-/* Before anything is held. */
+/* Creates the helper, before a hold. */
 static inline int _test_helper(struct helper *helper, int (*run)(void *arg), void *arg)
 {
 	*helper = (struct helper) { .run = run, .arg = arg };
@@ -174,7 +184,10 @@ static inline int _test_helper(struct helper *helper, int (*run)(void *arg), voi
 
 #define test_helper(helper, run, arg) ASSERT_EQ(_test_helper(helper, run, arg), 0)
 
-/* The state letter of a process or thread; reads with nothing but system calls. */
+/*
+ * Returns the state letter of a process or thread. Uses system calls only:
+ * stdio could enlarge the heap.
+ */
 static inline char state_of(const char *path)
 {
 	char text[256] = "", *name_end;
@@ -187,8 +200,9 @@ static inline char state_of(const char *path)
 }
 
 /*
- * It has begun, and has had the time to run into what there is: it is done, or
- * sleeps, or (where it spins) some milliseconds have passed.
+ * Starts the helper and gives the helper time to meet the held page. Returns
+ * when the helper is done or sleeps, or, if the helper spins, after about 20
+ * milliseconds.
  */
 static inline void helper_go(struct helper *helper)
 {
@@ -218,7 +232,7 @@ static inline int helper_join(struct helper *helper)
 	return helper->ret;
 }
 
-/* Is the pattern there, from one byte to another. */
+/* Returns true if bytes @from to @to (exclusive) hold the pattern. */
 static inline bool holds(const uint8_t *memory, size_t from, size_t to, unsigned int seed)
 {
 	size_t i;

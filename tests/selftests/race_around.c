@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sixteen threads touch pages of one range at random, each bringing home what lies
- * around, while others move all of it to the device and drop pages of it, and children
- * are forked that touch theirs.
+ * Sixteen threads access random pages of one range. Each CPU fault also moves
+ * neighbours to system memory (fault-around). Other threads move the whole
+ * range to the device and drop pages of the range. Forked children read their
+ * copies.
  *
- * Pages of one kind are never dropped: they are counters, whose true count is kept
- * elsewhere; a write that was lost, to a copy that was made too early, to two copies of a
- * page or to a page that came home twice, leaves one behind. Pages of the other kind say
- * which page they are; once dropped they are zero until somebody writes that again.
+ * Pages are of two kinds:
+ * - A counter is never dropped, and its true count is kept elsewhere. A counter
+ *   that is behind shows a lost write: a write to a copy that was made too
+ *   early, to one of two copies of a page, or to a page that moved to system
+ *   memory twice.
+ * - Every other page holds its own index. A dropped page is zero until a thread
+ *   writes the index again.
  *
- * FERRY_RACE_SECONDS says for how long (5).
+ * FERRY_RACE_SECONDS: the duration in seconds (default 5).
+ *
+ * Shows: fault-around, MADV_DONTNEED, fork
  */
 #include <sys/resource.h>
 
@@ -75,7 +81,7 @@ static void *touch(void *arg)
 	return NULL;
 }
 
-/* Those who touch never sleep; the others come before them. */
+/* The accessing threads never sleep: other threads get a higher priority. */
 static void hurry(void)
 {
 	setpriority(PRIO_PROCESS, 0, -20);
@@ -114,7 +120,10 @@ static void *move(void *arg)
 	return NULL;
 }
 
-/* A child's copy stands still, whatever brings its pages home between two looks. */
+/*
+ * A child's copy does not change between two reads, even if pages move to
+ * system memory between the reads.
+ */
 static void look_twice(const struct range *range)
 {
 	uint64_t before[PAGES];

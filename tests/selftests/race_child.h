@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What another process does to pages that it shares with the test, while the test
- * holds their migration. It has an mmap_lock of its own, so nothing makes it wait but
- * the pages themselves.
+ * A child process works on pages that the child shares with the test, while the
+ * test holds the pages' migration. The child has an mmap_lock of its own: the
+ * child can wait for the pages only, not for the lock.
  */
 #ifndef FERRY_RACE_CHILD_H
 #define FERRY_RACE_CHILD_H
@@ -13,17 +13,17 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* An area of its own, so that there is something to collapse. */
+/* No other mapping is in an area: MADV_COLLAPSE can collapse the area. */
 #define AREA (2 * MIB)
 
 struct child;
 
 /**
- * struct child_op - something that a child does
- * @during: while the migration is held; 0 if it did
- * @after: when it is over; 0 if all is as it should be
- * @may_wait: for the pages
- * @leaves: it does not come back from @during
+ * struct child_op - an operation of the child
+ * @during: runs while the migration is held; returns 0 on success
+ * @after: runs after the migration; returns 0 if the memory is as expected
+ * @may_wait: @during may wait for the pages
+ * @leaves: @during does not return: the child exits
  */
 struct child_op {
 	int (*during)(struct child *child);
@@ -34,15 +34,17 @@ struct child_op {
 
 /**
  * struct child - the other process
- * @op: what it does
- * @memory: PAGES pages that were filled with pattern 1, in AREA bytes
- * @spare: AREA bytes to move to
- * @device: number of a device to which it may try to move them
- * @ferry: that device, as the child has opened it
- * @grandchild: that it has forked, which waits for @check
- * @pid: of the child
- * @go: told what to begin with
- * @told: what is done; at its end when the child is gone
+ * @op: the operation of the child
+ * @memory: PAGES pages with pattern 1, at the start of AREA bytes
+ * @spare: AREA bytes, the target of mremap()
+ * @device: number of a device to which the child may try to move the pages
+ * @ferry: the device, opened by the child
+ * @grandchild: pid of the child's own child, which waits for @check
+ * @check: pipe to the grandchild; a byte starts the check of the memory
+ * @pid: pid of the child
+ * @go: pipe to the child; each byte starts the next step
+ * @told: pipe from the child; each byte reports a finished step, and end of
+ *   file reports the child's exit
  */
 struct child {
 	const struct child_op *op;
@@ -69,7 +71,10 @@ static inline uint8_t *_test_map_area(void)
 	return area;
 }
 
-/* The data is as it was, and can be written; nothing else is in the area. */
+/*
+ * Checks that the data is unchanged and writable. Only these pages of the area
+ * hold data.
+ */
 static inline int check_and_write(uint8_t *memory)
 {
 	size_t n = PAGES * page_size();
@@ -95,7 +100,7 @@ static inline int child_mprotect(struct child *child)
 	return mprotect(child->memory, AREA, PROT_READ);
 }
 
-/* It can still not be written, until that is allowed. */
+/* The memory stays read-only until mprotect() permits writes again. */
 static inline int child_after_mprotect(struct child *child)
 {
 	size_t n = PAGES * page_size();
@@ -171,7 +176,7 @@ static inline int child_after_dontneed(struct child *child)
 	return check_and_write(child->memory);
 }
 
-/* Whether it can is not for us to say. */
+/* The result is ignored: the kernel may refuse to collapse. */
 static inline int child_collapse(struct child *child)
 {
 	madvise(child->memory, AREA, MADV_COLLAPSE);
@@ -188,7 +193,7 @@ static inline int child_after_write(struct child *child)
 	return holds(child->memory, 0, PAGES * page_size(), 2) ? 0 : -EIO;
 }
 
-/* It is told at once that it gets none. */
+/* The call returns at once and moves no page. */
 static inline int child_migrate(struct child *child)
 {
 	struct ferry_counts counts;
@@ -249,7 +254,10 @@ static inline void child_main(struct child *child)
 	_exit(0);
 }
 
-/* Ready when this returns: 0 or -errno. @before runs in the child first of all. */
+/*
+ * Creates the child and waits until the child is ready. Returns 0 or -errno.
+ * @before runs first in the child.
+ */
 static inline int _test_child(struct child *child, const struct child_op *op,
 			      void (*before)(void *arg), void *arg)
 {
@@ -268,7 +276,7 @@ static inline int _test_child(struct child *child, const struct child_op *op,
 	return wait_told(child->told[0]) ? -EIO : 0;
 }
 
-/* Let it do while the migration is held at @point: 0, or what went wrong. */
+/* Runs @during while the migration is held at @point. Returns 0 or an error. */
 static inline int _test_child_during(struct child *child, const char *point)
 {
 	char path[128];
@@ -291,12 +299,15 @@ static inline int _test_child_during(struct child *child, const char *point)
 	} else if (wait_told(child->told[0])) {
 		return -EIO;
 	}
-	/* It did not have to wait for the end of the migration. */
+	/* The child did not wait for the end of the migration. */
 	snprintf(path, sizeof(path), CONTROL "%s/waiting", point);
 	return read_number(path, &held) ?: held == 1 ? 0 : -ETIMEDOUT;
 }
 
-/* What it says of its memory, now that the migration is over: 0 if all is well. */
+/*
+ * Runs @after when the migration is over. Returns 0 if the child finds the
+ * memory as expected.
+ */
 static inline int _test_child_after(struct child *child)
 {
 	int status;

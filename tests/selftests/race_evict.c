@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages come home by pfn, because their file is closed or the device's memory is taken
- * away (RELEASE), and are held on the way, while the process that maps them does
- * whatever it likes. Nobody's mmap_lock is held meanwhile.
+ * Pages move to system memory by pfn, because their file is closed or the
+ * device's memory is released (RELEASE). The test holds the eviction, and the
+ * process that maps the pages changes its mappings. An eviction holds no
+ * mmap_lock.
  *
- * What these would catch: the anon_vma of the last process that maps the pages being
- * used after that has exited (I18; KASAN sees it, --kernel debug); entries that were
- * moved, copied or dropped meanwhile and are missed; a page that is lost, or stays with
- * the device, because its entry was not there any more.
+ * Broken engines that fail here:
+ * - The anon_vma of the last process that maps the pages is used after the
+ *   process exits (I18; visible to KASAN, --kernel debug).
+ * - The eviction misses entries that are moved, copied or dropped during the
+ *   hold.
+ * - A page is lost, or stays on the device, because its entry has disappeared.
+ *
+ * Shows: I18, RELEASE, close
  */
 #include "dmirror.h"
 #include "race_child.h"
@@ -79,7 +84,7 @@ FIXTURE_TEARDOWN(evict)
 	close(self->dmirror);
 }
 
-/* In the child: the file ends with its last descriptor. */
+/* In the child: the file is released with its last descriptor. */
 static void close_ferry(void *arg)
 {
 	ferry_close(arg);
@@ -108,7 +113,7 @@ static void *run_release(void *arg)
 #define test_child(op)							\
 	ASSERT_EQ(_test_child(&self->child, op, close_ferry, self->ferry), 0)
 
-/* The whole of it: nothing may be left on the device in the end. */
+/* The whole race. In the end no page may be left on the device. */
 #define RACE_WITH(op)							\
 	TEST_F(evict, op)						\
 	{								\
@@ -141,7 +146,10 @@ RACE_WITH(migrate)
 RACE_WITH(collapse)
 RACE_WITH(write)
 
-/* The child is held as it touches a page: that page alone stays, until it goes on. */
+/*
+ * The child is held in a CPU fault: only the faulting page stays on the device
+ * until the child goes on.
+ */
 FIXTURE(fault) {
 	struct ferry *ferry;
 	struct ferry *other;
@@ -156,7 +164,7 @@ FIXTURE_SETUP(fault)
 		SKIP(return, "backend=core brings its pages home another way");
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
-	/* The child is held, not we. */
+	/* Points hold any process, not only this process. */
 	ASSERT_EQ(control_set("tgid", 0), 0);
 	self->ferry = test_open(0);
 	self->other = test_open(0);

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Somebody takes references on pages (GUP-fast: a pipe, a long-term pin) while their
- * migration is held. It waits, and what it gets then is the page that is mapped: what
- * the CPU writes afterwards is seen through the reference.
+ * A thread takes references on pages (by GUP-fast: a pipe, a long-term pin)
+ * while the pages' migration is held. The thread waits for the migration and
+ * then gets the mapped page: later CPU writes are visible through the
+ * reference.
  *
- * What these would catch: GUP-fast that still finds a page which is being copied (an
- * entry that was not cleared, I2), and a page that moves away from under a reference
- * that was taken meanwhile (I17).
+ * Broken engines that fail here:
+ * - An entry is not cleared, and GUP-fast finds a page during its copy (I2).
+ * - A page moves despite a reference that was taken during the hold (I17).
+ *
+ * Shows: I2, I13, I17
  */
 #include <mm/gup_test.h>
 #include <sys/uio.h>
@@ -94,7 +97,10 @@ static int pin(void *arg)
 	return ioctl(self->gup_test, PIN_LONGTERM_TEST_START, &request) ? -errno : 0;
 }
 
-/* The references are taken while it is held; no page moves once they are. */
+/*
+ * The references are taken during the hold. After the references exist, no page
+ * moves.
+ */
 #define test_take(take)							\
 	do {								\
 		struct helper helper;					\

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hole, or the zero page, is being filled with a device page, and a CPU is faster.
+ * The engine fills a hole, or replaces the zero page, with a device page, and a
+ * CPU fault comes first.
  *
- * What these would catch: a fill that does not look at the entry again under its lock
- * (what the CPU wrote is lost under a cleared device page: I19); one that takes a huge
- * page that has come meanwhile for a page table (I9); one that leaves the zero page in
- * a TLB, or in the device page table of another device (I15), so that somebody goes on
- * reading zeroes.
+ * Broken engines that fail here:
+ * - The fill does not check the entry again under its lock: a cleared device
+ *   page replaces the CPU's write (I19).
+ * - The fill takes a huge page, mapped during the hold, for a page table (I9).
+ * - The fill leaves the zero page in a TLB, or in the device page table of
+ *   another device: the CPU or the device goes on reading zeroes (I15).
+ *
+ * Shows: I9, I15, I19
  */
 #include <sched.h>
 
@@ -53,13 +57,16 @@ FIXTURE_TEARDOWN(hole)
 #define hold()								\
 	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
-/* Filled already, and mapped, but locked still. */
+/* The holes are filled and mapped; the pages are still locked. */
 static bool is_filled(const struct race *race)
 {
 	return !strcmp(race->point, BEFORE_FINALIZE);
 }
 
-/* Two quarters are written (one had the zero page), one is read, one is let alone. */
+/*
+ * Writes the first half (the second quarter maps the zero page), reads the
+ * third quarter and leaves the fourth quarter alone.
+ */
 static int write_and_read(void *arg)
 {
 	struct _test_data_hole *self = arg;
@@ -79,7 +86,7 @@ TEST_F(hole, cpu_is_faster)
 	test_helper(&helper, write_and_read, self);
 	hold();
 	helper_go(&helper);
-	/* A private page that is mapped and locked: that CPU has to wait. */
+	/* A private page, mapped and locked: the CPU has to wait. */
 	ASSERT_EQ(helper_done(&helper),
 		  !is_filled(&variant->race) || !is_private(&variant->race));
 	test_let_go(&self->held);
@@ -92,7 +99,7 @@ TEST_F(hole, cpu_is_faster)
 	}
 	if (is_filled(&variant->race))
 		left = is_private(&variant->race) ? PAGES / 4 : PAGES;
-	/* What is let alone may come home with what is touched. */
+	/* Fault-around may also move pages that no CPU accesses. */
 	ASSERT_LE(_test_used(self->ferry), left * page_size());
 	if (!is_filled(&variant->race) || !is_private(&variant->race) || read_window() == 1)
 		test_used(self->ferry, left);
@@ -102,13 +109,16 @@ TEST_F(hole, cpu_is_faster)
 	test_used(self->ferry, 0);
 }
 
-/* Another device read the zero page meanwhile: it has to look again. */
+/*
+ * Another device reads the zero page during the hold. After the fill the device
+ * must look the page up again.
+ */
 TEST_F(hole, another_device_reads)
 {
 	struct ferry *other = test_open(variant->race.device + 1);
 	uint8_t *seen = test_map(self->n);
 
-	/* The first device access of a process needs mmap_lock for writing. */
+	/* The first device access of a process takes mmap_lock for writing. */
 	ASSERT_EQ(ferry_read(other, self->data, self->n, seen, NULL), 0);
 	hold();
 	if (!is_filled(&variant->race)) {
@@ -124,7 +134,7 @@ TEST_F(hole, another_device_reads)
 	ferry_close(other);
 }
 
-/* A CPU that reads the first byte, all the time. */
+/* A CPU that reads the first byte in a loop. */
 struct reader {
 	volatile uint8_t *memory;
 	volatile bool go_on;
@@ -143,7 +153,7 @@ static int read_on(void *arg)
 	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
 	sched_setaffinity(0, sizeof(last), &last);
 	while (reader->go_on) {
-		/* What is read after that must be new. */
+		/* Every read after the load of @written must be new. */
 		written = __atomic_load_n(&reader->written, __ATOMIC_SEQ_CST);
 		if (!*reader->memory) {
 			reader->zero_seen = true;
@@ -207,7 +217,7 @@ FIXTURE_SETUP(huge_hole)
 {
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	/* Two tables; a huge page is asked for in the first one alone. */
+	/* Two page tables; only the first table may get a huge page. */
 	self->memory = _test_map_huge(2 * HUGE_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	ASSERT_EQ(madvise(self->memory + HUGE_SIZE, HUGE_SIZE, MADV_NOHUGEPAGE), 0);
@@ -226,7 +236,7 @@ TEST_F(huge_hole, cpu_is_faster)
 	volatile uint8_t *memory = self->memory;
 	size_t i, at = 5 * page_size();
 
-	/* One call of the engine ends with a mapping. */
+	/* A call of the engine ends at the end of a mapping. */
 	self->background = (struct background) {
 		.ferry = self->ferry,
 		.request = {

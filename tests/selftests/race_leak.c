@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Half of the pages of a migration are dropped (MADV_DONTNEED) while it is held, time
- * and again. What this would catch: a page, old or new, that keeps a reference because
- * its migration entry was gone when it was to be mapped: in system memory, where nothing
- * counts it, or on the device.
+ * The test drops half of a migration's pages (MADV_DONTNEED) during a hold, in
+ * many rounds. A broken engine leaks a source or destination page: the
+ * migration entry is gone when the page should be mapped, and the page keeps a
+ * reference. The test finds leaks in system memory, where no counter shows
+ * them, and on the device.
+ *
+ * Shows: MADV_DONTNEED, page leaks
  */
 #include "race.h"
 
 #define LEAK_PAGES 512
 #define ROUNDS 16
-/* Others need memory too. */
+/* The rest of the system needs memory too. */
 #define TOLERANCE (LEAK_PAGES / 2 * ROUNDS / 4)
 
 FIXTURE(leak) {
@@ -55,7 +58,7 @@ FIXTURE_TEARDOWN(leak)
 	ferry_close(self->ferry);
 }
 
-/* Free pages of all zones, those in per-CPU lists (which may be many) included. */
+/* Free pages of all zones, including the per-CPU lists, which may be long. */
 static long free_pages(void)
 {
 	FILE *file = fopen("/proc/zoneinfo", "re");
@@ -70,7 +73,7 @@ static long free_pages(void)
 	return sum;
 }
 
-/* A page each: what is in it does not matter here. */
+/* Faults in every page; the data does not matter. */
 static void touch_all(uint8_t *memory)
 {
 	size_t i;
@@ -85,7 +88,10 @@ TEST_F_TIMEOUT(leak, dropped_while_held, 120)
 	int round;
 
 	for (round = -1; round < ROUNDS; round++) {
-		/* Not the first one, which makes page tables and fills caches. */
+		/*
+		 * The first round does not count: it allocates page tables and
+		 * warms caches.
+		 */
 		if (!round)
 			before = free_pages();
 		touch_all(self->memory);

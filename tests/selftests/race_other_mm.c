@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * A child shares the pages whose migration, or touch by the CPU, the parent has held
- * at its points, and does to them whatever it likes: its mmap_lock is another.
+ * A parent and a child share pages. The test holds the parent's migration or
+ * CPU fault at the engine's points, and the child changes its mappings of the
+ * pages: the child has an mmap_lock of its own.
  *
- * What these would catch: an rmap walk that misses an entry which was copied or moved
- * meanwhile (the child meets an entry of a page that is gone), or that finds one which
- * is no longer ours; a page, an anon_vma or a reference that is used after its last
- * process has let go of it; a child's write that reaches the parent.
+ * Broken engines that fail here:
+ * - An rmap walk misses an entry that was copied or moved during the hold: the
+ *   child meets an entry of a freed page.
+ * - An rmap walk takes another page's entry for an entry of the migration.
+ * - A page, an anon_vma or a reference is used after the last process has
+ *   dropped it.
+ * - A write of the child reaches the parent.
+ *
+ * Shows: I8, I23, CPU fault, fork
  */
 #include "race_child.h"
 

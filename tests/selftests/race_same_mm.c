@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * A migration, or a CPU's touch of a device page, is held at each of its points, and
- * another thread of the process does to the pages what needs no more than mmap_lock
- * for reading: DONTNEED, FREE, PAGEOUT, a write, another migration.
+ * A migration or a CPU fault is held at each of its points. Another thread of
+ * the process works on the pages with mmap_lock for reading only: DONTNEED,
+ * FREE, PAGEOUT, a write, another migration.
  *
- * What these would catch: a migration entry that is installed where there is none of
- * ours any more (the dropped page comes back, or lies over a new one: I23); a page or
- * a reference that leaks when its entry went away; an entry that is missing, so that a
- * touch does not wait and its write is lost (I2); a second migration that waits for the
- * first one's page locks (I16) or takes pages from it.
+ * Broken engines that fail here:
+ * - A new entry is installed where the migration's own entry has gone: a
+ *   dropped page comes back, or replaces a new page (I23).
+ * - A page or a reference leaks because its entry has gone.
+ * - An entry is missing: an access does not wait, and its write is lost (I2).
+ * - A second migration waits for the page locks of the first (I16), or takes
+ *   pages from the first.
+ *
+ * Shows: I2, I16, I23, CPU fault, MADV_DONTNEED, MADV_PAGEOUT
  */
 #include "race.h"
 
@@ -67,14 +71,14 @@ FIXTURE_TEARDOWN(same_mm)
 #define hold()								\
 	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
-/* Nothing of the range may be left on the device once it is not mapped. */
+/* After munmap() no page of the range may be left on the device. */
 #define test_end()							\
 	do {								\
 		ASSERT_EQ(munmap(self->memory, self->n), 0);		\
 		test_used(self->ferry, 0);				\
 	} while (0)
 
-/* What is let alone may come home with what is touched. */
+/* Fault-around may also move pages that no CPU accesses. */
 #define test_left(pages)						\
 	do {								\
 		ASSERT_LE(_test_used(self->ferry), (pages) * page_size()); \
@@ -117,7 +121,7 @@ TEST_F(same_mm, dontneed_and_a_new_page)
 	test_end();
 }
 
-/* Entries that are not present are passed over: the data stays. */
+/* MADV_FREE skips entries that are not present: the data stays. */
 TEST_F(same_mm, free)
 {
 	hold();
@@ -126,7 +130,7 @@ TEST_F(same_mm, free)
 	test_all_moved(&self->held);
 	test_pattern(self->memory, self->n, 1);
 
-	/* And what is written later is not taken for free. */
+	/* Pages written later do not count as lazily freed. */
 	fill_pattern(self->memory, self->n, 2);
 	ASSERT_EQ(swap_on(), 0);
 	madvise(self->memory, self->n, MADV_PAGEOUT);
@@ -134,7 +138,7 @@ TEST_F(same_mm, free)
 	test_end();
 }
 
-/* The pages beside those that move are really paged out meanwhile. */
+/* The pages beside the moving pages are really paged out during the hold. */
 TEST_F_TIMEOUT(same_mm, pageout, 60)
 {
 	uint8_t *around = test_map(3 * self->n), *memory = around + self->n;
@@ -154,7 +158,7 @@ TEST_F_TIMEOUT(same_mm, pageout, 60)
 	test_end();
 }
 
-/* A byte of each page. */
+/* Writes a byte of each page. */
 static int write_each(void *arg)
 {
 	volatile uint8_t *memory = arg;
@@ -173,7 +177,7 @@ static void restore_each(uint8_t *memory)
 		memory[i * page_size()] = pattern(i * page_size(), 1);
 }
 
-/* Whoever writes waits, and its write is in the page that remains. */
+/* A writer waits, and the write reaches the page that remains. */
 TEST_F(same_mm, write)
 {
 	bool stays = variant->race.how == TO_DEVICE && !is_private(&variant->race);
@@ -184,7 +188,10 @@ TEST_F(same_mm, write)
 	test_helper(&helper, write_each, self->memory);
 	hold();
 	helper_go(&helper);
-	/* Before the flush it may do without the page table, for some pages or for all. */
+	/*
+	 * Before the flush a writer may use stale TLB entries, for some pages
+	 * or all.
+	 */
 	if (!before_flush)
 		ASSERT_FALSE(helper_done(&helper));
 	stays |= helper_done(&helper) && variant->race.how == TO_DEVICE;
@@ -201,7 +208,10 @@ TEST_F(same_mm, write)
 	test_end();
 }
 
-/* Another device wants the pages: it is told at once, and gets none of them. */
+/*
+ * Another device asks for the pages: the call returns at once and moves no
+ * page.
+ */
 TEST_F(same_mm, another_migration)
 {
 	struct ferry *other = test_open(variant->race.device + 1);
@@ -227,8 +237,9 @@ TEST_F(same_mm, another_migration)
 }
 
 /*
- * I23: an entry is ours by its pfn. Here the page was dropped, a new one was written,
- * and another migration has just put its own entry where ours was.
+ * I23: the pfn decides whether an entry belongs to the migration. Here the page
+ * was dropped, a new page was written, and another migration has just replaced
+ * the new page's entry with a migration entry.
  */
 FIXTURE(refilled) {
 	struct ferry *ferry;

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Everything at once, by chance: threads that write, drop, page out, pin and let devices
- * write pages of their own, while others migrate all of them to four devices and back,
- * open and close files, take device memory away, scan, collapse and fork; and children
- * that do the like to their copies.
+ * A stress test of everything at once, at random:
+ * - Owner threads write, drop, page out and pin pages, and let devices write
+ *   pages.
+ * - Other threads migrate all pages to four devices and back, open and close
+ *   files, release device memory, scan, collapse and fork.
+ * - Children do much of the same to their copies.
  *
- * What it would catch is what no other test thought of. Each page says whose it is and
- * how often it was written; its owner knows exactly, everybody else that it is that page.
+ * The test looks for failures that no other test has in mind. Each page holds
+ * its owner's identity and a write count. The owner knows the exact content;
+ * every other thread knows the page only.
  *
- * FERRY_RACE_SECONDS says for how long (5), FERRY_RACE_SEED where chance begins.
+ * FERRY_RACE_SECONDS: duration in seconds (default 5). FERRY_RACE_SEED: random
+ * seed.
+ *
+ * Shows: MIGRATE, RELEASE, close, fork, I2, I13, I23
  */
 #include "race_storm_child.h"
 
@@ -19,7 +25,9 @@ static unsigned long setting(const char *name, unsigned long fallback)
 	return text ? strtoul(text, NULL, 0) : fallback;
 }
 
-/* Owners -------------------------------------------------------------------- */
+/*
+ * Owners --------------------------------------------------------------------
+ */
 
 static void *run_writer(void *arg)
 {
@@ -37,7 +45,7 @@ static void *run_writer(void *arg)
 	return NULL;
 }
 
-/* The last two regions: huge pages are made and dropped. */
+/* The last two regions: the thread creates and drops huge pages. */
 static void *run_huge(void *arg)
 {
 	struct worker *worker = arg;
@@ -61,7 +69,9 @@ static void *run_huge(void *arg)
 	return NULL;
 }
 
-/* Those who move them ------------------------------------------------------- */
+/*
+ * Migrating threads ---------------------------------------------------------
+ */
 
 static void *run_migrator(void *arg)
 {
@@ -72,7 +82,7 @@ static void *run_migrator(void *arg)
 	return NULL;
 }
 
-/* A file that is closed, or a device whose memory is taken away, sends them home. */
+/* A close of a file, or a RELEASE of a device, moves pages to system memory. */
 static void *run_closer(void *arg)
 {
 	struct worker *worker = arg;
@@ -103,9 +113,11 @@ static void *run_closer(void *arg)
 	return NULL;
 }
 
-/* Those who look ------------------------------------------------------------ */
+/*
+ * Scanning threads ----------------------------------------------------------
+ */
 
-/* A page on a coherent device keeps its neighbours from being collapsed. */
+/* A page on a coherent device prevents the collapse of its neighbours. */
 static void collapse_region(struct worker *worker)
 {
 	struct stamp *region = worker->storm->memory + REGION_PAGES;
@@ -164,7 +176,9 @@ static void *run_forker(void *arg)
 	return NULL;
 }
 
-/* All of it ----------------------------------------------------------------- */
+/*
+ * The test ------------------------------------------------------------------
+ */
 
 FIXTURE(race_storm) {
 	struct storm storm;
@@ -180,7 +194,10 @@ FIXTURE_VARIANT_ADD(race_storm, own) {
 	.backend = DRM_FERRY_BACKEND_OWN,
 };
 
-/* Without swap: a page of the swap cache under writeback can end in a BUG there. */
+/*
+ * Without swap: the core engine can hit a BUG on a swap-cache page in
+ * writeback.
+ */
 FIXTURE_VARIANT_ADD(race_storm, core) {
 	.backend = DRM_FERRY_BACKEND_CORE,
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pages that say whose they are and how often they were written, for race_storm.c.
+ * Pages that hold their number and a write count, for race_storm.c.
  *
- * Each page has one owner, a thread that alone writes or drops it, and that knows what
- * must be in it. Everybody else can tell whether what they see is that page at some
- * moment of its life: its first words are written before its last one.
+ * Each page has one owner thread. Only the owner writes or drops the page, and
+ * the owner knows the page's content. Other threads can check that the content
+ * belongs to the page at some moment: a write sets the first words before the
+ * last word.
  */
 #ifndef FERRY_RACE_STORM_H
 #define FERRY_RACE_STORM_H
@@ -22,7 +23,10 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* Regions of 2 MiB: under userfaultfd, collapsed now and then, two of huge pages. */
+/*
+ * Regions of 2 MiB. Region 0 is under userfaultfd, region 1 is collapsed at
+ * times, regions 2 and 3 have huge pages.
+ */
 #define REGION HUGE_SIZE
 #define REGIONS 4
 #define REGION_PAGES 512
@@ -33,11 +37,11 @@
 #define DEVICES 4
 
 /**
- * struct stamp - what is in a page; all zero where it was dropped
+ * struct stamp - the content of a page; all zero if the page was dropped
  * @id: the page's number, from 1
- * @head: how often it was written
- * @middle: the same, in other bits
- * @tail: as @head, written last
+ * @head: the write count
+ * @middle: the inverted write count
+ * @tail: the write count, written last
  */
 struct stamp {
 	uint32_t id;
@@ -79,7 +83,10 @@ static inline bool stamp_is(const volatile struct stamp *stamp, uint32_t page,
 	       stamp->tail == count && !stamp->pad[0] && !stamp->more[510];
 }
 
-/* At any moment, to one who is not the owner and looks at a page that stands still. */
+/*
+ * Returns true if the content can belong to @page at some moment. For a reader
+ * that is not the owner; the page must not change during the read.
+ */
 static inline bool stamp_is_of(const volatile struct stamp *stamp, uint32_t page)
 {
 	uint32_t head = stamp->head, tail = stamp->tail;
@@ -90,13 +97,14 @@ static inline bool stamp_is_of(const volatile struct stamp *stamp, uint32_t page
 }
 
 /**
- * struct storm - what all threads share
+ * struct storm - data shared by all threads
  * @memory: REGIONS regions
- * @backend: of those who migrate
- * @swap: whether pages may be paged out
- * @stop: all threads are to end
- * @wrong: what the first to find something wrong said, and the page
- * @counts: how often each thing was done
+ * @backend: the engine of all migrations
+ * @swap: pages may be paged out
+ * @stop: all threads must end
+ * @wrong: description of the first error found, or NULL
+ * @wrong_page: page of the first error
+ * @writes: number of writes, first of the counters; each counts an operation
  */
 struct storm {
 	struct stamp *memory;
@@ -124,13 +132,13 @@ static inline void storm_wrong(struct storm *storm, const char *what, uint32_t p
 
 /**
  * struct worker - one thread
- * @storm: shared
- * @number: of its kind
- * @random: its own
- * @ferry: each device, as the process has opened it
- * @gup: /sys/kernel/debug/gup_test
- * @count: of a writer's pages: what must be in them; 0: dropped
- * @written: the same, but never 0 again
+ * @storm: the shared data
+ * @number: index of the thread; for an owner also the first page it owns
+ * @random: the thread's random state
+ * @ferry: the process's open file of each device
+ * @gup: file descriptor of /sys/kernel/debug/gup_test
+ * @count: per owned page, the write count in the page; 0: dropped
+ * @written: per owned page, the number of writes so far; never reset
  */
 struct worker {
 	struct storm *storm;
@@ -143,7 +151,7 @@ struct worker {
 	pthread_t thread;
 };
 
-/* What an owner does to one of its pages, with what it knows of it kept true. */
+/* Operations of an owner on its page. Each operation keeps @count true. */
 
 static inline void write_page(struct worker *worker, uint32_t page)
 {
@@ -159,7 +167,7 @@ static inline void drop_page(struct worker *worker, uint32_t page)
 	storm_count(worker->storm->drops);
 }
 
-/* What is free may become zero at any time until it is written. */
+/* A lazily freed page may become zero at any time until the next write. */
 static inline void free_page(struct worker *worker, uint32_t page)
 {
 	volatile struct stamp *stamp = &worker->storm->memory[page];
@@ -185,7 +193,10 @@ static inline void device_writes_page(struct worker *worker, uint32_t page)
 	stamp_write(&stamp, page, ++worker->written[page]);
 	worker->count[page] = worker->written[page];
 	ret = ferry_write(ferry, &worker->storm->memory[page], sizeof(stamp), &stamp, NULL);
-	/* EBUSY: too many others, as often as it tried; part of it may be written. */
+	/*
+	 * EBUSY: the retries did not suffice; a part of the page may be
+	 * written.
+	 */
 	if (ret == -EBUSY)
 		write_page(worker, page);
 	else if (ret)
@@ -203,7 +214,9 @@ static inline void device_reads_page(struct worker *worker, uint32_t page)
 		storm_wrong(worker->storm, "what a device read", page);
 }
 
-/* A pinned page stays what it is, also for the one who pinned it. */
+/*
+ * A pinned page stays the same page for the CPU and for the holder of the pin.
+ */
 static inline void pin_page(struct worker *worker, uint32_t page)
 {
 	struct pin_longterm_test pin = {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a child of race_storm.c does to its copy of the pages, and how it moves them. */
+/*
+ * Operations of race_storm.c's children on their copies, and random migrations.
+ */
 #ifndef FERRY_RACE_STORM_CHILD_H
 #define FERRY_RACE_STORM_CHILD_H
 
@@ -20,7 +22,9 @@ static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 
 	if (request.backend == DRM_FERRY_BACKEND_OWN)
 		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_AUTO + 1);
-	/* A device whose memory is being taken away looks full. */
+	/*
+	 * While a device's memory is being released, the device appears full.
+	 */
 	ret = ferry_migrate_raw(ferry, &request, sizeof(request));
 	if (ret && ret != -ENOSPC)
 		storm_wrong(worker->storm, "a migration", -ret);
@@ -28,7 +32,7 @@ static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 	__atomic_fetch_add(&worker->storm->moved, request.moved, __ATOMIC_RELAXED);
 }
 
-/* In a child: nobody but us changes what we have. */
+/* Runs in a child: only the child changes its copy of the pages. */
 static inline void child_of_storm(struct worker *worker)
 {
 	struct storm *storm = worker->storm;
@@ -49,7 +53,9 @@ static inline void child_of_storm(struct worker *worker)
 			there = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			there = mremap(storm->memory, n, n, MREMAP_MAYMOVE | MREMAP_FIXED,
 				       there);
-			/* It is more than one mapping: that cannot be moved at once. */
+			/*
+			 * mremap() fails for a range of more than one mapping.
+			 */
 			if (there != MAP_FAILED)
 				storm->memory = there;
 			break;

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * A thread drops a huge page and makes it anew, all the time, while another one migrates
- * it with its neighbour, which moves to and fro as single pages.
+ * A thread drops a huge page and creates it again in a loop. Another thread
+ * migrates the huge page and its neighbour, which moves back and forth as
+ * single pages. thp.c has the same test.
  *
- * What this would catch: a PMD that is read twice and has changed in between (I9), a
- * split of what is gone, a range that is looked at for ever (I12), old pages under new
- * ones (I19, I23).
+ * Broken engines that fail here:
+ * - A PMD is read twice and changes between the reads (I9).
+ * - A huge page is split after it has gone.
+ * - A range is collected again without end (I12).
+ * - Old pages replace new pages (I19, I23).
+ *
+ * Shows: I9, I12, I19, I23, THP
  */
 #include <sched.h>
 
@@ -65,7 +70,9 @@ static void *make_huge(void *arg)
 	while (!maker->stop) {
 		madvise(maker->huge, HUGE_SIZE, MADV_DONTNEED);
 		maker->rounds++;
-		/* Some pages, one after the other; what is not written must be zero. */
+		/*
+		 * Writes some pages in order; an unwritten page must be zero.
+		 */
 		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += *word != 0;

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Write protection that is put on or taken off while a migration is held: by
- * UFFDIO_WRITEPROTECT, whose writes must be told, and by PAGEMAP_SCAN, which must find
- * every page that was written after it had protected it, by the CPU or by the device.
+ * Write protection is set or removed while a migration is held:
+ * - By UFFDIO_WRITEPROTECT: userfaultfd must report each write to a protected
+ *   page.
+ * - By PAGEMAP_SCAN: a later scan must find every page that the CPU or the
+ *   device writes after the first scan protects the page.
  *
- * What these would catch: an entry that is made from what setup saw and not from what
- * the migration entry says now (I8: a write that userfaultfd is not told of, or one that
- * nobody waits for and hangs); a device entry that is writable and yet counts as
- * protected (what the device writes is never reported).
+ * Broken engines that fail here:
+ * - An entry is built from the state at setup, not from the current migration
+ *   entry (I8): a write is not reported, or a reported write hangs without a
+ *   reader.
+ * - A device entry is writable but counts as protected: device writes are never
+ *   reported (I24).
+ *
+ * Shows: I2, I8, I24, userfaultfd, PAGEMAP_SCAN
  */
 #include <poll.h>
 #include <include/uapi/linux/fs.h>
@@ -46,7 +52,9 @@ RACE_VARIANT(protect, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
 RACE_VARIANT(protect, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
 RACE_VARIANT(protect, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
 
-/* A userfaultfd that is asked about writes to the range: fd or -errno. */
+/*
+ * Opens a userfaultfd that reports writes to the range. Returns fd or -errno.
+ */
 static int open_uffd(uint64_t features, void *memory, size_t n)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -104,7 +112,10 @@ static int write_byte(void *arg)
 	return 0;
 }
 
-/* A message within some seconds, about a write to a protected page: its address. */
+/*
+ * Waits up to 5 seconds for the report of a write to a protected page. Returns
+ * the page's address, or 0.
+ */
 static uint64_t next_write(int uffd)
 {
 	struct pollfd poll_uffd = { .fd = uffd, .events = POLLIN };
@@ -142,7 +153,10 @@ TEST_F(protect, by_userfaultfd)
 			  i < PAGES / 2);
 	}
 
-	/* A write to the one half is told and waits; one to the other is not. */
+	/*
+	 * A write to the first half is reported and waits; a write to the
+	 * second half is neither reported nor delayed.
+	 */
 	sem_post(&told.go);
 	ASSERT_EQ(next_write(self->uffd), ptr(first));
 	ASSERT_FALSE(helper_done(&told));
@@ -158,7 +172,7 @@ TEST_F(protect, by_userfaultfd)
 	ASSERT_TRUE(holds(self->memory, self->half + 1, self->n, 1));
 }
 
-/* Pages written since they were last protected, bit by bit. */
+/* Returns in @written a bit for each page written since the last protection. */
 static int look(int fd, uint8_t *memory, uint64_t flags, uint32_t *written)
 {
 	struct page_region found[PAGES];
@@ -182,7 +196,7 @@ static int look(int fd, uint8_t *memory, uint64_t flags, uint32_t *written)
 	return n < 0 ? -errno : 0;
 }
 
-/* The same; they are protected anew. */
+/* As look(), and protects the pages again. */
 static int scan(int fd, uint8_t *memory, uint32_t *written)
 {
 	return look(fd, memory, PM_SCAN_WP_MATCHING, written);
@@ -194,8 +208,9 @@ static int scan(int fd, uint8_t *memory, uint32_t *written)
 #define BY_BOTH 0x0f00u
 
 /*
- * The kernel's scan marks a writable entry of a private device as protected and leaves
- * it writable; so no page is scanned while it is there, other than while it moves.
+ * PAGEMAP_SCAN marks a writable entry of a private device as protected and
+ * leaves the entry writable. The test protects pages by scan in system memory
+ * and during the hold, not on the device.
  */
 TEST_F(protect, by_pagemap_scan)
 {
@@ -211,14 +226,19 @@ TEST_F(protect, by_pagemap_scan)
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 
-	/* What was written before is told now, and protected while it moves. */
+	/*
+	 * The scan reports the earlier writes and protects the pages in flight.
+	 */
 	hold();
 	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
 	test_let_go(&self->held);
 	test_all_moved(&self->held);
 	ASSERT_EQ(written, BY_BOTH);
 
-	/* Before a touch brings home its neighbours, which then count as written. */
+	/*
+	 * The device writes first: a CPU fault moves neighbours to system
+	 * memory, and the neighbours then count as written.
+	 */
 	ASSERT_EQ(ferry_write(self->ferry, self->memory + at - n, n, self->data + at - n, NULL), 0);
 	ASSERT_EQ(look(self->pagemap, self->memory, 0, &written), 0);
 	ASSERT_EQ(written & BY_DEVICE, BY_DEVICE);
@@ -233,7 +253,10 @@ TEST_F(protect, by_pagemap_scan)
 	ASSERT_TRUE(holds(self->memory, at + n, self->n, 1));
 }
 
-/* The zero page can be protected as any, before and while a device page replaces it. */
+/*
+ * The zero page can be protected like any page, before and during its
+ * replacement by a device page.
+ */
 FIXTURE(zero_page) {
 	struct ferry *ferry;
 	uint8_t *memory;

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * A CPU writes a page all the time while it is migrated, and counts.
+ * A CPU writes a page in a loop and counts the writes during the page's
+ * migration. A broken engine copies before the TLB flush (I2): the CPU goes on
+ * writing the old page during the hold, and the writes are lost.
  *
- * What this would catch: a copy that is made before the TLBs are flushed (I2): the CPU
- * goes on writing the old page while the migration is held, and those writes are lost.
- * It has to sleep, from before setup ends until the page is mapped again. Before the
- * flush it may go on, and nothing of that may be lost either.
+ * The writer must sleep from before the end of setup until the page is mapped
+ * again. Before the flush the writer may go on, and no write may be lost.
+ *
+ * Shows: I2
  */
 #include <sched.h>
 
@@ -41,7 +43,7 @@ RACE_VARIANT(writer, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
 RACE_VARIANT(writer, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
 RACE_VARIANT(writer, coherent_home_after_copy, 2, TO_SYSTEM, AFTER_COPY);
 
-/* On the last CPU; the others are for those who migrate. */
+/* Runs on the last CPU; the other CPUs are for the migration. */
 static int write_on(void *arg)
 {
 	struct writer *writer = arg;
@@ -80,7 +82,10 @@ FIXTURE_TEARDOWN(writer)
 	ferry_close(self->ferry);
 }
 
-/* Until it sleeps; how often it wrote meanwhile, or more than it may have to. */
+/*
+ * Waits until the writer sleeps. Returns the number of writes in the meantime,
+ * or UINT32_MAX if the writer goes on.
+ */
 static uint32_t writes_until_asleep(struct helper *helper, struct writer *writer)
 {
 	uint32_t before = writer->count;
@@ -103,11 +108,11 @@ TEST_F(writer, stops)
 	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
 	if (strcmp(variant->race.point, BEFORE_FLUSH))
 		writes = writes_until_asleep(&self->helper, &self->writer);
-	/* It must not run into what comes, if it does not sleep. */
+	/* A writer that does not sleep must stop before the release. */
 	self->writer.stop = true;
 	test_let_go(&self->held);
 	ASSERT_EQ(helper_join(&self->helper), 0);
-	/* One that had been counted late, at the most. */
+	/* At most one write, which was counted late. */
 	ASSERT_LE(writes, 1);
 	test_all_moved(&self->held);
 	ASSERT_EQ(*self->writer.word, self->writer.count);

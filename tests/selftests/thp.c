@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Huge pages go to the device and back as single pages: mapped by a PMD or by PTEs,
- * whole or in part, split and collapsed between two calls, shared, and while another
- * thread makes and drops them all the time.
+ * Huge pages go to the device and back as single pages: mapped by a PMD or by
+ * PTEs, whole or in part, split and collapsed between two calls, shared, and
+ * while another thread creates and drops huge pages in a loop.
  *
- * What these would catch: a large folio that is met, split and then not looked at again
- * (I9); slots that are counted by what the walk shows and not by address (I20); pages
- * beside the range that move or change; a split that goes on for ever (I12).
+ * Broken engines that fail here:
+ * - A large folio is found and split, but not looked at again (I9).
+ * - Slots are counted by the entries of the walk, not by address (I20).
+ * - Pages beside the range move or change.
+ * - A split is repeated without end (I12).
+ *
+ * Shows: I9, I12, I20, THP
  */
 #include <sched.h>
 #include <sys/uio.h>
@@ -55,12 +59,12 @@ FIXTURE_VARIANT_ADD(thp, core) {
 	.backend = DRM_FERRY_BACKEND_CORE,
 };
 
-/* These core leaves where they are. */
+/* The core engine leaves huge pages that are mapped by PTEs in place. */
 FIXTURE_VARIANT_ADD(thp, core_ptes) {
 	.backend = DRM_FERRY_BACKEND_CORE, .by_ptes = true,
 };
 
-/* Each huge page has a page in its middle that is mapped by itself. */
+/* Maps the middle page of each huge page by a PTE of its own. */
 static int split_mapping(uint8_t *memory)
 {
 	uint8_t *page = memory + HUGE_SIZE / 2;
@@ -80,14 +84,14 @@ static bool all_in_thp(const uint8_t *memory)
 	return true;
 }
 
-/* Nobody else collapses anything. */
+/* Only the test collapses pages. */
 static int stop_khugepaged(void)
 {
 	const char *sleep = "/sys/kernel/mm/transparent_hugepage/khugepaged/"
 			    "scan_sleep_millisecs";
 	long ms = 0;
 
-	/* Being told anything wakes it. */
+	/* Every write to the file wakes khugepaged. */
 	if (read_number(sleep, &ms) || ms == 1000000000)
 		return -!ms;
 	return put(sleep, "1000000000");
@@ -129,7 +133,7 @@ static struct drm_ferry_migrate request_for(const struct _test_data_thp *self,
 	};
 }
 
-/* Pages [from, to) go where they are to, and each is told to have. */
+/* Pages [from, to) move to @target, and each outcome says MOVED. */
 #define test_go(from, to, target)					\
 	do {								\
 		struct drm_ferry_migrate __request =			\
@@ -157,7 +161,7 @@ TEST_F(thp, whole)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* From within one huge page to within the next. */
+/* From inside one huge page to inside the next huge page. */
 TEST_F(thp, part)
 {
 	size_t from = 100, to = self->npages / 2 + 7, i;
@@ -172,7 +176,7 @@ TEST_F(thp, part)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* Single pages become huge ones, huge ones are split, between two calls. */
+/* Between two calls single pages are collapsed and huge pages are split. */
 TEST_F_TIMEOUT(thp, collapsed_and_split, 60)
 {
 	unsigned int round;
@@ -186,13 +190,13 @@ TEST_F_TIMEOUT(thp, collapsed_and_split, 60)
 		fill_pattern(self->memory, self->n, round + 1);
 		if (round == 2)
 			ASSERT_EQ(split_mapping(self->memory), 0);
-		/* What core can do no longer. */
+		/* From now on the core engine leaves the pages in place. */
 		self->stays = round == 2 && variant->backend == DRM_FERRY_BACKEND_CORE;
 	}
 	test_pattern(self->memory, self->n, round);
 }
 
-/* Pages that are on the device come home for a collapse, or keep it from happening. */
+/* Pages on the device move to system memory for a collapse, or prevent it. */
 TEST_F(thp, collapsed_on_the_device)
 {
 	test_out(0, self->npages);
@@ -224,7 +228,7 @@ TEST_F(thp, shared_with_a_child)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* Somebody has a reference on one page: its huge page stays whole, the other moves. */
+/* A reference on one page keeps its huge page whole; the other page moves. */
 TEST_F(thp, referenced)
 {
 	struct iovec iov = { self->memory + 3 * page_size(), page_size() };
@@ -250,7 +254,10 @@ TEST_F(thp, referenced)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* What is at home is not split to find that out (core does split it). */
+/*
+ * Huge pages in system memory are not split to find their place. (The core
+ * engine splits.)
+ */
 TEST_F(thp, at_home)
 {
 	struct drm_ferry_migrate request =
@@ -264,7 +271,7 @@ TEST_F(thp, at_home)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* The huge zero page is a hole like any. */
+/* The huge zero page is a hole. */
 TEST_F(thp, zero_page)
 {
 	struct drm_ferry_migrate request;
@@ -279,7 +286,7 @@ TEST_F(thp, zero_page)
 	test_zero(self->memory, self->n);
 }
 
-/* A thread drops one huge page and makes it anew, the other one migrates both. */
+/* One thread drops and creates a huge page, the other thread migrates both. */
 struct maker {
 	pthread_t thread;
 	uint8_t *huge;
@@ -297,7 +304,9 @@ static void *make_huge(void *arg)
 	while (!maker->stop) {
 		madvise(maker->huge, HUGE_SIZE, MADV_DONTNEED);
 		maker->rounds++;
-		/* Some pages, one after the other; what is not written must be zero. */
+		/*
+		 * Writes some pages in order; an unwritten page must be zero.
+		 */
 		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += *word != 0;
