@@ -25,9 +25,7 @@ static unsigned long setting(const char *name, unsigned long fallback)
 	return text ? strtoul(text, NULL, 0) : fallback;
 }
 
-/*
- * Owners --------------------------------------------------------------------
- */
+/* Owners ------------------------------------------------------------------- */
 
 static void *run_writer(void *arg)
 {
@@ -69,9 +67,7 @@ static void *run_huge(void *arg)
 	return NULL;
 }
 
-/*
- * Migrating threads ---------------------------------------------------------
- */
+/* Migrating threads -------------------------------------------------------- */
 
 static void *run_migrator(void *arg)
 {
@@ -113,9 +109,7 @@ static void *run_closer(void *arg)
 	return NULL;
 }
 
-/*
- * Scanning threads ----------------------------------------------------------
- */
+/* Scanning threads --------------------------------------------------------- */
 
 /* A page on a coherent device prevents the collapse of its neighbours. */
 static void collapse_region(struct worker *worker)
@@ -176,9 +170,7 @@ static void *run_forker(void *arg)
 	return NULL;
 }
 
-/*
- * The test ------------------------------------------------------------------
- */
+/* The test ----------------------------------------------------------------- */
 
 FIXTURE(race_storm) {
 	struct storm storm;

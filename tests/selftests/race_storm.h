@@ -214,9 +214,7 @@ static inline void device_reads_page(struct worker *worker, uint32_t page)
 		storm_wrong(worker->storm, "what a device read", page);
 }
 
-/*
- * A pinned page stays the same page for the CPU and for the holder of the pin.
- */
+/* A pinned page stays the same page, for the CPU and for the pin's holder. */
 static inline void pin_page(struct worker *worker, uint32_t page)
 {
 	struct pin_longterm_test pin = {

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Operations of race_storm.c's children on their copies, and random migrations.
- */
+/* Operations of race_storm.c's children on their copies; random migrations. */
 #ifndef FERRY_RACE_STORM_CHILD_H
 #define FERRY_RACE_STORM_CHILD_H
 
@@ -22,9 +20,7 @@ static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 
 	if (request.backend == DRM_FERRY_BACKEND_OWN)
 		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_AUTO + 1);
-	/*
-	 * While a device's memory is being released, the device appears full.
-	 */
+	/* A device appears full during a RELEASE of its memory. */
 	ret = ferry_migrate_raw(ferry, &request, sizeof(request));
 	if (ret && ret != -ENOSPC)
 		storm_wrong(worker->storm, "a migration", -ret);
@@ -53,9 +49,7 @@ static inline void child_of_storm(struct worker *worker)
 			there = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 			there = mremap(storm->memory, n, n, MREMAP_MAYMOVE | MREMAP_FIXED,
 				       there);
-			/*
-			 * mremap() fails for a range of more than one mapping.
-			 */
+			/* mremap() fails if the range has several mappings. */
 			if (there != MAP_FAILED)
 				storm->memory = there;
 			break;

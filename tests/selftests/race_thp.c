@@ -70,9 +70,7 @@ static void *make_huge(void *arg)
 	while (!maker->stop) {
 		madvise(maker->huge, HUGE_SIZE, MADV_DONTNEED);
 		maker->rounds++;
-		/*
-		 * Writes some pages in order; an unwritten page must be zero.
-		 */
+		/* Writes some pages in order; unwritten pages must be zero. */
 		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += *word != 0;

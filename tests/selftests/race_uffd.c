@@ -52,9 +52,7 @@ RACE_VARIANT(protect, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
 RACE_VARIANT(protect, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
 RACE_VARIANT(protect, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
 
-/*
- * Opens a userfaultfd that reports writes to the range. Returns fd or -errno.
- */
+/* Opens a userfaultfd that reports writes to the range: fd or -errno. */
 static int open_uffd(uint64_t features, void *memory, size_t n)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -226,9 +224,7 @@ TEST_F(protect, by_pagemap_scan)
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 
-	/*
-	 * The scan reports the earlier writes and protects the pages in flight.
-	 */
+	/* The scan reports earlier writes and protects the pages in flight. */
 	hold();
 	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
 	test_let_go(&self->held);

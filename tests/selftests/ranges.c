@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * One call over whatever a range may hold: what became of each page, by its address.
+ * One call over a range with pages of every kind; the test checks the outcome
+ * of each page by its address.
  *
- * The mixed range is not aligned to page tables, goes over four of them, one of which
- * was never made, and over mappings of several kinds. What these would catch: a slot
- * that stands for the wrong address because something before it was skipped (I20), a
- * reason that is not the right one, a page that is moved although it must not be, and
- * what is lost at the ends of the pieces in which a range goes to the engine (2,048
- * pages).
+ * The mixed range is not aligned to page tables. It covers parts of four page
+ * tables, of which one does not exist, and mappings of several kinds.
+ *
+ * Broken engines or drivers that fail here:
+ * - A slot stands for a wrong address, because an earlier address was skipped
+ *   (I20).
+ * - A page has a wrong outcome.
+ * - A page moves although the page must stay.
+ * - Pages are lost at the end of a piece. A range goes to the engine in pieces
+ *   of at most 2,048 pages, and a piece ends with its mapping.
+ *
+ * Shows: I20, MIGRATE, outcomes
  */
 #include <include/uapi/linux/userfaultfd.h>
 #include <sys/syscall.h>
@@ -29,7 +36,7 @@ static int migrate(struct ferry *ferry, unsigned int backend, uint8_t *memory, s
 	return ferry_migrate_raw(ferry, request, sizeof(*request));
 }
 
-/* What may be at an address. */
+/* The kind of page at an address. */
 enum kind {
 	PRESENT,
 	HOLE,
@@ -52,9 +59,9 @@ enum kind {
 };
 
 /**
- * struct expected - what is to become of a page
- * @outcome: with the own engine
- * @zero: its data; else the pattern of its address
+ * struct expected - the expected result for a page
+ * @outcome: outcome by the own engine
+ * @zero: the page's data is zero; else the pattern of the page's address
  */
 static const struct expected {
 	uint8_t outcome;
@@ -96,7 +103,10 @@ FIXTURE(mixed) {
 	int uffd;
 };
 
-/* Which kind is where; by turns, with another order in each turn. */
+/*
+ * The kind of page at index @i: the kinds take turns, in a different order in
+ * each turn.
+ */
 static enum kind kind_of(size_t i)
 {
 	if (i >= 2 * TABLE && i < 3 * TABLE)
@@ -108,7 +118,7 @@ static enum kind kind_of(size_t i)
 	return (i * 5 + i / NKINDS) % NKINDS;
 }
 
-/* Two mappings of other kinds within the range. */
+/* Maps two areas of other kinds within the range. */
 static int map_others(struct _test_data_mixed *self)
 {
 	struct uffdio_api api = { .api = UFFD_API };
@@ -125,7 +135,7 @@ static int map_others(struct _test_data_mixed *self)
 	if (mmap(file, 30 * page_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
 		 self->memfd, 0) != file)
 		return -errno;
-	/* Before it is registered, or we would be the ones to wait. */
+	/* Before the registration: a later write would wait for a monitor. */
 	for (i = TABLE + 201; i < TABLE + 217; i++)
 		if (kind_of(i) == UFFD_PAGE)
 			fill_pattern(self->memory + i * page_size(), page_size(), i);
@@ -145,7 +155,7 @@ static int to_device(struct ferry *ferry, uint8_t *page)
 	return ret ?: counts.moved == 1 ? 0 : -EBUSY;
 }
 
-/* Make a page what it is to be: 0 or -errno. */
+/* Makes the page at index @i a page of @kind. Returns 0 or -errno. */
 static int make(struct _test_data_mixed *self, size_t i, enum kind kind)
 {
 	uint8_t *page = self->memory + i * page_size();
@@ -214,7 +224,7 @@ FIXTURE_TEARDOWN(mixed)
 	ferry_close(self->ferry);
 }
 
-/* Nobody waits for pages that userfaultfd is asked about once it is closed. */
+/* Closes the userfaultfd first: afterwards no access waits for the monitor. */
 static size_t find_wrong_data(struct _test_data_mixed *self)
 {
 	uint8_t *page;
@@ -237,7 +247,10 @@ static bool is_to_move(enum kind kind)
 	       expected[kind].outcome == DRM_FERRY_ZERO_FILLED;
 }
 
-/* core cannot always tell why a page stays; that it does is all the same to it. */
+/*
+ * The core engine cannot always report why a page stays. Any outcome of a page
+ * that stays is right.
+ */
 static bool is_right(unsigned int backend, enum kind kind, uint8_t outcome)
 {
 	if (outcome == expected[kind].outcome)
@@ -276,7 +289,7 @@ static void go(struct __test_metadata *_metadata, struct _test_data_mixed *self,
 	ASSERT_EQ(request.failed, MIXED - moved - here);
 	test_used(self->ferry, moved + here);
 
-	/* And home again, those that are there. */
+	/* And back to system memory, all pages on the device. */
 	ASSERT_EQ(migrate(self->ferry, backend, first, MIXED * page_size(),
 			  DRM_FERRY_TARGET_SYSTEM, self->outcomes + FIRST, &request), 0);
 	for (i = FIRST; i < END; i++) {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages that cannot move stay as they were, and their neighbours move (I6).
+ * Refused pages stay as they were, and their neighbours move (I6).
  *
- * What these would catch: a migration entry that is left behind where a page was refused,
- * in setup (somebody has a reference on it) or after the copy (it is in the swap cache
- * and others need its copy there): the next to touch it sleeps for ever; another page in
- * its place; pages that are put back late, with those that moved.
+ * Broken engines that fail here:
+ * - A migration entry is left where a page was refused, in setup (the page has
+ *   an extra reference) or after the copy (the page is in the swap cache, and
+ *   other processes need the copy on the swap device). The next access sleeps
+ *   for ever.
+ * - Another page takes the place of the refused page.
+ * - Refused pages are restored late, together with the moved pages.
+ *
+ * Shows: I6, PINNED, SHARED_BUSY
  */
 #include <sys/uio.h>
 
@@ -65,7 +70,10 @@ FIXTURE_TEARDOWN(refused)
 	ferry_close(self->ferry);
 }
 
-/* It is the same page, mapped as ever: who has the reference sees what is written. */
+/*
+ * The page is the same page, mapped as before: the reference's holder sees new
+ * writes.
+ */
 #define test_same_pages()						\
 	do {								\
 		uint8_t *__seen = test_map(page_size());		\
@@ -112,7 +120,10 @@ TEST_F(refused, in_setup_by_core)
 	in_setup(_metadata, self, DRM_FERRY_BACKEND_CORE, variant->home);
 }
 
-/* They are back as soon as setup is over: nobody waits for the copy of the others. */
+/*
+ * Refused pages are mapped again at the end of setup: an access does not wait
+ * for the copy of the other pages.
+ */
 TEST_F(refused, mapped_while_others_are_copied)
 {
 	struct race race = {
@@ -138,7 +149,10 @@ TEST_F(refused, mapped_while_others_are_copied)
 	test_same_pages();
 }
 
-/* Refused after the copy: a child's swap entries need the copy on the swap device. */
+/*
+ * Refused after the copy: a child's swap entries need the copy on the swap
+ * device.
+ */
 FIXTURE(swap_cache) {
 	struct ferry *ferry;
 	uint8_t *memory;

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* To the device and back: sizes, parts, holes, rights, files. */
+/*
+ * To the device and back: sizes, partial ranges, holes, rights, files.
+ *
+ * Shows: MIGRATE, READ, WRITE, CPU fault, holes
+ */
 #include "ferry_test.h"
 
 FIXTURE(round_trip) {
@@ -93,8 +97,8 @@ FIXTURE_TEARDOWN(part)
 }
 
 /*
- * Leave 0xaa all over the device's memory, for whoever gets it next: which page is
- * handed out next is the device's affair.
+ * Leaves 0xaa in all of the device's memory. The device decides which page it
+ * hands out next.
  */
 static void soil_device(struct __test_metadata *_metadata, struct ferry *ferry)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of data safety share: clean pages, and ways to make a migration fail. */
+/*
+ * Shared by the tests of data safety: clean pages, and ways to make a migration
+ * fail.
+ */
 #ifndef FERRY_SAFETY_H
 #define FERRY_SAFETY_H
 
@@ -16,7 +19,7 @@ static inline int cpus(void)
 	return sysconf(_SC_NPROCESSORS_ONLN);
 }
 
-/* The calling thread stays on a CPU: the first has number 0. */
+/* Binds the calling thread to a CPU; the first CPU has number 0. */
 static inline int pin_to_cpu(int cpu)
 {
 	cpu_set_t set;
@@ -26,7 +29,7 @@ static inline int pin_to_cpu(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
-/* One call of the engine: 0 or -errno, counts in the request. */
+/* One call of the engine. Returns 0 or -errno; the request has the counts. */
 static inline int _test_engine(struct ferry *ferry, struct drm_ferry_migrate *request,
 			       void *addr, size_t n, uint8_t *outcomes)
 {
@@ -36,7 +39,7 @@ static inline int _test_engine(struct ferry *ferry, struct drm_ferry_migrate *re
 	return ferry_migrate_raw(ferry, request, sizeof(*request));
 }
 
-/* Every page moves, by the engine that the fixture's variant names. */
+/* Every page moves, by the engine of the fixture's variant. */
 #define test_engine(ferry, variant, addr, n, to)			\
 	do {								\
 		struct drm_ferry_migrate __request = {			\
@@ -48,7 +51,7 @@ static inline int _test_engine(struct ferry *ferry, struct drm_ferry_migrate *re
 		ASSERT_EQ(__request.moved, (n) / page_size());		\
 	} while (0)
 
-/* Until no page of the range is there any more: 0, or -1. */
+/* Tries until no page of the range is present. Returns 0 or -1. */
 static inline int swap_out(uint8_t *memory, size_t n)
 {
 	size_t page = page_size(), i, left;
@@ -67,7 +70,10 @@ static inline int swap_out(uint8_t *memory, size_t n)
 	return -1;
 }
 
-/* In memory, in the swap cache, and the same as its copy there. */
+/*
+ * Returns true if the page is present, in the swap cache, and unchanged since
+ * the page was written to the swap device.
+ */
 static inline bool is_clean(const uint8_t *addr)
 {
 	uint64_t flags = kpageflags(addr) & (KPF_SWAPCACHE | KPF_DIRTY | KPF_WRITEBACK);
@@ -85,8 +91,9 @@ static inline size_t count_clean(const uint8_t *memory, size_t n)
 }
 
 /*
- * Out, and in again by a read: mapped writable and clean, with the copy kept. Returns
- * 0 when every page is so, or -1.
+ * Swaps the pages out and in again by a read: the pages are mapped and clean,
+ * and the copies on the swap device stay. Returns 0 when every page is clean,
+ * or -1.
  */
 static inline int make_clean(uint8_t *memory, size_t n)
 {
@@ -105,7 +112,7 @@ static inline int make_clean(uint8_t *memory, size_t n)
 	return -1;
 }
 
-/* Pages with a reference that nobody can explain, until the pipe is closed. */
+/* Takes an unexplained reference on each page until let_go(). */
 static inline int hold_in_pipe(void *memory, size_t n, int in_pipe[2])
 {
 	struct iovec iov = { memory, n };
@@ -121,7 +128,7 @@ static inline void let_go(int in_pipe[2])
 	close(in_pipe[1]);
 }
 
-/* Cleared pages until the device is full; MAP_FAILED if that did not work. */
+/* Fills the device with cleared pages. Returns the mapping or MAP_FAILED. */
 static inline void *_test_fill_device(struct ferry *ferry)
 {
 	struct drm_ferry_query query;
@@ -139,7 +146,7 @@ static inline void *_test_fill_device(struct ferry *ferry)
 	return filler;
 }
 
-/* Another thread's view of time: spin, so that it is not late. */
+/* Spins instead of sleeping, to be in time for another thread. */
 static inline void spin_until(double when)
 {
 	while (seconds() < when)

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-/* More than one process, thread, file or device. */
+/*
+ * Several processes, threads, files and devices.
+ *
+ * Shows: fork, close, CPU fault, FOREIGN_DEVICE
+ */
 #include "ferry_test.h"
 
 #define PAGES 64
@@ -98,7 +102,10 @@ TEST_F(sharing, two_processes_one_device)
 					   DRM_FERRY_TARGET_DEVICE, NULL, &counts));
 		child_check(counts.moved == PAGES);
 		child_check(!tell(ready[1]) && !wait_told(go[0]));
-		/* The parent's pages came home; ours must still be there. */
+		/*
+		 * The parent's pages have moved; the child's pages must still
+		 * be on the device.
+		 */
 		child_check(_test_where(own, self->memory) == DRM_FERRY_PAGE_THIS_DEVICE);
 		child_check(intact(self->memory, self->n, 2));
 		_exit(0);
@@ -130,7 +137,10 @@ TEST_F(sharing, two_devices)
 	test_used(other, 0);
 	test_used(self->ferry, PAGES);
 
-	/* What the other device touches comes home first, and only that. */
+	/*
+	 * A device access moves pages of another device to system memory, and
+	 * only the accessed pages.
+	 */
 	ASSERT_EQ(ferry_read(other, self->memory, self->n / 2, copy, NULL), 0);
 	test_pattern(copy, self->n / 2, 1);
 	test_used(self->ferry, PAGES / 2);
@@ -188,11 +198,11 @@ TEST_F(sharing, close_brings_a_childs_pages_home)
 		child_check(intact(self->memory, self->n, 1));
 		_exit(0);
 	}
-	/* From now on only the child maps them. */
+	/* From now on only the child maps the pages. */
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
 	test_used(other, PAGES);
 	ferry_close(self->ferry);
-	/* The child's copy of the file goes when it likes. */
+	/* The child closes its copy of the file at an unknown time. */
 	test_wait_unused(other, 5);
 	ASSERT_EQ(tell(go[1]), 0);
 	test_wait(pid);

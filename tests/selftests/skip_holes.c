@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * DRM_FERRY_MIGRATE_SKIP_HOLES: ranges that are mostly empty. Without it a call fills the
- * device with zeroes and ends before it comes to what the range holds. What these would
- * catch: a page that is passed over with the holes around it, a hole that is filled, an
- * outcome at the wrong place, a call that takes as long as the range is large.
+ * DRM_FERRY_MIGRATE_SKIP_HOLES: ranges that are mostly empty. Without the flag
+ * a call fills the device with zero pages and ends before the call reaches the
+ * range's data.
+ *
+ * Broken drivers that fail here:
+ * - A page is skipped with the holes around the page.
+ * - A hole is filled.
+ * - An outcome is at the wrong index.
+ * - The time of a call grows with the size of the range.
+ *
+ * Shows: SKIP_HOLES, I20
  */
 #include "moves.h"
 
@@ -26,7 +33,7 @@ FIXTURE_VARIANT_ADD(skip, core) { .engine = CORE, .device = 0 };
 FIXTURE_VARIANT_ADD(skip, own_coherent) { .engine = OWN, .device = 2 };
 FIXTURE_VARIANT_ADD(skip, core_coherent) { .engine = CORE, .device = 2 };
 
-/* Aligned as page tables are. */
+/* Aligned like page tables. */
 static uint8_t *map_sparse(size_t n)
 {
 	uint8_t *area = mmap(NULL, n + GIB, PROT_READ | PROT_WRITE,
@@ -81,7 +88,10 @@ TEST_F(skip, three_pages_in_32_gib)
 	for (way = 0; way < 2; way++) {
 		start = seconds();
 		test_skip_moves(32 * GIB, way ? TO_SYSTEM : TO_DEVICE, NULL, 3);
-		/* Without page tables to look at, whatever the machine is. */
+		/*
+		 * Without page tables to scan, 5 seconds suffice on any
+		 * machine.
+		 */
 		ASSERT_LT(seconds() - start, 5);
 		test_used(self->ferry, way ? 0 : 3);
 	}
@@ -89,7 +99,10 @@ TEST_F(skip, three_pages_in_32_gib)
 		test_pattern(self->memory + at[i], page_size(), i);
 }
 
-/* Each outcome is at its page: beside pages, in a table without, where no table is. */
+/*
+ * Each outcome is at its page's index: beside pages, in an empty page table,
+ * and without a page table.
+ */
 TEST_F_TIMEOUT(skip, outcomes, 60)
 {
 	size_t n = GIB / 4, npages = n / page_size(), i;
@@ -97,7 +110,7 @@ TEST_F_TIMEOUT(skip, outcomes, 60)
 
 	self->memory = map_sparse(n);
 	ASSERT_NE(self->memory, MAP_FAILED);
-	/* Every third one of two tables, and the zero page; the last page. */
+	/* Every third page of two page tables, a zero page, the last page. */
 	for (i = 300; i < 1000; i += 3)
 		fill_pattern(self->memory + i * page_size(), page_size(), i);
 	ASSERT_EQ(*(volatile uint8_t *)(self->memory + 301 * page_size()), 0);
@@ -111,7 +124,7 @@ TEST_F_TIMEOUT(skip, outcomes, 60)
 		ASSERT_EQ(outcomes[i], wanted) TH_LOG("page %zu", i);
 	}
 	ASSERT_EQ(outcomes[npages], 0xee);
-	/* Again: nothing is left to do. */
+	/* The second call has no work left. */
 	test_skip_moves(n, TO_DEVICE, outcomes, 0);
 	ASSERT_EQ(count_outcome(outcomes, npages, DRM_FERRY_ALREADY_THERE), 235);
 	ASSERT_EQ(count_outcome(outcomes, npages, DRM_FERRY_HOLE), npages - 235);
@@ -120,7 +133,10 @@ TEST_F_TIMEOUT(skip, outcomes, 60)
 		test_pattern(self->memory + i * page_size(), page_size(), i);
 }
 
-/* Gaps between mappings are holes; without the flag the first of them ends the call. */
+/*
+ * Gaps between mappings are holes; without the flag the first gap ends the
+ * call.
+ */
 TEST_F(skip, gaps)
 {
 	size_t n = 8 * TABLE, npages = n / page_size();
@@ -145,7 +161,7 @@ TEST_F(skip, gaps)
 	test_pattern(self->memory + n - page_size(), page_size(), 2);
 }
 
-/* A range in which nothing was ever mapped is all holes. */
+/* A range without any mapping is all holes. */
 TEST_F(skip, nothing)
 {
 	self->memory = map_sparse(64 * MIB);
@@ -156,7 +172,7 @@ TEST_F(skip, nothing)
 	test_used(self->ferry, 0);
 }
 
-/* What is no hole keeps its reason. */
+/* A page that is not a hole keeps its outcome. */
 TEST_F(skip, files)
 {
 	int fd = memfd_create("file", MFD_CLOEXEC);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A disk whose requests take their time: what is under I/O can be met there. Each also
- * needs that time, so there should be few.
+ * A disk with slow requests: a test can meet pages under I/O. Each request
+ * takes its full time: use few.
  */
 #ifndef FERRY_SLOW_DISK_H
 #define FERRY_SLOW_DISK_H
@@ -12,12 +12,12 @@
 #define SLOW_NULLB "/sys/kernel/config/nullb/ferry_slow"
 #define SLOW_NS "1000000000"
 
-/* 0 or -errno. */
+/* Returns 0 or -errno. */
 static inline int slow_disk_create(void)
 {
 	int ret;
 
-	/* It may be mounted. */
+	/* configfs may be mounted already. */
 	ret = system("mount -t configfs none /sys/kernel/config 2>/dev/null");
 	if (mkdir(SLOW_NULLB, 0700))
 		return -errno;

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Soft-dirty (Documentation/admin-guide/mm/soft-dirty.rst): a page that was written
- * since clear_refs is reported, whoever wrote it, wherever the page was then and
- * wherever it is now. An incremental checkpoint that misses one is lost.
+ * Soft-dirty (Documentation/admin-guide/mm/soft-dirty.rst): every page written
+ * since clear_refs is reported, for CPU and device writes, wherever the page
+ * was at the time of the write and wherever the page is now. An incremental
+ * checkpoint that misses a page is lost.
  *
- * On the way: a device entry that clear_refs leaves writable, a page that comes back
- * writable, an entry whose mark mm drops with the right to write (fork, mprotect).
- * Each would let a write go unreported. Pages that nobody wrote are not reported here
- * either: reads, and trips there and back, do not count.
+ * Each of three faults would hide a write (I24):
+ * - clear_refs leaves a device entry writable.
+ * - A page returns to system memory writable.
+ * - mm drops an entry's mark together with the write permission (fork,
+ *   mprotect).
+ *
+ * Unwritten pages must not be reported: reads and round trips do not count.
+ *
+ * Shows: I24, soft-dirty
  */
 #include "safety.h"
 #include "state.h"
@@ -107,7 +113,7 @@ static void go(struct __test_metadata *_metadata, struct _test_data_soft_dirty *
 #define go_to_device()	go(_metadata, self, variant, DRM_FERRY_TARGET_DEVICE)
 #define go_to_system()	go(_metadata, self, variant, DRM_FERRY_TARGET_SYSTEM)
 
-/* On the device, and nothing is soft-dirty. */
+/* Pages are on the device, and no page is soft-dirty. */
 static void begin(struct __test_metadata *_metadata, struct _test_data_soft_dirty *self,
 		  const struct _fixture_variant_soft_dirty *variant)
 {
@@ -117,7 +123,10 @@ static void begin(struct __test_metadata *_metadata, struct _test_data_soft_dirt
 	test_on_device(self->memory, self->n);
 }
 
-/* Written on the device since then: reported there, and after each way back. */
+/*
+ * Pages written on the device are reported on the device and after each way
+ * back.
+ */
 TEST_F(soft_dirty, device_writes)
 {
 	const size_t half = self->n / 2;
@@ -135,7 +144,10 @@ TEST_F(soft_dirty, device_writes)
 	test_soft_dirty(self->memory, half, PAGES / 2);
 }
 
-/* A read leaves an entry in the device's page table: it must not do for a write. */
+/*
+ * A read leaves an entry in the device's page table. The entry must not permit
+ * a write.
+ */
 TEST_F(soft_dirty, device_reads_then_writes)
 {
 	begin(_metadata, self, variant);
@@ -146,7 +158,10 @@ TEST_F(soft_dirty, device_reads_then_writes)
 	test_on_device(self->memory, self->n);
 }
 
-/* Each clear_refs begins anew, also for what the device could write before. */
+/*
+ * Each clear_refs starts again, also for pages that the device could already
+ * write.
+ */
 TEST_F(soft_dirty, device_writes_again)
 {
 	int i;
@@ -196,7 +211,7 @@ TEST_F(soft_dirty, cpu_writes)
 	test_soft_dirty(self->memory, self->n, 0);
 	touch(self->memory, self->n);
 	test_soft_dirty(self->memory, self->n, PAGES);
-	/* A CPU reaches coherent pages where they are. */
+	/* The CPU accesses coherent pages in place. */
 	if (variant->device)
 		go_to_system();
 	begin(_metadata, self, variant);
@@ -204,7 +219,10 @@ TEST_F(soft_dirty, cpu_writes)
 	test_soft_dirty(self->memory, self->n, PAGES);
 }
 
-/* From before they went: on the device and back without a loss, and no fault on top. */
+/*
+ * Marks from before the migration survive the round trip, and marked pages
+ * return writable, without an extra fault.
+ */
 TEST_F(soft_dirty, stays_on_a_trip)
 {
 	const size_t half = self->n / 2;
@@ -221,7 +239,10 @@ TEST_F(soft_dirty, stays_on_a_trip)
 	test_soft_dirty(self->memory, self->n, PAGES);
 }
 
-/* fork and mprotect take the right to write from entries; the mark must not go with it. */
+/*
+ * fork and mprotect remove the write permission from entries; the mark must
+ * stay.
+ */
 TEST_F(soft_dirty, stays_over_fork_and_mprotect)
 {
 	pid_t pid;
@@ -244,7 +265,10 @@ TEST_F(soft_dirty, stays_over_fork_and_mprotect)
 	test_soft_dirty(self->memory, self->n, PAGES);
 }
 
-/* The same for what the device wrote, in a mapping that it may write again. */
+/*
+ * The mark of a device write stays over mprotect(), and the device may write
+ * again.
+ */
 TEST_F(soft_dirty, device_write_stays_over_mprotect)
 {
 	begin(_metadata, self, variant);
@@ -262,8 +286,9 @@ TEST_F(soft_dirty, device_write_stays_over_mprotect)
 }
 
 /*
- * A mapping that is younger than clear_refs counts as soft-dirty, and its pages need no
- * mark, until mm merges it with an older neighbour: then the marks are all that is left.
+ * A mapping that is younger than clear_refs counts as soft-dirty as a whole,
+ * and its pages need no mark. After mm merges the mapping with an older
+ * neighbour, only the pages' marks are left.
  */
 TEST_F(soft_dirty, merged_with_an_older_mapping)
 {
@@ -278,7 +303,10 @@ TEST_F(soft_dirty, merged_with_an_older_mapping)
 	test_soft_dirty(self->memory, self->n, PAGES / 2);
 	go_to_device();
 	ASSERT_EQ(ferry_write(self->ferry, young, self->page, self->data, NULL), 0);
-	/* What is merged has the flags of what is changed last: the older one's. */
+	/*
+	 * The merged mapping has the flags of the mapping changed last, the
+	 * older mapping.
+	 */
 	ASSERT_EQ(mprotect(self->memory, half / 2, PROT_READ | PROT_WRITE), 0);
 	test_soft_dirty(self->memory, self->n, PAGES / 2);
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
@@ -290,7 +318,7 @@ TEST_F(soft_dirty, merged_with_an_older_mapping)
 	test_soft_dirty(self->memory, self->n, PAGES / 2);
 }
 
-/* Shared with a child: whoever writes gets a page of its own, which is soft-dirty. */
+/* Shared with a child: each write makes a private page, which is soft-dirty. */
 TEST_F(soft_dirty, shared_with_a_child)
 {
 	int alive[2];
@@ -316,7 +344,7 @@ TEST_F(soft_dirty, shared_with_a_child)
 	test_wait(pid);
 }
 
-/* A hole that was filled with a device page: it was not there before. */
+/* A hole filled with a device page is a new page, and counts as soft-dirty. */
 TEST_F(soft_dirty, filled_holes)
 {
 	uint8_t *holes = test_map(self->n);
@@ -332,7 +360,10 @@ TEST_F(soft_dirty, filled_holes)
 	test_soft_dirty(holes, self->n, PAGES);
 }
 
-/* The file is closed: the pages come back by pfn, through the rmap. */
+/*
+ * A close of the file moves the pages to system memory by pfn, through the
+ * rmap.
+ */
 TEST_F(soft_dirty, closed)
 {
 	if (variant->backend == DRM_FERRY_BACKEND_CORE)
@@ -353,7 +384,10 @@ static void *run_close(void *arg)
 	return NULL;
 }
 
-/* clear_refs comes when the pages are on their way: no mmap_lock keeps it off. */
+/*
+ * clear_refs runs while the pages move: an eviction by pfn has no mmap_lock to
+ * stop clear_refs.
+ */
 TEST_F(soft_dirty, cleared_on_the_way_by_pfn)
 {
 	pthread_t thread;
@@ -382,7 +416,7 @@ static void *run_clear(void *arg)
 	return NULL;
 }
 
-/* By address clear_refs waits for the migration, there and back. */
+/* By address, clear_refs waits for the migration, in both directions. */
 TEST_F(soft_dirty, cleared_on_the_way)
 {
 	struct background background = {

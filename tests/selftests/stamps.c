@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * The stamps of driver/migrate/stamp.c: who took how long for what. Steps are never
- * longer than the phase they are in, the first six make the whole call, and what is off
- * counts nothing.
+ * The phase times of driver/migrate/stamp.c. A step never takes longer than its
+ * phase, the first six steps make up the whole call, and nothing is counted
+ * while timing is off.
+ *
+ * Shows: phase time
  */
 #include "moves.h"
 
@@ -30,7 +32,7 @@ FIXTURE_TEARDOWN(stamps)
 	ferry_close(self->ferry);
 }
 
-/* Cycles of "ENGINE WAY STEP", or -1 where it has no line. */
+/* Returns the cycles of "ENGINE WAY STEP", or -1 without such a line. */
 static long long stamped(const char *what, unsigned long *pages)
 {
 	size_t length = strlen(what);
@@ -90,7 +92,7 @@ TEST_F(stamps, each_way_of_each_engine)
 	for (i = 0; i < sizeof(lines) / sizeof(*lines); i++)
 		ASSERT_GT(test_stamped(lines[i]), 0)
 			TH_LOG("%s", lines[i]);
-	/* Nobody looks into core. */
+	/* The core engine's steps are not timed. */
 	ASSERT_EQ(stamped("core to_device collect", &pages), -1);
 }
 
@@ -111,7 +113,7 @@ TEST_F(stamps, off_and_on_again)
 	ASSERT_EQ(put(STAMPS, "x"), -EINVAL);
 }
 
-/* The module decides which engine it is. */
+/* The module's default decides the engine. */
 TEST_F(stamps, home_by_touch)
 {
 	unsigned long pages = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a page-table entry and its page say of themselves, wherever the page is. */
+/*
+ * The state of a page-table entry and its page, in system memory or on a
+ * device.
+ */
 #ifndef FERRY_STATE_H
 #define FERRY_STATE_H
 
@@ -8,17 +11,17 @@
 #define STATE_SOFT_DIRTY	(1u << 0)
 #define STATE_UFFD_WP		(1u << 1)
 #define STATE_WRITABLE		(1u << 2)	/* without another fault */
-#define STATE_EXCLUSIVE		(1u << 3)	/* PG_anon_exclusive; not told of device pages */
+#define STATE_EXCLUSIVE		(1u << 3)	/* anon_exclusive; if present */
 #define STATE_DIRTY		(1u << 4)	/* the entry or the page */
 #define STATE_YOUNG		(1u << 5)	/* the entry or the page */
 #define STATE_THERE		(1u << 6)	/* in system memory */
 #define STATE_OF_A_DEVICE_PAGE	(STATE_SOFT_DIRTY | STATE_UFFD_WP | STATE_WRITABLE | \
 				 STATE_DIRTY)
 
-/* PG_anon_exclusive goes by this name there. */
+/* The flag's name for PG_anon_exclusive in /proc/kpageflags. */
 #define KPF_OWNER_2 (1ull << 34)
 
-/* From /proc/self/smaps, of a mapping of one page. */
+/* From /proc/self/smaps; the mapping has one page. */
 static inline unsigned int young_and_dirty(const void *addr)
 {
 	unsigned long start = 0, end = 0, kb;
@@ -71,15 +74,15 @@ static inline unsigned int page_state(struct ferry *ferry, const void *addr)
 }
 
 /*
- * "1": nothing is young any more. "4": nothing is soft-dirty, which takes the right to
- * write away. Returns 0 or -errno.
+ * "1" clears the young bits. "4" clears the soft-dirty bits and removes the
+ * write permission. Returns 0 or -errno.
  */
 static inline int clear_refs(const char *what)
 {
 	return put("/proc/self/clear_refs", what);
 }
 
-/* A mapping of one page, between two that are not accessible, to be alone in smaps. */
+/* Maps a page between two inaccessible pages: smaps has the page alone. */
 static inline uint8_t *_test_map_alone(void)
 {
 	size_t page = page_size();

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Many threads touch one device page, round after round; no round may take long.
- * FERRY_STORM_ROUNDS says how many (1,000), FERRY_STORM_LIMIT_S how long one may
- * take (5).
+ * Sixteen threads access one device page in many rounds; no round may take
+ * long. FERRY_STORM_ROUNDS: number of rounds (default 1,000).
+ * FERRY_STORM_LIMIT_S: limit of a round in seconds (default 5).
+ *
+ * Shows: CPU fault, stats
  */
 #include "ferry_test.h"
 
@@ -85,7 +87,7 @@ TEST_F_TIMEOUT(storm, one_page, 1800)
 	for (i = 0; i < NTHREADS; i++)
 		pthread_join(threads[i], NULL);
 	ASSERT_EQ(storm.wrong, 0);
-	/* One winner a round. */
+	/* One thread wins each round. */
 	ASSERT_EQ(test_stats(self->ferry).cpu_faults, storm.rounds);
 	printf("# %llu touches found another thread at it\n",
 	       (unsigned long long)test_stats(self->ferry).cpu_fault_races);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * What the device writes to a clean page survives its being paged out.
+ * A device write to a clean page survives reclaim.
  *
- * A page that was swapped out and comes back by a read is mapped writable and
- * clean, and its copy on the swap device stays good. The device may write it
- * without any fault; if that does not mark the folio dirty, reclaim drops the
- * page for the old copy. Needs swap on a device that keeps the swap cache (zram
- * does not): null_blk, set up here.
+ * A page that is swapped out and returns by a read is mapped writable and
+ * clean, and its copy on the swap device stays valid. The device may write the
+ * page without a fault. If the write does not mark the folio dirty, reclaim
+ * drops the page in favour of the old copy (I14). The test needs swap on a
+ * device that uses the swap cache (zram does not): the test sets up null_blk.
+ *
+ * Shows: I14, swap
  */
 #include "pages.h"
 
@@ -37,7 +39,7 @@ FIXTURE_TEARDOWN(swap)
 TEST_F_TIMEOUT(swap, device_write_to_a_clean_page, 60)
 {
 	ASSERT_EQ(page_out(self->memory, page_size()), 0);
-	/* Back, by a read: writable, clean, with its copy kept. */
+	/* Swapped in by a read: writable, clean, and the copy is kept. */
 	ASSERT_EQ(*(volatile uint8_t *)self->memory, pattern(0, 1));
 	ASSERT_TRUE(pagemap(self->memory) & PAGEMAP_PRESENT);
 	ASSERT_EQ(wait_clean_in_swap_cache(self->memory), 0);
@@ -61,7 +63,7 @@ TEST_F_TIMEOUT(swap, swapped_pages_stay_and_are_told, 60)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* What was on the device can be swapped out, with what the device wrote. */
+/* Pages that were on the device can be swapped out, with the device's data. */
 TEST_F_TIMEOUT(swap, device_pages_home_and_out, 60)
 {
 	test_to_device(self->ferry, self->memory, self->n);
@@ -71,7 +73,7 @@ TEST_F_TIMEOUT(swap, device_pages_home_and_out, 60)
 	test_pattern(self->memory, self->n, 2);
 }
 
-/* A page with a copy on the swap device moves, and the copy is forgotten. */
+/* A page with a copy on the swap device moves, and the copy is dropped. */
 TEST_F_TIMEOUT(swap, swap_cache_page_moves, 60)
 {
 	ASSERT_EQ(page_out(self->memory, page_size()), 0);

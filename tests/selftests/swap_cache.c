@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: MIT
 /*
- * Pages in the swap cache (I21, I11): mapped, and found by their swap entry as well.
+ * Pages in the swap cache (I21, I11): mapped, and also found by their swap
+ * entry.
  *
- * A device page must not be in it: whoever swaps in by the entry would map the device
- * page as if it were memory. So the page leaves the cache as it leaves for the device;
- * an engine that forgets to look at its mapping again after that finds one reference
- * too few, and the page stays for no reason. Where a child still has the entry the page
- * cannot leave the cache, and stays. Under writeback it stays too: the disk is reading
- * it (core has a BUG_ON() for that in its second phase and is not run here).
+ * A device page must not be in the swap cache: a swap-in by the entry would map
+ * the device page like system memory. The page leaves the cache before the move
+ * to the device. Afterwards the engine must read the page's mapping again: an
+ * engine that does not expects one reference too many, and the page stays
+ * without a reason.
+ *
+ * Three cases:
+ * - No other process has the swap entry: the page leaves the cache and moves.
+ * - A child still has the swap entry: the page cannot leave the cache and
+ *   stays.
+ * - The page is under writeback: the disk reads the page, and the page stays.
+ *   (The core engine has a BUG_ON() in its second phase, and does not run in
+ *   this case.)
+ *
+ * Shows: I11, I21, swap
  */
 #include "moves.h"
 #include "slow_disk.h"
@@ -72,7 +82,7 @@ static int all_out(uint8_t *memory)
 	return all_have(memory, pagemap, PAGEMAP_SWAPPED) ? 0 : -1;
 }
 
-/* Reading maps them. */
+/* The reads map the pages. */
 static bool is_right(const uint8_t *memory, unsigned int seed)
 {
 	return find_difference(memory, PAGES * page_size(), seed) == PAGES * page_size();
@@ -101,10 +111,15 @@ TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_SYSTEM);
 		}
-		/* Home first: a device page that is in the cache must not be met by a close. */
+		/*
+		 * To system memory first: a close must not meet a device page
+		 * in the swap cache.
+		 */
 		ASSERT_TRUE(is_right(self->memory, seed));
 		ASSERT_EQ(left, kib);
-		/* Its only copy now: dirty, and not in the cache. */
+		/*
+		 * The only copy of the data: dirty, and not in the swap cache.
+		 */
 		ASSERT_FALSE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
 		ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_DIRTY));
 	}
@@ -112,7 +127,7 @@ TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)
 	ASSERT_TRUE(is_right(self->memory, seed - 1));
 }
 
-/* The child has the entry, we have the page. */
+/* The child has the swap entry, the parent has the page. */
 TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 {
 	int go[2];
@@ -142,7 +157,7 @@ TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 	test_wait(pid);
 	ASSERT_TRUE(is_right(self->memory, 1));
 
-	/* Nobody has the entry any more. */
+	/* No process has the swap entry any more. */
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	ASSERT_TRUE(is_right(self->memory, 1));
 	fill_pattern(self->memory, self->n, 2);
@@ -150,7 +165,10 @@ TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 	ASSERT_TRUE(is_right(self->memory, 2));
 }
 
-/* The other way round: the page is home again when the child asks for its entry. */
+/*
+ * The reverse order: the page is in system memory again before the child uses
+ * its swap entry.
+ */
 TEST_F_TIMEOUT(swap_cache, child_reads_its_entry_later, 60)
 {
 	int go[2];
@@ -164,7 +182,9 @@ TEST_F_TIMEOUT(swap_cache, child_reads_its_entry_later, 60)
 		child_check(is_right(self->memory, 1));
 		_exit(0);
 	}
-	/* A write gives us a page of our own; the child's stays where it is. */
+	/*
+	 * A write gives the parent a new page; the child's page stays in place.
+	 */
 	fill_pattern(self->memory, self->n, 2);
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(tell(go[1]), 0);
@@ -181,7 +201,7 @@ FIXTURE(writeback) {
 
 FIXTURE_SETUP(writeback)
 {
-	/* CPUs keep slots of the other device for a while. */
+	/* The CPUs cache swap slots of the other swap device. */
 	swapoff(swap_device());
 	ASSERT_EQ(slow_disk_create(), 0);
 	ASSERT_EQ(system("/run/busybox mkswap " SLOW_DISK " >/dev/null"), 0);
@@ -206,7 +226,7 @@ static bool all_under_writeback(const uint8_t *memory)
 	       all_have(memory, kpageflags, KPF_WRITEBACK);
 }
 
-/* The disk takes its time, but a slow machine may take more: then again. */
+/* The disk is slow, but a slow machine may be slower: the test tries again. */
 TEST_F_TIMEOUT(writeback, stays_and_moves_later, 120)
 {
 	bool met = false;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every allocation of a chain of calls fails once: the first, the second, and so on
- * until the chain needs no more (/proc/thread-self/fail-nth). Kernel "debug" only:
- * CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
+ * Every allocation of a chain of calls fails once: the first, the second, and
+ * onwards until the chain needs no more (/proc/thread-self/fail-nth). Kernel
+ * "debug" only: CONFIG_FAILSLAB and CONFIG_FAIL_PAGE_ALLOC.
  *
- * Whatever fails, the call says so or does without; the data is right; no device page is
- * left behind; LRU lists and charges are as before.
+ * After each failed allocation:
+ * - The call reports the failure or succeeds without the memory.
+ * - The data is right.
+ * - No device page is left.
+ * - LRU lists and charges are as before.
  */
 #ifndef FERRY_SWEEP_H
 #define FERRY_SWEEP_H
@@ -17,14 +20,15 @@
 #define MOST 1000
 
 /*
- * In memory; holes, with the zero page at their end. Together more than a batch has room
- * for on the stack (FERRY_BATCH_FEW), so that the allocation of its arrays fails too.
+ * Pages in memory, then holes, then the zero page at the end. Together more
+ * pages than a batch holds on the stack (FERRY_BATCH_FEW): the allocation of
+ * the batch's arrays can fail too.
  */
 #define FULL 17
 #define HOLES 8
 #define PAGES (FULL + HOLES)
 #define HUGE (2 * MIB)
-/* Far away: not even the upper page tables are there. */
+/* Far from other mappings: the upper page tables do not exist either. */
 #define FAR ((uint8_t *)0x100000000000)
 
 FIXTURE(sweep) {
@@ -75,11 +79,12 @@ FIXTURE_TEARDOWN(sweep)
 }
 
 /**
- * struct chain - calls that are to survive
- * @prepare: nothing fails yet; leaves self->memory of self->n and self->ferry
- * @run: the calls, 0 or -errno
- * @check: what must hold; @whole: nothing failed. All of memory is checked afterwards
- * @at_least: allocations that it is known to make
+ * struct chain - a chain of calls that must survive failed allocations
+ * @prepare: runs before any failure; sets self->memory, self->n and self->ferry
+ * @run: the calls; returns 0 or -errno
+ * @check: checks the result; @whole: no allocation failed. The caller checks
+ *   all of memory afterwards
+ * @at_least: the least number of allocations in the chain
  */
 struct chain {
 	void (*prepare)(struct __test_metadata *_metadata, struct _test_data_sweep *self);
@@ -97,7 +102,10 @@ static inline int arm(int fd, unsigned int nth)
 	return pwrite(fd, text, length, 0) == length ? 0 : -1;
 }
 
-/* How many more there would have had to be, 0: one failed. */
+/*
+ * Returns how many allocations are left until the failure; 0: an allocation
+ * failed.
+ */
 static inline int disarm(int fd)
 {
 	char text[16] = "";
@@ -124,7 +132,9 @@ static inline void prepare_memory(struct __test_metadata *_metadata,
 	self->ferry = test_open(0);
 }
 
-/* Pages of anonymous memory, ours alone; a few are the test's own. */
+/*
+ * Tolerance in pages: the test's own anonymous memory changes by a few pages.
+ */
 #define FEW 8
 
 static inline long on_lists(void)

@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: MIT
 /*
- * No CPU reads or writes through a translation that is no more. A migration is held at
- * the worst moment, while threads on other CPUs use the range without end:
+ * No CPU reads or writes through a stale translation (I2). The test holds a
+ * migration at the worst moment, while threads on other CPUs use the range in a
+ * loop.
  *
- * dontneed: the entries are cleared, per_call's flush is still owed, the lock of the
- * page table is dropped. Once madvise(MADV_DONTNEED) returns nobody may see the old
- * pages. Caught: an engine that does not flush, and one whose pending flush the mm does
- * not know, so that zap does not do it.
+ * - dontneed: the entries are cleared, the flush of per_call is still pending,
+ *   and the page-table lock is dropped. After madvise(MADV_DONTNEED) returns,
+ *   no CPU may see the old pages. An engine fails here if it does not flush, or
+ *   if the mm has no record of the pending flush and zap does not flush either.
+ * - write_protect: the same for UFFDIO_WRITEPROTECT. After the ioctl returns,
+ *   no write reaches the page: a write waits for a handler.
+ * - before_the_copy: writes before the flush are in the copy, and no write
+ *   reaches the old page after the flush. An engine fails here if it flushes
+ *   after the copy, or never.
  *
- * write_protect: the same for UFFDIO_WRITEPROTECT: once it returns no write lands, but
- * waits for a handler.
+ * The looking threads stop during the hold, while the old pages are not freed:
+ * a broken engine must fail in the test and must not corrupt the guest. For the
+ * same reason each round uses new addresses, and the device, which has no TLB,
+ * reads the result.
  *
- * before_the_copy: what is written until the flush is in the copy, and after it nothing
- * is written to the old page. Caught: a flush after the copy, or none.
- *
- * Whoever looks stops while the migration is held, as the old pages are not freed then:
- * a broken engine must fail here and not corrupt the guest. For the same reason each
- * round has addresses of its own, and the device reads the result: it has no TLB.
+ * Shows: I2
  */
 #include "safety.h"
 #include "users.h"
@@ -24,7 +27,9 @@
 
 #define PAGES USER_PAGES
 #define ROUNDS 5
-/* With a flush owed: rounds in which somebody's translation was still in use. */
+/*
+ * With a pending flush: the number of rounds with a stale translation in use.
+ */
 #define ROUNDS_IN_USE 3
 #define MAX_ROUNDS 60
 #define LOOKERS 3
@@ -37,7 +42,7 @@ FIXTURE(tlb) {
 	size_t n;
 };
 
-/* Where the flush is owed or, if there is no such place, was done. */
+/* The point where the flush is pending or, without such a point, is done. */
 FIXTURE_VARIANT(tlb) {
 	uint32_t flush;
 	const char *point;
@@ -89,7 +94,7 @@ static int hold(struct _test_data_tlb *self, const struct _fixture_variant_tlb *
 	return control_arm(point) ?: background_start(background) ?: control_wait(point);
 }
 
-/* What a translation that is still in use looks like: its user goes on. */
+/* A stale translation in use shows in its user: the user goes on. */
 static bool goes_on(const struct user *user)
 {
 	uint64_t rounds = user->rounds;
@@ -98,7 +103,7 @@ static bool goes_on(const struct user *user)
 	return user->rounds > rounds + 1;
 }
 
-/* Returns whether the old pages were seen until they were discarded. */
+/* Returns whether the old pages were visible until the discard. */
 static bool dontneed(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 		     const struct _fixture_variant_tlb *variant, int round)
 {
@@ -141,8 +146,9 @@ typedef bool (*one_round)(struct __test_metadata *_metadata, struct _test_data_t
 			  const struct _fixture_variant_tlb *variant, int round);
 
 /*
- * While a flush is owed the old translations may be used, but need not be: other tasks
- * come by and flush. Rounds in which they were not show nothing.
+ * During a pending flush stale translations may be in use, but need not be:
+ * other tasks run on the CPU and flush. Rounds without a stale translation show
+ * nothing.
  */
 static void run_rounds(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 		       const struct _fixture_variant_tlb *variant, one_round run)
@@ -177,7 +183,7 @@ static void compare(struct __test_metadata *_metadata, struct _test_data_tlb *se
 		ASSERT_EQ(self->copy[i * WORDS_PER_PAGE], user->truth[i]);
 }
 
-/* Returns whether writes went on before they were stopped. */
+/* Returns whether writes went on until the protection. */
 static bool write_protect(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 			  const struct _fixture_variant_tlb *variant, int round)
 {
@@ -186,7 +192,7 @@ static bool write_protect(struct __test_metadata *_metadata, struct _test_data_t
 	bool in_use, late;
 	int uffd, i;
 
-	/* Present before write protection begins. */
+	/* The pages are present before the write protection begins. */
 	memset(user.memory, 0, self->n);
 	uffd = wp_open(user.memory, self->n, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	ASSERT_GE(uffd, 0);
@@ -239,7 +245,7 @@ TEST_F_TIMEOUT(tlb, before_the_copy, 60)
 {
 	int round;
 
-	/* Writes through stale translations get all the time they need. */
+	/* Gives writes through stale translations plenty of time. */
 	ASSERT_EQ(control_set(CLEAR_TO_FLUSH, 5000), 0);
 	for (round = 0; round < ROUNDS; round++)
 		before_the_copy(_metadata, self, variant, round);

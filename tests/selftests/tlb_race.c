@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * The same promises as in tlb.c, kept while nobody is held: pages of a range go to the
- * device again and again in one thread and come home because others touch them, while
- * the range is discarded, or write-protected and let go. This is what can be asked of
- * core as well, which has no place to hold it. An engine that flushes too late lets an
- * old value be seen after MADV_DONTNEED, or a write land after UFFDIO_WRITEPROTECT; one
- * that restores the right to write from what it remembers, too.
+ * The promises of tlb.c without a hold (I2, I8). One thread migrates a range to
+ * the device in a loop. Other threads access the range, and CPU faults move
+ * pages back. Meanwhile the test discards the range, or sets and removes write
+ * protection. The core engine, which has no points for a hold, takes part too.
+ *
+ * Broken engines that fail here:
+ * - A late flush: an old value is visible after MADV_DONTNEED, or a write
+ *   reaches the page after UFFDIO_WRITEPROTECT.
+ * - An engine restores the write permission from its notes.
+ *
+ * Shows: I2, I8
  */
 #include "safety.h"
 #include "users.h"
@@ -63,7 +68,7 @@ FIXTURE_TEARDOWN(tlb_race)
 	ferry_close(self->ferry);
 }
 
-/* Migrates without end. */
+/* Migrates in a loop. */
 struct mover {
 	pthread_t thread;
 	struct ferry *ferry;
@@ -104,7 +109,7 @@ static void stop_mover(struct mover *mover)
 	pthread_join(mover->thread, NULL);
 }
 
-/* Until the user has been all over the pages again. */
+/* Waits until the user has gone over all pages again. */
 static void wait_round(const struct user *user)
 {
 	uint64_t rounds = user->rounds;

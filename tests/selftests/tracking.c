@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who tracks writes with PAGEMAP_SCAN and asynchronous write protection (garbage
- * collectors, checkpoints) misses none because a page was on a device: pages that were
- * written by CPU or device since the last scan are told, over both engines. Told once
- * too often is allowed, as for a page that changed its place.
+ * Garbage collectors and checkpoints track writes with PAGEMAP_SCAN and
+ * asynchronous write protection. The tracker misses no page because the page
+ * was on a device: a scan reports all pages written by CPU or device since the
+ * last scan, with both engines. A scan may report a page without a write, for
+ * example a page that moved.
  *
- * An engine that loses the protection and keeps the mark, or a device that writes
- * without asking, misses writes.
+ * Writes are missed if an engine loses the protection and keeps the mark, or if
+ * a device writes without a check.
+ *
+ * Shows: I8, I24, PAGEMAP_SCAN
  */
 #include "safety.h"
 #include "state.h"
@@ -54,7 +57,10 @@ FIXTURE_TEARDOWN(tracking)
 	ferry_close(self->ferry);
 }
 
-/* Half of the pages by the device, one by the CPU: all are told; returns how many. */
+/*
+ * The device writes one half of the pages, the CPU writes one page. The scan
+ * must report all written pages. Returns the number of reported pages.
+ */
 static long write_and_scan(struct __test_metadata *_metadata,
 			   struct _test_data_tracking *self,
 			   const struct _fixture_variant_tracking *variant)

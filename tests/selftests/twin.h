@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The same requests to the kernel's test_hmm and to Ferry, one after the other, each
- * on fresh memory in the same state: what is returned must be the same, errors,
- * counts, bytes and data. Run with both modules loaded (tests/hmm/run twin); where
- * Ferry differs on purpose is in docs/compat.md, and not asked here. Nor is what
- * test_hmm does not survive: a device fault over a range with private pages of its
- * own that its page table has lost (after fork(), mprotect(), another device's
- * MIGRATE_TO_DEV) makes it read where no memory is.
+ * A comparison of the kernel's test_hmm with Ferry. Both get the same requests,
+ * one after the other, on new memory in the same state. The results must be the
+ * same: errors, counts, bytes and data. Both modules are loaded (tests/hmm/run
+ * twin).
+ *
+ * The comparison leaves out two kinds of requests:
+ * - docs/compat.md lists where Ferry differs on purpose.
+ * - test_hmm reads invalid memory in a device fault over a range with private
+ *   pages of its own that its page table has lost (after fork(), mprotect(),
+ *   another device's MIGRATE_TO_DEV).
  */
 #ifndef FERRY_TEST_TWIN_H
 #define FERRY_TEST_TWIN_H
@@ -17,7 +20,7 @@
 
 #define PAGES 8
 
-/* What happened on one of the two. */
+/* The results of one of the two modules. */
 struct twin {
 	const char *name;
 	int fd[4];
@@ -56,7 +59,10 @@ static const char *const request_names[] = {
 	"CHECK_EXCLUSIVE", "RELEASE",
 };
 
-/* One request on pages of the memory; the result, and what is in the buffer then. */
+/*
+ * Makes one request on pages of the memory and records the result and the data
+ * in the buffer.
+ */
 static inline void ask_on(struct twin *twin, int device, unsigned long request, size_t first,
 			  size_t npages)
 {
@@ -107,7 +113,7 @@ static inline void protect(struct twin *twin, size_t first, size_t npages, int p
 
 /* Comparison ------------------------------------------------------------------ */
 
-/* Shared, so that what a child says is heard. */
+/* Shared memory, to keep the output of a child. */
 static inline struct twin *play(const char *name, void (*scene)(struct twin *twin))
 {
 	struct twin *twin = mmap(NULL, sizeof(*twin), PROT_READ | PROT_WRITE,
@@ -123,7 +129,7 @@ static inline struct twin *play(const char *name, void (*scene)(struct twin *twi
 		return NULL;
 	twin->memory = _test_map(page(PAGES));
 	twin->data = _test_map(HUGE_SIZE);
-	/* Not shared with what was mapped before, and not merged with it. */
+	/* Prevents sharing and merging with earlier mappings. */
 	madvise(twin->memory, page(PAGES), MADV_NOHUGEPAGE);
 	madvise(twin->data, HUGE_SIZE, MADV_NOHUGEPAGE);
 	scene(twin);
@@ -134,7 +140,7 @@ static inline struct twin *play(const char *name, void (*scene)(struct twin *twi
 	return twin;
 }
 
-/* The first line in which they differ, for the log. */
+/* Logs the first line that differs. */
 static inline void show_difference(struct __test_metadata *_metadata, const char *a, const char *b)
 {
 	size_t i = 0, line = 0;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* userfaultfd: its ioctls, each 0 or -errno, and a thread that it holds up. */
+/*
+ * The ioctls of userfaultfd, each 0 or -errno, and a thread that waits for the
+ * monitor.
+ */
 #ifndef FERRY_UFFD_H
 #define FERRY_UFFD_H
 
@@ -8,7 +11,7 @@
 
 #include "moves.h"
 
-/* Younger than some systems' headers. */
+/* Newer than some systems' headers. */
 #ifndef UFFD_FEATURE_WP_UNPOPULATED
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
@@ -60,7 +63,10 @@ static inline int uffd_copy(int fd, const void *to, const void *from)
 	return ioctl(fd, UFFDIO_COPY, &copy) ? -errno : 0;
 }
 
-/* The flags of the next page fault that is told, which must be at @at; or -errno. */
+/*
+ * Waits for the next reported page fault, which must be at @at. Returns the
+ * fault's flags or -errno.
+ */
 static inline int uffd_wait(int fd, const void *at)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -75,7 +81,7 @@ static inline int uffd_wait(int fd, const void *at)
 	return message.arg.pagefault.flags;
 }
 
-/* Nobody waits for the monitor. */
+/* Returns true if no fault waits for the monitor. */
 static inline bool uffd_quiet(int fd)
 {
 	struct pollfd wait = { .fd = fd, .events = POLLIN };
@@ -97,7 +103,7 @@ static inline int uffd_poison(int fd, const void *at, size_t n)
 	return ioctl(fd, UFFDIO_POISON, &range) ? -errno : 0;
 }
 
-/* A thread that touches one byte, and so may have to wait for the monitor. */
+/* A thread that accesses one byte, and may wait for the monitor. */
 struct toucher {
 	volatile uint8_t *at;
 	bool write;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * userfaultfd and migration: whoever registered a range is to hear of each missing
- * page, and a device is no way around that. (Write protection: userfault_wp.c. The
- * device's own accesses: userfault_device.c.)
+ * userfaultfd and migration: the monitor of a range must receive each missing
+ * page, also if a device is involved. (Write protection: userfault_wp.c.
+ * Accesses by the device: userfault_device.c.)
  *
- * An engine that fills a hole, or a zero page, of a registered range hides it from the
- * monitor, which then never provides the page's contents; also if the range was
- * registered between two batches of one call. In minor mode the page is in the file's
- * cache already, and it is the file's.
+ * - An engine that fills a hole or a zero page of a registered range hides the
+ *   page from the monitor, which then never provides the contents. The same
+ *   holds for a range that is registered between two batches of one call.
+ * - In minor mode the page is in the file's page cache already, and belongs to
+ *   the file.
+ *
+ * Shows: I11, userfaultfd
  */
 #include "uffd.h"
 
@@ -59,7 +62,7 @@ TEST_F(userfault, missing_pages_are_not_filled)
 	test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
 		    self->outcomes);
 	ASSERT_EQ(count_outcome(self->outcomes, PAGES / 2, DRM_FERRY_MOVED), PAGES / 2);
-	/* Holes, and at the end the zero page. */
+	/* Holes, and the zero page at the end. */
 	ASSERT_EQ(count_outcome(self->outcomes + PAGES / 2, PAGES / 2, DRM_FERRY_UFFD),
 		  PAGES / 2);
 	test_used(self->ferry, PAGES / 2);
@@ -81,8 +84,9 @@ TEST_F(userfault, missing_pages_are_not_filled)
 }
 
 /*
- * mmap_lock is dropped between two batches, and the outcomes are written then. They
- * are in a registered range of their own: so the call waits there for us.
+ * The call drops mmap_lock between two batches and then writes the outcomes.
+ * The outcomes are in a registered range: the call waits for the test at a
+ * known place.
  */
 TEST_F_TIMEOUT(userfault, registered_between_two_batches, 60)
 {
@@ -111,7 +115,10 @@ TEST_F_TIMEOUT(userfault, registered_between_two_batches, 60)
 	test_used(self->ferry, filled);
 }
 
-/* In the file's cache, not mapped: the file's, until a private copy is made. */
+/*
+ * A page in the page cache, not mapped, belongs to the file until a write makes
+ * a private copy.
+ */
 TEST_F(userfault, minor_faults_are_the_files)
 {
 	struct toucher toucher = { 0 };
@@ -147,7 +154,10 @@ TEST_F(userfault, minor_faults_are_the_files)
 	close(file);
 }
 
-/* To a CPU a poisoned page is broken memory, and it is no hole: either way, both engines. */
+/*
+ * A poisoned page is broken memory for a CPU, not a hole: in both directions,
+ * with both engines.
+ */
 TEST_F(userfault, poisoned_pages_are_broken)
 {
 	struct drm_ferry_migrate counts;

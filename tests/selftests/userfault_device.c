@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * A device that accesses memory which userfaultfd watches waits for the monitor, as a CPU
- * does: for a missing page, for a write to a protected one, in system memory and on the
- * device. Who waits holds up nobody: the address space can be changed meanwhile, by the
- * monitor itself. A signal ends the wait.
+ * A device access to memory that userfaultfd watches waits for the monitor,
+ * like a CPU access: for a missing page, and for a write to a protected page in
+ * system memory or on the device. The wait blocks no other thread: the address
+ * space can be changed during the wait, also by the monitor. A signal ends the
+ * wait.
  *
- * A device that does not ask fails (SIGBUS by handle_userfault(), and a stack in the log
- * of a DEBUG_VM kernel), or writes behind the monitor's back.
+ * A device that does not wait fails (SIGBUS by handle_userfault(), and a stack
+ * trace in the log of a DEBUG_VM kernel), or writes without the monitor's
+ * knowledge.
+ *
+ * Shows: I24, userfaultfd, READ, WRITE
  */
 #include "uffd.h"
 
@@ -40,7 +44,7 @@ FIXTURE_TEARDOWN(userfault_device)
 	ferry_close(self->ferry);
 }
 
-/* The device's access in a thread of its own. */
+/* A device access in its own thread. */
 struct access {
 	struct ferry *ferry;
 	uint8_t *at;
@@ -107,7 +111,7 @@ TEST_F_TIMEOUT(userfault_device, writes_missing_pages, 60)
 	struct access access = make_access(self, true);
 	uint8_t *from = test_map(self->n);
 
-	/* Of the last page the second half is not the device's. */
+	/* The device does not write the second half of the last page. */
 	fill_pattern(from, self->n, 2);
 	from[self->n - 1] = 99;
 	access.n -= self->page / 2;
@@ -168,7 +172,10 @@ TEST_F_TIMEOUT(userfault_device, writes_protected_pages_of_its_own, 60)
 	}
 }
 
-/* What is not protected, and on the device, asks nobody and stays there. */
+/*
+ * A write to an unprotected page on the device waits for no monitor, and the
+ * page stays on the device.
+ */
 TEST_F(userfault_device, writes_other_pages_in_place)
 {
 	protect(_metadata, self);
@@ -180,7 +187,7 @@ TEST_F(userfault_device, writes_other_pages_in_place)
 	ASSERT_TRUE(uffd_quiet(self->fd));
 }
 
-/* Nobody else waits: what the monitor does needs mmap_lock, for writing too. */
+/* No other thread waits: the monitor needs mmap_lock, also for writing. */
 TEST_F_TIMEOUT(userfault_device, holds_nobody_up, 60)
 {
 	struct access access = make_access(self, true);
@@ -206,7 +213,7 @@ TEST_F_TIMEOUT(userfault_device, holds_nobody_up, 60)
 	test_pattern(self->memory, self->page, 2);
 }
 
-/* The monitor goes away: the page is a hole like any other. */
+/* The monitor goes away: the page is an ordinary hole. */
 TEST_F_TIMEOUT(userfault_device, monitor_closes, 60)
 {
 	struct access access = make_access(self, true);
@@ -225,7 +232,7 @@ static void no_more(int signal)
 {
 }
 
-/* Any signal, before anything was written: the caller may do something else. */
+/* Any signal ends the wait before a byte is written: the caller may go on. */
 TEST_F_TIMEOUT(userfault_device, signal_ends_the_wait, 60)
 {
 	const struct sigaction action = { .sa_handler = no_more };

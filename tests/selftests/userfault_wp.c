@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Write protection by userfaultfd: each write to a protected page is told to the
- * monitor and waits for it, wherever the page has been meanwhile.
+ * Write protection by userfaultfd: the monitor receives each write to a
+ * protected page, and the write waits for the monitor, wherever the page has
+ * been before.
  *
- * An engine that loses the uffd-wp bit, on the way there or home, lets a write pass that
- * was to be told; one that brings back what it found at first undoes what the monitor
- * did while the page was away; one that fills a protected hole loses its marker.
+ * Broken engines that fail here:
+ * - The uffd-wp bit is lost in one of the two directions: a write passes
+ *   without a report.
+ * - The entry at setup is restored: a change by the monitor during the stay on
+ *   the device is undone (I8).
+ * - A protected hole is filled: the hole's marker is lost.
+ *
+ * Shows: I8, I24, userfaultfd
  */
 #include "uffd.h"
 
@@ -44,7 +50,10 @@ FIXTURE_TEARDOWN(userfault_wp)
 	ferry_close(self->ferry);
 }
 
-/* Write-protected and with the bit, each of them; on the device the entry is a swap one. */
+/*
+ * Counts the pages that are write-protected with the uffd-wp bit, at @where. On
+ * the device the entry is a swap entry.
+ */
 static size_t count_protected(const uint8_t *memory, uint64_t where)
 {
 	size_t i, count = 0;
@@ -57,7 +66,10 @@ static size_t count_protected(const uint8_t *memory, uint64_t where)
 	return count;
 }
 
-/* The write waits for the monitor, and lands once that lets it. */
+/*
+ * The write waits for the monitor, and reaches the page after the monitor's
+ * permission.
+ */
 static void test_write_is_told(struct __test_metadata *_metadata, int fd, uint8_t *at,
 			       uint8_t before)
 {
@@ -96,7 +108,10 @@ TEST_F(userfault_wp, survives_there_and_home)
 	test_pattern(self->memory, self->n, 1);
 }
 
-/* What the monitor does while the pages are away counts when they are home. */
+/*
+ * Changes by the monitor while the pages are on the device stay valid in system
+ * memory.
+ */
 TEST_F(userfault_wp, protected_on_the_device)
 {
 	size_t half = self->n / 2, next = half + page_size();
@@ -109,7 +124,10 @@ TEST_F(userfault_wp, protected_on_the_device)
 	ASSERT_EQ(uffd_protect(self->fd, self->memory, half, false), 0);
 	ASSERT_EQ(count_protected(self->memory, PAGEMAP_SWAPPED), PAGES / 2);
 
-	/* Home by a read, by a write that is to be told, and by one that is not. */
+	/*
+	 * To system memory by a read, by a reported write, and by a write
+	 * without a report.
+	 */
 	ASSERT_EQ(*(volatile uint8_t *)(self->memory + half), pattern(half, 1));
 	test_write_is_told(_metadata, self->fd, self->memory + half, pattern(half, 1));
 	test_write_is_told(_metadata, self->fd, self->memory + next, pattern(next, 1));
@@ -119,7 +137,10 @@ TEST_F(userfault_wp, protected_on_the_device)
 	ASSERT_EQ(count_protected(self->memory, ~0ull), PAGES / 2 - 2);
 }
 
-/* The device reads in place, and its writes wait like anybody's: userfault_device.c. */
+/*
+ * The device reads in place. A device write waits like a CPU write:
+ * userfault_device.c.
+ */
 TEST_F(userfault_wp, device_reads_in_place)
 {
 	register_wp(_metadata, self);
@@ -132,7 +153,10 @@ TEST_F(userfault_wp, device_reads_in_place)
 	ASSERT_TRUE(uffd_quiet(self->fd));
 }
 
-/* Protected while there was no page: a marker, which is no hole to fill. */
+/*
+ * Protection of an address without a page: a marker, which is not a hole to
+ * fill.
+ */
 TEST_F(userfault_wp, protected_holes_stay)
 {
 	int fd = uffd_open(UFFD_FEATURE_WP_UNPOPULATED);

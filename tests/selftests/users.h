@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads that use a few pages without end, while a test does something to them. */
+/* Threads that use a few pages in a loop while a test changes the pages. */
 #ifndef FERRY_USERS_H
 #define FERRY_USERS_H
 
@@ -35,7 +35,7 @@ static inline void *start(void *arg)
 	return NULL;
 }
 
-/* Returns when it has been at it for a while. */
+/* Returns when the thread has made 100 rounds, or -errno. */
 static inline int start_user(struct user *user)
 {
 	int ret = -pthread_create(&user->thread, NULL, start, user);
@@ -45,7 +45,10 @@ static inline int start_user(struct user *user)
 	return ret;
 }
 
-/* Let it go on for a while, then stop; one that waits for a page stops later. */
+/*
+ * Stops the thread after some more rounds. A thread that waits for a page stops
+ * later.
+ */
 static inline void stop_user(struct user *user)
 {
 	int tries;
@@ -56,7 +59,7 @@ static inline void stop_user(struct user *user)
 		usleep(1000);
 }
 
-/* Sees what is there and, once that is gone, writes. */
+/* Reads the pages, counts stale values and, after the discard, writes. */
 static inline void *look(void *arg)
 {
 	struct user *user = arg;
@@ -103,7 +106,10 @@ static inline uint64_t total(const struct user *user)
 	return sum;
 }
 
-/* Is anything written within a moment? The count comes after the write: one may be due. */
+/*
+ * Returns whether the thread writes within 10 milliseconds. The count follows
+ * the write: one write may be due.
+ */
 static inline bool writes(const struct user *user)
 {
 	uint64_t before = total(user);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* userfaultfd's write protection. */
+/* Write protection by userfaultfd. */
 #ifndef FERRY_WP_H
 #define FERRY_WP_H
 
@@ -10,7 +10,7 @@
 
 #include "ferry_test.h"
 
-/* A userfaultfd for write protection of a range, or -errno. */
+/* Opens a userfaultfd for write protection of a range. Returns fd or -errno. */
 static inline int wp_open(void *addr, size_t n, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -28,7 +28,10 @@ static inline int wp_open(void *addr, size_t n, uint64_t features)
 	return -EIO;
 }
 
-/* Protect a range, or take that back and wake up who waits. 0 or -errno. */
+/*
+ * Protects a range, or removes the protection and wakes the waiting threads.
+ * Returns 0 or -errno.
+ */
 static inline int wp_set(int uffd, void *addr, size_t n, bool protect)
 {
 	struct uffdio_writeprotect wp = {
@@ -39,7 +42,9 @@ static inline int wp_set(int uffd, void *addr, size_t n, bool protect)
 	return ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
 }
 
-/* The address at which a write is stopped, or 0 after some seconds without one. */
+/*
+ * Returns the address of a stopped write, or 0 after 5 seconds without a write.
+ */
 static inline uint64_t wp_wait(int uffd)
 {
 	struct pollfd poll_uffd = { .fd = uffd, .events = POLLIN };
@@ -90,8 +95,9 @@ struct pm_scan_arg {
 #endif
 
 /*
- * How many pages were written since the last time, and, if @protect, protect those
- * anew; or -errno. The range is registered with UFFD_FEATURE_WP_ASYNC.
+ * Returns the number of pages written since the last protection, or -errno.
+ * With @protect the scan protects the written pages again. The range is
+ * registered with UFFD_FEATURE_WP_ASYNC.
  */
 static inline long wp_scan(void *addr, size_t n, bool protect)
 {
