@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the programs of the benchmark share. Each prints facts, one in a line: "KEY VALUE",
- * with dots in the key; tests/bench/report.py makes tables of them. A program that
- * cannot measure what it was asked for says why on standard error and fails: there is
- * no fact that was not measured.
+ * Shared by the benchmark programs. Each program prints facts, a line each:
+ * "KEY VALUE", with dots in the key. tests/bench/report.py makes tables of the
+ * facts. A program that cannot measure a requested figure prints the reason on
+ * standard error and fails: every fact is measured.
  */
 #ifndef FERRY_BENCH_H
 #define FERRY_BENCH_H
@@ -13,29 +13,30 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Pages in one call, where nothing else is said. */
+/* Default number of pages in a call. */
 #define CALL_PAGES 512
-/* Rounds at the most. */
+/* Largest number of rounds. */
 #define MAX_ROUNDS 64
 
-/* bench.c: how it ends. */
+/* bench.c. Prints the message and ends the program with an error. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 
 /*
- * Nanoseconds; under an instruction clock (vm/guest --icount), instructions. Both are
- * called ticks here.
+ * Returns nanoseconds, or instructions under an instruction clock (vm/guest
+ * --icount). The benchmark calls both ticks.
  */
 uint64_t ticks(void);
 size_t page_size(void);
 void pin_to_cpu(int cpu);
 int count_cpus(void);
-/* An argument that is a number, or the end of the program. */
+/* Converts a numeric argument; ends the program if the text is not a number. */
 size_t number(const char *text);
 
 /*
- * Rounds for a size, of which the first @warm do not count: more where an interrupt would
- * be much of one, and one where it would be nothing and a round takes long. Who makes a
- * trip that does not count in each round needs no @warm.
+ * The rounds for a size. The first @warm rounds do not count. Small sizes get
+ * more rounds, because an interrupt would be a large part of a round. Large
+ * sizes get a single round: an interrupt does not matter, and a round takes
+ * long. A program that makes an uncounted trip in each round needs no @warm.
  */
 struct rounds {
 	size_t warm;
@@ -44,10 +45,10 @@ struct rounds {
 
 struct rounds rounds_for(size_t rounds, size_t npages);
 
-/* Print a fact. */
+/* Prints a fact. */
 __attribute__((format(printf, 2, 3))) void fact(double value, const char *format, ...);
 
-/* Samples of one figure. */
+/* Samples of a figure. */
 struct samples {
 	size_t n;
 	double value[MAX_ROUNDS];
@@ -55,16 +56,16 @@ struct samples {
 
 void sample(struct samples *samples, double value);
 double median(struct samples *samples);
-/* Three facts: KEY.median, KEY.min and KEY.max. */
+/* Prints three facts: KEY.median, KEY.min and KEY.max. */
 __attribute__((format(printf, 2, 3))) void spread(struct samples *samples,
 						  const char *format, ...);
 
-/* memory.c: what is moved. */
+/* memory.c: the source of the moved pages. */
 enum source {
-	EXCLUSIVE,	/* small pages that nobody else maps */
-	FORK_SHARED,	/* the same, and a child maps them too */
-	THP,		/* huge pages, as far as the range reaches */
-	SWAP_CACHE,	/* swapped out, and in again by a read */
+	EXCLUSIVE,	/* small pages, mapped by this process only */
+	FORK_SHARED,	/* small pages, mapped by a child too */
+	THP,		/* huge pages only; the last may exceed the range */
+	SWAP_CACHE,	/* swapped out, then in again by a read */
 	NSOURCES,
 };
 
@@ -81,10 +82,10 @@ struct memory {
 enum source source_named(const char *name);
 void memory_create(struct memory *memory, enum source source, size_t npages);
 void memory_destroy(struct memory *memory);
-/* Looking at each page takes long: one in so many. */
+/* A check of every page takes long: the stride of a check. */
 size_t memory_stride(const struct memory *memory);
 
-/* mover.c: who moves it. */
+/* mover.c: the interface that moves the pages. */
 enum way {
 	TO_DEVICE,
 	TO_SYSTEM,
@@ -96,20 +97,28 @@ extern const char *const way_names[NWAYS];
 struct mover;
 
 /*
- * Find a mover by its name and open what it needs: own (one flush for each call),
- * own_auto (the default flush), own_per_page, own_per_table, core, test_hmm,
- * test_hmm_own (the same file, another module behind it), move_pages.
+ * Finds a mover by its name and opens its device:
+ * - own: the own engine, one flush for each call
+ * - own_auto: the default flush
+ * - own_per_page, own_per_table: the flush strategy of the name
+ * - core: the core engine
+ * - test_hmm: the kernel's test_hmm
+ * - test_hmm_own: the same device file, served by another module
+ * - move_pages: move_pages(2)
  */
 const struct mover *mover_open(const char *name);
 const char *mover_name(const struct mover *mover);
-/* Move pages in one call. */
+/* Moves pages in one call. */
 void mover_move(const struct mover *mover, uint8_t *addr, size_t npages, enum way way);
-/* End the program if not every page is where it was moved to. */
+/* Ends the program unless every checked page is at the target. */
 void mover_check(const struct mover *mover, const struct memory *memory, enum way way);
-/* test_hmm reads back what it moves to the device; this does that alone. */
+/*
+ * test_hmm reads back the pages that it moves to the device. These functions
+ * report and repeat the read alone.
+ */
 bool mover_reads_back(const struct mover *mover);
 void mover_read_back(const struct mover *mover, uint8_t *addr, size_t npages);
-/* Ferry's device, or NULL where the mover is another. */
+/* Returns Ferry's device, or NULL for another kind of mover. */
 struct ferry *mover_ferry(const struct mover *mover);
 
 #endif

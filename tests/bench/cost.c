@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * What it costs to move pages to the device and home by ioctl: ticks per page, the median
- * of some rounds. In each round all movers move the same memory, one after the other.
+ * The cost of moving pages to the device and back by ioctl: ticks per page, the
+ * median of several rounds. In each round all movers move memory in the same
+ * state, in turn.
  *
  * usage: cost ROUNDS SOURCE SIZES MOVER...	(SIZES: pages, with commas)
- * facts: cost.SOURCE.SIZE.MOVER.to_device, .to_system, and .read_back for what test_hmm
- * reads after it has moved pages to the device, which is part of its to_device
+ * facts: cost.SOURCE.SIZE.MOVER.to_device, .to_system, and .read_back for
+ * test_hmm's read after a move to the device, which is part of its to_device
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static double timed(step_fn step, const struct mover *mover, const struct memory
 	return (double)(ticks() - start) / memory->npages;
 }
 
-/* There and back; with @count the ticks count. */
+/* A move to the device and back; with @count the ticks are counted. */
 static void round_trip(const struct mover *mover, const struct memory *memory,
 		       struct figures *figures, bool count)
 {
@@ -76,9 +77,10 @@ static void tell(const struct mover *mover, enum source source, size_t npages,
 }
 
 /*
- * Exclusive pages are what they were when they are home again; the others are not. So a
- * mover can make a trip that does not count before each that does: the lists of the page
- * allocator are then as its own pages left them, not those of whoever moved before it.
+ * Exclusive pages return to their earlier state in system memory; pages of the
+ * other sources do not. With exclusive pages a mover can make an uncounted trip
+ * before each counted trip: the lists of the page allocator are then in the
+ * mover's own state, not in the state after the previous mover.
  */
 static void measure(enum source source, size_t npages, struct rounds rounds,
 		    const struct mover *const *movers, int nmovers)

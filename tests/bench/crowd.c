@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * 16 threads bring pages home by touch: each a part of them, and all the same ones; beside
- * one thread that does it alone. Which engine brings them is the module's parameter.
+ * 16 threads access pages on the device and move the pages to system memory by
+ * CPU faults. Three cases: one thread alone, each thread with a part of the
+ * pages, and all threads with the same pages. The module's parameter decides
+ * the engine.
  *
  * usage: crowd ROUNDS NPAGES LABEL
- * facts: crowd.CPUS.LABEL.WHAT.median, .min, .max: WHAT is one (ns per page), different or
- *	same (as a multiple of one); crowd.CPUS.LABEL.races: faults per page that found
- *	another thread at it, with "same"
+ * facts: crowd.CPUS.LABEL.WHAT.median, .min, .max: WHAT is one (ns per page),
+ * 	different or same (as a multiple of one); crowd.CPUS.LABEL.races:
+ * 	faults per page that met another thread's fault, with "same"
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -30,7 +32,7 @@ struct toucher {
 static struct memory memory;
 static struct toucher touchers[THREADS];
 static pthread_barrier_t begin, end;
-static volatile int mode;	/* NMODES: leave */
+static volatile int mode;	/* NMODES: the threads end */
 
 static void touch(size_t from, size_t to)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What it costs when the device writes to a page of system memory that it has no entry
- * for: a word is written to each page, twice, and the second time the entries are there.
+ * The cost of a device write to system memory without an entry in the device's
+ * page table. The device writes a word to each page, twice: the second time the
+ * entries exist.
  *
  * usage: device_fault ROUNDS SOURCE SIZES
  * facts: device_write.SOURCE.SIZE.first, .again, in ticks per page
@@ -25,7 +26,7 @@ static double timed(struct ferry *ferry, const struct memory *memory)
 		memset(ops, 0, sizeof(ops));
 		for (j = 0; j < n; j++) {
 			ops[j].op = DRM_FERRY_OP_FILL;
-			/* Not the word that memory_destroy() looks for. */
+			/* Leaves the word that memory_destroy() checks. */
 			ops[j].addr = (uintptr_t)memory->start + (i + j + 1) * page_size() - 4;
 			ops[j].len = 4;
 		}

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * What it costs when pages come home because a CPU touches them: all of them in order, and
- * one in 64; ticks per page that was touched. Which engine brings them is the module's
- * parameter, so the caller says what to call it. And how long one such touch takes, when it
- * faults: the middle and the slowest of a hundred.
+ * The cost of moving pages to system memory by CPU faults, in ticks per
+ * accessed page: for all pages in order, and for one page in 64. And the time
+ * of an access that faults: the median and the 99th percentile. The module's
+ * parameter decides the engine; the caller passes the label.
  *
- * usage: fault ROUNDS SIZES LABEL MOVER	(MOVER takes them to the device)
- * facts: fault.LABEL.SIZE.sequential, fault.LABEL.SIZE.one_in_64 (from 64 pages on),
- * touch.LABEL.SIZE.p50, .p99 and .faults
+ * usage: fault ROUNDS SIZES LABEL MOVER	(MOVER: to the device)
+ * facts: fault.LABEL.SIZE.sequential, fault.LABEL.SIZE.one_in_64 (from 64 pages
+ * on), touch.LABEL.SIZE.p50, .p99 and .faults
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void touch(const struct memory *memory, size_t i)
 	*(volatile uint64_t *)(memory->start + i * page_size());
 }
 
-/* To the device, and home by touching a page in so many. */
+/* Moves the pages to the device, and back by access to every @step-th. */
 static double timed(const struct mover *mover, const struct memory *memory, size_t step)
 {
 	size_t i, n, page = page_size();
@@ -54,7 +54,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* What the touch of a page takes that is at home, the clock included. */
+/* Returns the time of an access to a page in system memory, clock included. */
 static uint64_t touch_at_home(const struct memory *memory)
 {
 	uint64_t start, best = UINT64_MAX, took;
@@ -69,7 +69,7 @@ static uint64_t touch_at_home(const struct memory *memory)
 	return best;
 }
 
-/* A touch that took several times as long was a fault. */
+/* An access that takes more than 4 times the usual time is a fault. */
 static void touches(const char *label, const struct mover *mover,
 		    const struct memory *memory)
 {

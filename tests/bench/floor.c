@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The floor: the same bytes copied by the C library between two buffers that were touched,
- * in one call and page by page. What the kernel's own copy of a page takes is told by
- * steps.c (its step "copy").
+ * The lower bound: the C library copies the same bytes between two populated
+ * buffers, in one call and page by page. steps.c measures the kernel's own copy
+ * of a page (step "copy").
  *
  * usage: floor ROUNDS NPAGES
  * facts: memcpy.whole, memcpy.pages, in ticks per page
@@ -18,7 +18,7 @@ static double timed(uint8_t *to, const uint8_t *from, size_t npages, size_t piec
 
 	for (i = 0; i < npages; i += piece)
 		memcpy(to + i * page_size(), from + i * page_size(), piece * page_size());
-	/* What nobody reads, the compiler need not copy. */
+	/* Without a reader the compiler could drop the copy. */
 	__asm__ volatile("" : : "r" (to) : "memory");
 	return (double)(ticks() - start) / npages;
 }

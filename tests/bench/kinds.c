@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * What kind of TLB flush a move to the device asks for, by the kernel's own counters: one
- * that empties the whole TLB, or one of single pages; and how many other CPUs are
- * interrupted. A thread of the process spins on another CPU, so that this CPU has entries
- * to lose. All pages are moved in one call.
+ * The kinds of TLB flush in a move to the device, by the kernel's own counters:
+ * a flush of the whole TLB or a flush of single pages, and the number of other
+ * CPUs that are interrupted. A thread of the process spins on another CPU: that
+ * CPU has entries to lose. All pages move in one call.
  *
- * The counters are those of the machine: what an equally long idle time costs is taken off.
+ * The counters count the whole machine: the counts of an idle time of the same
+ * length are subtracted.
  *
  * usage: kinds CALLS SIZES MOVER...
- *	(SIZES: pages, with commas)
- * facts: kind.CPUS.SIZE.MOVER.all, .one, .received, per call: whole TLBs on this CPU,
- *	pages on this CPU, interrupts on others
+ * 	(SIZES: pages, with commas)
+ * facts: kind.CPUS.SIZE.MOVER.all, .one, .received, per call: whole TLBs on
+ * 	this CPU, pages on this CPU, interrupts on other CPUs
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -60,7 +61,7 @@ static void read_counters(double *values)
 		die("this kernel does not count TLB flushes (CONFIG_DEBUG_TLBFLUSH)");
 }
 
-/* Each page is in this CPU's TLB, and has its contents. */
+/* Puts each page in this CPU's TLB; the contents stay. */
 static void write_all(const struct memory *memory)
 {
 	volatile uint64_t *word;

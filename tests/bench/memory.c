@@ -70,7 +70,10 @@ static uint64_t flags_of(const uint8_t *addr)
 	return read_word(&fd, "/proc/kpageflags", entry & PAGEMAP_PFN);
 }
 
-/* Of a page, some flags have a value: all of them, or of a long range some thousand. */
+/*
+ * Returns true if the flags in @mask of each page have @value. Of a long range
+ * a few thousand pages are checked.
+ */
 static bool all_have(const struct memory *memory, uint64_t mask, uint64_t value)
 {
 	size_t i;
@@ -85,7 +88,7 @@ static void touch(const struct memory *memory)
 {
 	size_t i;
 
-	/* No two words are alike, or it would not show if they were mixed up. */
+	/* All words differ: a mix-up of pages is visible. */
 	for (i = 0; i < memory->npages; i++)
 		*(volatile uint64_t *)(memory->start + i * page_size()) = i + 1;
 }
@@ -141,7 +144,7 @@ void memory_create(struct memory *memory, enum source source, size_t npages)
 	size_t size = npages * page_size();
 
 	*memory = (struct memory){ .npages = npages };
-	/* The last huge page is whole. */
+	/* The mapping has room for a whole last huge page. */
 	memory->mapped = (size + 2 * HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
 	memory->map = mmap(NULL, memory->mapped, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Who moves pages: Ferry with either engine, the kernel's test_hmm, move_pages(2). All
- * answer to the same calls. Each call's arguments are made ready beforehand where that
- * is not part of what a user has to do.
+ * The movers: Ferry with either engine, the kernel's test_hmm, move_pages(2).
+ * All have the same interface. The arguments of a call are prepared beforehand,
+ * unless a user of the interface has to prepare the arguments for each call.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "bench.h"
 #include "ferry.h"
 
-/* One call of test_hmm or move_pages(2) covers so much at the most. */
+/* Largest call of test_hmm and move_pages(2). */
 #define MAX_CALL_PAGES 4096
 
 struct kind {
@@ -55,8 +55,8 @@ static void ferry_open_device(const struct mover *mover)
 }
 
 /*
- * What became of the first page that is not there, by a second call: the measured one
- * does not ask, since that costs.
+ * Returns the outcome of the first page that did not move, by a second call.
+ * The measured call does not request outcomes, because outcomes cost time.
  */
 static const char *why_not(struct drm_ferry_migrate request)
 {
@@ -109,7 +109,7 @@ static const struct kind of_ferry = { ferry_open_device, ferry_move, ferry_is_th
 /* test_hmm ------------------------------------------------------------------ */
 
 static int dmirror = -1;
-static uint8_t *mirrored;	/* where it puts what it reads back */
+static uint8_t *mirrored;	/* the target of test_hmm's read */
 
 static void dmirror_open(const struct mover *mover)
 {

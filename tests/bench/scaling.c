@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 /*
- * How much more is moved in a time by 2 and 4 processes, or threads of one process, each
- * with a range of its own, on one device. A round lets the first, then the first two, then
- * all work at once, round trips of one range each, and compares.
+ * The throughput of 2 and 4 processes, or threads of one process, in comparison
+ * with one. Each worker moves a range of its own, on one device. In each round
+ * the first worker, then the first two, then all workers make round trips of
+ * their range.
  *
- * MOVER may be memcpy: what the machine itself gives, without a kernel in between.
+ * MOVER may be memcpy: the scaling of the machine itself, without the kernel.
  *
  * usage: scaling ROUNDS NPAGES TRIPS processes|threads MOVER
- * facts: scaling.CPUS.HOW.WORKERS.MOVER.median, .min, .max: throughput, one worker of
- *	the same round is 1; .best: the best of all rounds, to the best of one worker
+ * facts: scaling.CPUS.HOW.WORKERS.MOVER.median, .min, .max: throughput, with
+ * 	one worker of the same round as 1; .best: the best of all rounds, in
+ * 	relation to the best of one worker
  */
 #include <pthread.h>
 #include <signal.h>
@@ -55,7 +57,7 @@ static void put_byte(int fd)
 		die("a pipe: %m");
 }
 
-/* One of a process, or of its own. */
+/* The process's shared mover, or a mover of the worker's own. */
 static const struct mover *open_mover(void)
 {
 	if (!strcmp(mover, "memcpy"))
@@ -114,7 +116,7 @@ static void start_worker(struct worker *worker, bool process)
 		die("no child: %m");
 	if (pid) {
 		worker->pid = pid;
-		/* So that its end is seen. */
+		/* A read then notices the end of the child. */
 		close(worker->done[1]);
 		return;
 	}
@@ -122,7 +124,7 @@ static void start_worker(struct worker *worker, bool process)
 	work(worker);
 }
 
-/* From the first that begins to the last that ends. */
+/* From the first worker's start to the last worker's end. */
 static double run(int n)
 {
 	uint64_t start = UINT64_MAX, end = 0;

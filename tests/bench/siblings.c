@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * What a move to the device costs a process that has other threads: TLB flushes, by the
- * kernel's own counters, and time. Each sibling touches the whole range before it is moved
- * and then spins on a page behind it, so that its CPU, if it is another one, runs in the
- * address space and has its entries; it would bring home what it touched of the range.
- * The mover has CPU 0 for itself. All pages are moved in one call.
+ * The cost of a move to the device for a process with other threads: TLB
+ * flushes, by the kernel's own counters, and time. Each sibling accesses the
+ * whole range before the move and then spins on a page behind the range. A
+ * sibling's CPU, if not the mover's, runs in the address space and has entries
+ * of the range. (A sibling that spun on the range would move pages back by CPU
+ * faults.) The mover has CPU 0 alone. All pages move in one call.
  *
- * The flush counters are those of the machine: what an equally long idle time costs is
- * taken off. Rounds alternate between the movers, and ratios are of one round.
+ * The flush counters count the whole machine: the counts of an idle time of the
+ * same length are subtracted. The movers take turns in each round, and a ratio
+ * compares figures of one round.
  *
  * usage: siblings flushes|walls ROUNDS NPAGES COUNTS MOVER...
- *	(COUNTS: siblings, with commas)
+ * 	(COUNTS: siblings, with commas)
  * facts: of flushes: flushes.CPUS.SIBLINGS.MOVER.local, .remote, per page;
- *	of walls: wall.CPUS.SIBLINGS.MOVER.WAY.median, .min, .max, in ns per page;
- *	wall_ratio.CPUS.SIBLINGS.WAY.median, .min, .max, own to core;
- *	of both: pages.flushes.CPUS, pages.walls.CPUS
+ * 	of walls: wall.CPUS.SIBLINGS.MOVER.WAY.median, .min, .max, in ns per
+ * 	page; wall_ratio.CPUS.SIBLINGS.WAY.median, .min, .max, own to core;
+ * 	of both: pages.flushes.CPUS, pages.walls.CPUS
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -49,7 +51,7 @@ static struct memory memory;
 static struct sibling siblings[MAX_SIBLINGS];
 static volatile uint64_t asked;
 static volatile bool stop;
-static bool count_them;	/* flushes; else times */
+static bool count_them;	/* count flushes; else measure times */
 /* By round, for the ratios. */
 static double took[MAX_MOVERS][NWAYS];
 
@@ -136,7 +138,7 @@ static struct flushes read_flushes(void)
 	return flushes;
 }
 
-/* To the device: flushes since @before, less those of an idle time. */
+/* To the device: flushes since @before, minus the flushes of an idle time. */
 static void count_flushes(struct figures *figures, struct flushes before, double ns)
 {
 	struct flushes after = read_flushes(), idle;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where each page's cost goes: the stamps of driver/migrate/stamp.c, in ticks per page,
- * both engines in turn; and how many pages took the own engine's fast way home into the
- * page table. Exclusive pages, calls of CALL_PAGES.
+ * The cost of each step for a page: the phase times of driver/migrate/stamp.c,
+ * in ticks per page, both engines in turn; and how many pages took the own
+ * engine's fast path in install. Exclusive pages, calls of CALL_PAGES.
  *
  * usage: steps ROUNDS NPAGES
  * facts: steps.ENGINE.WAY.STEP, fast_path.known, fast_path.walked
@@ -78,7 +78,10 @@ static void round_trip(const struct mover *mover, const struct memory *memory, b
 		collect();
 }
 
-/* A counter of the open device, 0 where it has no line: what never happened has none. */
+/*
+ * Returns a counter of the open device, or 0 without a line: a counter that is
+ * 0 has no line.
+ */
 static double fdinfo(const struct mover *mover, const char *key)
 {
 	char path[64], line[128];

@@ -3,8 +3,8 @@
  * Hold device memory until killed.
  *
  * usage: hold BYTES        move BYTES to device 0, print "ready", wait
- *        hold BYTES kill   let a child do so, kill it, and expect the device to be
- *                          empty within 2 s
+ *        hold BYTES kill   run the above in a child, kill the child, and expect
+ *                          the device to be empty within 2 s
  */
 #include <signal.h>
 #include <stdio.h>

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A module that breaks the kernel in one chosen way, to show that vm/guest
- * notices. Loading it with provoke=WHAT does the damage at once:
+ * A module that breaks the kernel in a chosen way, to show that vm/guest
+ * notices. A load with provoke=WHAT does the damage at once:
  *
  *   warning    WARN()
- *   oops       a NULL pointer is followed
+ *   oops       a NULL pointer dereference
  *   panic      panic()
  *   hung_task  a thread sleeps uninterruptibly for ever
  *   leak       an object is allocated and forgotten (kmemleak)
  *   lockdep    two mutexes are taken in both orders (PROVE_LOCKING)
- *   kasan      one byte past an object is read (KASAN)
+ *   kasan      a read past the end of an object (KASAN)
  *   ubsan      a shift by the width of the type (UBSAN_SHIFT)
  *   kunit      a KUnit test fails (with kunit.enable=1)
  */
@@ -55,7 +55,7 @@ static int canary_sleep(void *unused)
 
 static void canary_hung_task(void)
 {
-	/* Keeps the text it sleeps in: the module never goes away again. */
+	/* Keeps the module's text for the sleeping thread: no unload. */
 	__module_get(THIS_MODULE);
 	kthread_run(canary_sleep, NULL, "ferry_canary");
 }
@@ -65,7 +65,10 @@ static void canary_leak(void)
 	void *object;
 	int i;
 
-	/* Several: a stale pointer in a register or on a stack hides one. */
+	/*
+	 * Several objects: a stale pointer in a register or on a stack hides
+	 * one.
+	 */
 	for (i = 0; i < 16; i++) {
 		object = kzalloc(200, GFP_KERNEL);
 		OPTIMIZER_HIDE_VAR(object);

@@ -117,9 +117,7 @@ TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)
 		 */
 		ASSERT_TRUE(is_right(self->memory, seed));
 		ASSERT_EQ(left, kib);
-		/*
-		 * The only copy of the data: dirty, and not in the swap cache.
-		 */
+		/* The only copy of the data: dirty, not in the swap cache. */
 		ASSERT_FALSE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
 		ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_DIRTY));
 	}
@@ -182,9 +180,7 @@ TEST_F_TIMEOUT(swap_cache, child_reads_its_entry_later, 60)
 		child_check(is_right(self->memory, 1));
 		_exit(0);
 	}
-	/*
-	 * A write gives the parent a new page; the child's page stays in place.
-	 */
+	/* A write gives the parent a new page; the child's page stays. */
 	fill_pattern(self->memory, self->n, 2);
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(tell(go[1]), 0);

@@ -132,9 +132,7 @@ static inline void prepare_memory(struct __test_metadata *_metadata,
 	self->ferry = test_open(0);
 }
 
-/*
- * Tolerance in pages: the test's own anonymous memory changes by a few pages.
- */
+/* Tolerance in pages: the test's own anonymous memory varies by a few. */
 #define FEW 8
 
 static inline long on_lists(void)

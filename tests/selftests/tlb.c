@@ -27,9 +27,7 @@
 
 #define PAGES USER_PAGES
 #define ROUNDS 5
-/*
- * With a pending flush: the number of rounds with a stale translation in use.
- */
+/* With a pending flush: rounds that must find a stale translation in use. */
 #define ROUNDS_IN_USE 3
 #define MAX_ROUNDS 60
 #define LOOKERS 3

@@ -42,9 +42,7 @@ static inline int wp_set(int uffd, void *addr, size_t n, bool protect)
 	return ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) ? -errno : 0;
 }
 
-/*
- * Returns the address of a stopped write, or 0 after 5 seconds without a write.
- */
+/* Returns the address of a stopped write, or 0 after 5 idle seconds. */
 static inline uint64_t wp_wait(int uffd)
 {
 	struct pollfd poll_uffd = { .fd = uffd, .events = POLLIN };
