@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The processes and threads of a program: each waits in its mailbox for a step, runs it
- * and says what came of it. What a step does is in ops_*.h; this file has the table.
+ * The processes and threads of a program. Each thread waits in its mailbox for
+ * a step, runs the step and reports the result. ops_*.h define the steps; the
+ * table of the operations is in this file.
  */
 #include "fuzz.h"
 #include "ops_storm.h"
@@ -156,7 +157,7 @@ static void wake(_Atomic int *word)
 	syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Each thread has a CPU, so that pages lie in the batches of more than one. */
+/* Each thread has its own CPU: pages are in the batches of several CPUs. */
 static void choose_cpu(void)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -180,8 +181,9 @@ static void dump_contents(void)
 }
 
 /*
- * Some backends need the thread's buffer for a step and some do not; after a fork that is
- * a copy or none. So that the group is charged for the same with each, it is touched.
+ * Writes the thread's buffer before each step. Some backends need the buffer
+ * for a step and some do not, and after a fork a write copies the buffer. The
+ * write charges the group for the same pages with every backend.
  */
 static void touch_buffer(void)
 {
@@ -216,7 +218,7 @@ static void *run_thread(void *thread)
 			dump_contents();
 		else
 			box->result = run_step(go - 1);
-		/* A child goes on with a mailbox of its own. */
+		/* A child continues with its own mailbox. */
 		if (my_process != process)
 			continue;
 		memcpy(shared->processes[process].undefined, undefined, sizeof(undefined));
@@ -226,7 +228,7 @@ static void *run_thread(void *thread)
 	return NULL;
 }
 
-/* The program's first process: does not return. */
+/* The program's first process. Does not return. */
 void act(struct run *the_run, const struct program *the_program, enum backend which)
 {
 	run = the_run;

@@ -1,40 +1,48 @@
 // SPDX-License-Identifier: MIT
 /*
- * Two runs of one program, without a device and with one: the first difference, in the
- * order of steps.
+ * Compares two runs of one program, without a device and with a device, and
+ * finds the first difference in the order of the steps.
  *
- * Every difference that is allowed is in this file, with its reason, and in the table of
- * docs/fuzz.md under the same name:
+ * This file holds every permitted difference, with the reason. The table of
+ * docs/fuzz.md uses the same names:
  *
- * where		a device page is not present to the CPU; what is on the device is not
- *			swapped out. So "there" is compared, not where.
- * filled		MIGRATE makes cleared pages of holes and zero pages: a page may be
- *			there with a device and not without. It reads zero all the same.
- * over-reported	a page may be soft-dirty that nobody wrote: the bit is set where it
- *			cannot be kept exactly. It is never lost.
- * midway		an access that faulted midway may have read a hole before: the zero
- *			page is there, or it is not.
- * mapcount		"mapped once" is of pages that are present in both runs, and was not
- *			swapped out in either: who maps a page again is up to the order in
- *			which its processes touch it. Nor after an access that faulted midway:
- *			how much of it was done, and unshared, is not laid down.
- * freed		after MADV_FREE the old data or zero is read, and the page may be gone;
- *			so after an access that faulted midway.
- * dirty		more is dirty with a device than without: a page that MADV_FREE passes
- *			over, one that the device wrote. Never less, but where the program may
- *			have swapped: a page that was swapped in is clean, and which were
- *			swapped out is up to reclaim.
- * ksm			KSM merges when its thread comes by, and drops the soft-dirty and
- *			uffd-wp bits of what it merges (replace_page()): once a program has
- *			asked for it, contents and processes alone are compared.
- * core-zero-page	the kernel's engine drops uffd-wp of a zero page that it fills
- *			(docs/findings.md).
- * core-pinned		a hole that the kernel's engine fills is not soft-dirty, and clear_refs
- *			leaves a pinned page writable: what a CPU writes then is not noted
- *			(docs/findings.md). With core, once the program has pinned pages.
- * batches		counters are added up by batches of each CPU: RssAnon within 64 pages
- *			a CPU, memory.stat within 16 pages; and not where the program made the
- *			group give back memory of any kind.
+ * where           A device page is not present for the CPU and is not swapped
+ *                 out. The comparison asks whether a page exists, not where.
+ * filled          MIGRATE makes cleared pages from holes and zero pages: a page
+ *                 may exist with a device only. The page reads zero in both
+ *                 runs.
+ * over-reported   A page without a write may be soft-dirty: the bit is set
+ *                 where the exact state cannot be kept. The bit is never lost.
+ * midway          An access that faulted midway may have read a hole before the
+ *                 fault: the zero page may exist in one run only.
+ * mapcount        "Mapped once" is compared only if the page is present in both
+ *                 runs and the program has not swapped: the order of accesses
+ *                 decides which process maps a swapped page again. After an
+ *                 access that faulted midway, "mapped once" is not compared
+ *                 either: how much of the access was done, and unshared, is not
+ *                 defined.
+ * freed           After MADV_FREE a read returns the old data or zero, and the
+ *                 page may be gone. The same holds after an access that faulted
+ *                 midway.
+ * dirty           With a device more pages may be dirty: a page that MADV_FREE
+ *                 skips, a page that the device wrote. Fewer dirty pages are
+ *                 permitted only if the program may have swapped: a page that
+ *                 was swapped in is clean, and reclaim decides which pages are
+ *                 swapped out.
+ * ksm             KSM merges at its thread's pace, and drops the soft-dirty and
+ *                 uffd-wp bits of merged pages (replace_page()). After a
+ *                 program has asked for KSM, smaps and the bits of a page are
+ *                 not compared.
+ * core-zero-page  The core engine drops the uffd-wp bit when it replaces a zero
+ *                 page (docs/findings.md).
+ * core-pinned     A hole that the core engine fills is not soft-dirty, and
+ *                 clear_refs leaves a pinned page writable: a later CPU write is
+ *                 not recorded (docs/findings.md). Permitted with core, after
+ *                 the program pinned pages.
+ * batches         The CPUs add up counters in batches: RssAnon is exact within
+ *                 64 pages a CPU, memory.stat within 16 pages. memory.stat is
+ *                 not compared if the program made the group give back memory
+ *                 of any kind.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,13 +75,13 @@ const char *const difference_names[DIFFERENCES] = {
 	[KERNEL_LOG] = "kernel log",
 };
 
-/* What came before a step and makes comparison less exact. */
+/* Earlier steps that make the comparison less exact. */
 struct past {
 	bool swapped;
 	bool reclaimed;
 	bool merged;
 	bool pinned;
-	bool midway;	/* an access ended in a fault, and may have done a part */
+	bool midway;	/* an access faulted, maybe after a part */
 };
 
 static struct past past_of(const struct program *program, const struct run *plain, int last)
@@ -103,7 +111,7 @@ static void found(struct finding *finding, enum difference what, int step,
 	va_end(args);
 }
 
-/* What a page is without a device and with one; SAME if it may be so. */
+/* Compares a page without a device and with a device; SAME if permitted. */
 static enum difference compare_page(uint8_t plain, uint8_t device, enum backend which,
 				    struct past past)
 {
@@ -159,7 +167,10 @@ static bool any_undefined(const struct process_state *state, int area)
 	return false;
 }
 
-/* smaps against pagemap in the same run, and what is dirty against the other run. */
+/*
+ * Compares smaps with pagemap in the same run, and dirty pages with the other
+ * run.
+ */
 static void compare_areas(const struct process_state *plain,
 			  const struct process_state *device, struct past past,
 			  struct finding *finding)
@@ -268,7 +279,7 @@ static void compare_accounts(const struct run *plain, const struct run *device,
 		      plain->ending.stat_off, device->ending.stat_off);
 }
 
-/* @finding->backend says which backend @device ran with. */
+/* @finding->backend is the backend of run @device. */
 void compare(const struct program *program, const struct run *plain,
 	     const struct run *device, struct finding *finding)
 {

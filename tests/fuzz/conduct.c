@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * One run of a program with one backend. The conductor is a process of its own outside
- * the run's cgroup; it hands the steps round, one after the other, and looks at the
- * processes between two steps, when nothing moves. A step that may have others beside it
- * is not waited for: the look comes when all of them have ended. What runs beside does not
- * depend on each other (independent() in generate.c). Whoever is killed may be busy.
+ * One run of a program with one backend. The conductor is a process outside the
+ * run's cgroup. The conductor hands out the steps in order, and observes the
+ * processes between two steps, when no step runs. After a step with others
+ * beside, the conductor does not wait: the observation follows the end of all
+ * the steps. Steps that run beside each other are independent (independent() in
+ * generate.c). A killed process may be busy.
  */
 #include <fcntl.h>
 #include <linux/futex.h>
@@ -23,7 +24,7 @@
 #include "fuzz.h"
 
 #define GROUPS "/sys/fs/cgroup"
-#define CLOSE_LOOKS 4	/* one step in so many */
+#define CLOSE_LOOKS 4	/* one step in four */
 #define STEP_LIMIT 60.0
 #define RUN_LIMIT 180
 
@@ -47,7 +48,7 @@ static int put_group(const struct shared *shared, const char *file, const char *
 	return ret;
 }
 
-/* A memory cgroup for one run: 0 or -errno. */
+/* Makes a memory cgroup for one run. Returns 0 or -errno. */
 int make_group(struct shared *shared, enum backend which)
 {
 	snprintf(shared->group, sizeof(shared->group), GROUPS);
@@ -66,7 +67,7 @@ static void remove_group(const struct shared *shared)
 		usleep(1000);
 }
 
-/* Who is no more: its slot is free. */
+/* Frees the slots of processes that have ended. */
 static void reap(struct run *run)
 {
 	_Atomic int *pid;
@@ -87,7 +88,10 @@ static void post(struct run *run, int process, int thread, int go)
 	syscall(SYS_futex, &box->go, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Until the thread is done or its process has ended; false: it hangs. */
+/*
+ * Waits until the thread is done or the process has ended. Returns false if the
+ * thread hangs.
+ */
 static bool wait_for(struct run *run, int process, int thread)
 {
 	const struct timespec moment = { .tv_nsec = 10000000 };
@@ -106,7 +110,7 @@ static bool wait_for(struct run *run, int process, int thread)
 	return true;
 }
 
-/* Steps from @first to @last were begun: their results, when all have ended. */
+/* Waits for the end of steps @first to @last and takes their results. */
 static bool join(struct run *run, const struct program *program, int first, int last)
 {
 	const struct step *step;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A program of the fuzz, what is observed of a run of it, and what the files of the fuzz
- * offer each other. docs/fuzz.md says what it is all for.
+ * A program of the fuzz, the observation of a run, and the interfaces between
+ * the files of the fuzz. docs/fuzz.md explains the purpose.
  */
 #ifndef FERRY_FUZZ_H
 #define FERRY_FUZZ_H
@@ -13,13 +13,13 @@
 #define MAX_STEPS 64
 #define MAX_TEXT 200
 
-/* One operation of one thread. */
+/* One operation of a thread. */
 struct step {
 	uint8_t process;
 	uint8_t thread;
 	uint8_t op;		/* index into ops[] */
-	uint8_t beside;		/* the next step begins without waiting for the end of this */
-	uint8_t page;		/* the range, by the number of its first page */
+	uint8_t beside;		/* the next step does not wait for the end */
+	uint8_t page;		/* first page of the range */
 	uint8_t n;
 	uint32_t arg;
 };
@@ -30,23 +30,23 @@ struct program {
 	struct step steps[MAX_STEPS];
 };
 
-/* What an operation needs and changes besides memory that is the process's own. */
-#define OP_ALONE (1u << 0)	/* nothing runs beside it */
-#define OP_SWAPS (1u << 1)	/* may swap out pages, by chance */
-#define OP_RECLAIMS (1u << 8)	/* from anywhere */
-#define OP_MERGES (1u << 2)	/* KSM may merge pages, at any time from then on */
+/* Needs and effects of an operation, apart from the process's own memory. */
+#define OP_ALONE (1u << 0)	/* no step runs beside */
+#define OP_SWAPS (1u << 1)	/* may swap out pages, at random */
+#define OP_RECLAIMS (1u << 8)	/* from the whole group */
+#define OP_MERGES (1u << 2)	/* KSM may merge pages, from this step on */
 #define OP_FREES (1u << 3)	/* MADV_FREE */
 #define OP_PINS (1u << 9)
 #define OP_SPLICES (1u << 10)
 #define OP_FORKS (1u << 4)
 #define OP_KILLS (1u << 5)
 #define OP_WHOLE (1u << 6)	/* no range */
-#define OP_TARGET (1u << 7)	/* a second range; its first page is the argument */
+#define OP_TARGET (1u << 7)	/* second range, at page @arg */
 
 struct op {
 	const char *name;
 	long (*run)(uint8_t *at, int n, uint32_t arg);
-	uint32_t (*arg)(void);	/* what to do it with, by chance */
+	uint32_t (*arg)(void);	/* a random argument */
 	unsigned int weight;
 	unsigned int flags;
 };
@@ -54,9 +54,9 @@ struct op {
 extern const struct op ops[];
 extern const int op_count;
 
-/* Of a page, from pagemap. */
+/* A page's state from pagemap. */
 #define PAGE_THERE (1u << 0)	/* present, swapped, on the device, a marker */
-#define PAGE_REAL (1u << 1)	/* and has memory or swap of its own: no zero page */
+#define PAGE_REAL (1u << 1)	/* has its own memory or swap: no zero page */
 #define PAGE_SOFT_DIRTY (1u << 2)
 #define PAGE_UFFD_WP (1u << 3)
 #define PAGE_EXCLUSIVE (1u << 4)
@@ -64,12 +64,12 @@ extern const int op_count;
 #define PAGE_MIGRATING (1u << 6)
 #define PAGE_SWAPPED (1u << 7)
 
-/* Of an area, from smaps, in pages. */
+/* An area's state from smaps, in pages. */
 struct area_state {
 	short rss;
 	short swap;
 	short dirty;
-	short real;		/* PAGE_REAL, counted */
+	short real;		/* pages with PAGE_REAL */
 };
 
 struct process_state {
@@ -81,31 +81,34 @@ struct process_state {
 };
 
 struct observation {
-	bool done;		/* the step was run to its end */
-	bool observed;		/* nothing ran beside when this was looked at */
-	bool closely;		/* at smaps too */
+	bool done;		/* the step ran to its end */
+	bool observed;		/* no step ran during the observation */
+	bool closely;		/* includes smaps */
 	long result;
 	long oom_kills;
 	struct process_state processes[PROCESSES];
 };
 
-/* The end of a run: contents, and the accounts of the machine. */
+/* The end of a run: the contents and the kernel's counters. */
 struct ending {
 	bool reached;
 	bool hung;
-	uint64_t hash[PROCESSES][PAGES];	/* 0: cannot be read */
-	long rss_off[PROCESSES];	/* pages: the counter minus what is mapped */
-	long stat_off;		/* pages: memory.stat's anon minus those in areas */
+	uint64_t hash[PROCESSES][PAGES];	/* 0: not readable */
+	long rss_off[PROCESSES];	/* pages: counter minus mapped pages */
+	long stat_off;		/* pages: memory.stat minus areas */
 };
 
-/* Which thread is to do what; written by the conductor and the thread, futexes. */
+/*
+ * The next step of a thread and its result. Conductor and thread write;
+ * futexes.
+ */
 struct mailbox {
 	_Atomic int go;
 	_Atomic int done;
 	long result;
 };
 
-/* All that a run shares, mapped by everybody. */
+/* The shared memory of a run, mapped by every process. */
 struct run {
 	struct shared shared;
 	struct mailbox boxes[PROCESSES][THREADS];
@@ -113,9 +116,9 @@ struct run {
 	struct ending ending;
 };
 
-#define GO_DUMP (1 << 20)	/* instead of a step: the contents, for the end */
+#define GO_DUMP (1 << 20)	/* not a step: record the contents */
 
-/* What differs. */
+/* The kinds of differences. */
 enum difference {
 	SAME,
 	RESULT,

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * A random program from a seed. Operations and ranges are by chance alone; what is not
- * mapped or not allowed fails with every backend alike. Four things are seen to:
+ * Makes a random program from a seed. Operations and ranges are random; an
+ * operation on an unmapped or forbidden range fails alike with every backend.
+ * Four rules limit the choice:
  *
- * - A program frees by MADV_FREE after a fork, or swaps, never both: Linux 6.12 itself
- *   loses pages when a page that was swapped in past the swap cache is shared by fork,
- *   freed by MADV_FREE in the child, and paged out (docs/findings.md). KSM, too, is for
- *   programs of its own, for when it merges is up to its thread.
- * - A program pins or splices, never both: a long-term pin of a coherent device's page
- *   brings the page back first, and is -EBUSY while a pipe holds it.
- * - Steps that run beside each other are of different processes or areas.
- * - Ranges overlap often, or nothing would happen to a page twice.
+ * - A program frees by MADV_FREE after a fork, or swaps, never both. Linux 6.12
+ *   itself loses pages if a page that was swapped in past the swap cache is
+ *   shared by fork, freed by MADV_FREE in the child, and paged out
+ *   (docs/findings.md). KSM has programs of its own, because the time of a
+ *   merge depends on KSM's thread.
+ * - A program pins or splices, never both. A long-term pin of a coherent
+ *   device's page moves the page to system memory first, and fails with -EBUSY
+ *   while a pipe holds the page.
+ * - Steps that run beside each other use different processes or areas.
+ * - Ranges overlap often: otherwise no page would see two operations.
  */
 #include <string.h>
 
@@ -36,9 +39,9 @@ uint32_t random_below(uint32_t limit)
 	return (random_word() >> 32) * limit >> 32;
 }
 
-/* What a program may have in it, by chance. */
+/* The random limits of a program. */
 struct choice {
-	unsigned int without;	/* OP_* flags of operations that it has none of */
+	unsigned int without;	/* flags of excluded operations */
 	int processes;
 	int areas;
 };
@@ -100,7 +103,7 @@ static void choose_range(const struct choice *choice, struct step *step)
 	step->n = n;
 }
 
-/* Of the processes that are there, as far as is known: deaths by chance are not. */
+/* Chooses a process that is known to live. Deaths by chance are not known. */
 static int choose_process(const struct choice *choice, const bool *alive)
 {
 	int process;
@@ -120,8 +123,8 @@ static void note_process(const struct step *step, bool *alive)
 }
 
 /*
- * Contents and page-table bits of two processes do not depend on each other, nor do those
- * of two areas of one process, for what is done to a range and nothing else.
+ * Contents and page-table bits of two processes do not depend on each other.
+ * The same holds for two areas of one process, for operations on a range only.
  */
 static bool independent(const struct step *one, const struct step *other)
 {
@@ -131,7 +134,10 @@ static bool independent(const struct step *one, const struct step *other)
 	       one->page / AREA_PAGES != other->page / AREA_PAGES;
 }
 
-/* This step may run beside the one before it, and what that runs beside. */
+/*
+ * Returns true if the step may run beside the step before, and beside all steps
+ * that the earlier step runs beside.
+ */
 static bool may_be_beside(const struct program *program, int i)
 {
 	const struct step *step = &program->steps[i], *before = step;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /*
- * The ioctl fuzz, in the guest: processes, one after the other, that call what they like
- * (ioctl_callers.c), and a watchdog. Half of them are killed in the middle of it, all get
- * signals. After each the devices must be empty. Prints KTAP.
+ * The ioctl fuzz, in the guest: processes run one after the other and make
+ * random calls (ioctl_callers.c); a watchdog observes the process. Half of the
+ * processes are killed at a random time, and all get signals. After each
+ * process the devices must be empty. Prints KTAP.
  *
  * usage: ioctl SECONDS SEED
- * exit status: 0; 1 something was wrong; 2 it could not run
+ * exit status: 0; 1 a test failed; 2 the fuzz could not run
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -23,7 +24,7 @@
 #include "ioctl.h"
 
 #define SECOND 1000000000ull
-#define CALL_LIMIT (30 * SECOND)	/* for one call, and for a killed process to end */
+#define CALL_LIMIT (30 * SECOND)	/* of a call, and of a killed process */
 #define EMPTY_LIMIT (10 * SECOND)
 #define PROGRESS_EVERY (10 * SECOND)
 #define LOOK_EVERY 2000			/* microseconds */
@@ -81,7 +82,10 @@ static void look_at_calls(struct work *work, uint64_t killed)
 	}
 }
 
-/* Until the process has ended; it is killed at @until. Returns its status. */
+/*
+ * Waits for the end of the process and kills the process at @until. Returns the
+ * process's status.
+ */
 static int watch(struct work *work, pid_t pid, uint64_t until)
 {
 	uint64_t killed = 0;
@@ -115,7 +119,7 @@ static bool is_used(const char *path)
 	return used;
 }
 
-/* What cannot come back at once does so soon (evict.c). */
+/* A page that cannot move at once moves soon afterwards (evict.c). */
 static void look_at_devices(struct work *work)
 {
 	uint64_t end = now_ns() + EMPTY_LIMIT;
@@ -141,7 +145,7 @@ static void count_calls(struct work *work)
 	}
 }
 
-/* One process; every other one is killed somewhere on its way. */
+/* Runs one process; every second process is killed at a random time. */
 static void one_process(struct work *work)
 {
 	uint64_t until = now_ns() + 4 * CALL_LIMIT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ioctl fuzz: what its files share. docs/fuzz.md says what it does. */
+/* Shared by the files of the ioctl fuzz. docs/fuzz.md explains the fuzz. */
 #ifndef FERRY_FUZZ_IOCTL_H
 #define FERRY_FUZZ_IOCTL_H
 
@@ -12,7 +12,7 @@
 #define MAX_TEXT 512
 #define NODES 4
 
-/* SplitMix64; each thread has its own. */
+/* SplitMix64; each thread has its own state. */
 struct chance {
 	uint64_t state;
 };
@@ -31,14 +31,14 @@ static inline uint32_t below(struct chance *chance, uint32_t limit)
 	return (any_word(chance) >> 32) * limit >> 32;
 }
 
-/* What a field is for: how a value that makes sense is found. */
+/* The use of a field, which decides the field's sensible values. */
 enum kind {
-	RANGE,		/* an address of the memory that is moved */
-	LENGTH,		/* bytes of it */
-	NPAGES,		/* pages of it */
-	BUFFER,		/* where data goes to or comes from */
-	OPERATIONS,	/* the address of operations of EXEC */
-	STRIDE,		/* bytes from one to the next */
+	RANGE,		/* an address of the moved memory */
+	LENGTH,		/* bytes of the moved memory */
+	NPAGES,		/* pages of the moved memory */
+	BUFFER,		/* the source or target of data */
+	OPERATIONS,	/* the address of EXEC's operations */
+	STRIDE,		/* bytes between two operations */
 	CHOICE,		/* an enum, a few flags, a small number */
 	ZERO,		/* reserved, or reported */
 };
@@ -54,17 +54,17 @@ struct request {
 	unsigned long number;
 	const struct field *fields;
 	int nfields;
-	bool dmirror;		/* of the nodes with test_hmm's ioctls */
+	bool dmirror;		/* for the nodes with test_hmm's ioctls */
 };
 
 /* ioctl_requests.c */
 extern const struct request requests[];
 extern const int nrequests;
-extern const struct request operation;	/* of EXEC; no request by itself */
+extern const struct request operation;	/* of EXEC; not a request */
 
 /*
- * One call, ready to be made. @bytes is the struct as the caller knows it; what an ioctl
- * number can name is 16,383 bytes at the most.
+ * A call that is ready to be made. @bytes: the struct, by the caller's
+ * definition. An ioctl number can name 16,383 bytes at most.
  */
 #define MAX_SIZE 16384
 
@@ -72,18 +72,18 @@ struct call {
 	const struct request *request;	/* NULL: a number of DRM core */
 	uint32_t number;
 	int node;
-	bool compat;		/* by the entry for 32-bit programs */
-	uint64_t arg;		/* where the struct is to be */
-	uint32_t size;		/* what the number says */
+	bool compat;		/* through the entry for 32-bit programs */
+	uint64_t arg;		/* address of the struct */
+	uint32_t size;		/* size in the number */
 	uint8_t bytes[MAX_SIZE];
 };
 
-/* Where things are in the memory of a caller's process, all of it below 4 GiB. */
+/* Regions of a caller's process, all below 4 GiB. */
 struct places {
-	uint8_t *moved;		/* memory that the device works on */
+	uint8_t *moved;		/* memory for the device */
 	uint8_t *data;		/* buffers, outcomes, operations */
-	uint8_t *args;		/* structs; a page for each caller, and nothing behind */
-	uint8_t *end;		/* of @moved, @data and @args: what is not mapped */
+	uint8_t *args;		/* structs; a page a caller, no page behind */
+	uint8_t *end;		/* end of @moved, @data and @args: not mapped */
 };
 
 #define MOVED_PAGES 64
@@ -101,22 +101,22 @@ void make_call(struct call *call, const struct places *places, int caller,
 void put_bytes(int file, void *to, const void *from, size_t n);
 void describe_call(const struct call *call, long result, char *text);
 
-/* A pointer as a user of the kernel gives it, not of an object of this program. */
+/* A pointer from user space's point of view: not an object of this program. */
 static inline void *pointer(uint64_t at)
 {
 	__asm__("" : "+r"(at));
 	return (void *)(uintptr_t)at;
 }
 
-/* Shared with the watchdog, which lives in another process. */
+/* Shared with the watchdog, which is another process. */
 struct watched {
 	struct {
-		_Atomic uint64_t since;	/* ns, when the call began; 0: none is under way */
-		char text[MAX_TEXT];	/* which */
-		uint64_t calls, done;	/* made; with result 0 */
+		_Atomic uint64_t since;	/* ns, start of the call; 0: no call */
+		char text[MAX_TEXT];	/* description of the call */
+		uint64_t calls, done;	/* calls made; calls with result 0 */
 	} callers[CALLERS];
 	_Atomic int found;
-	char text[MAX_TEXT];		/* what was wrong, if anything */
+	char text[MAX_TEXT];		/* description of an error */
 };
 
 /* ioctl.c */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * One process of the ioctl fuzz: threads that call, and one that frees and maps anew what
- * they point at. It opens the nodes with test_hmm's ioctls, which are root's, becomes
- * uid 65534, and opens the render nodes. A 32-bit program's entry into the kernel is
- * int 0x80; that works from a 64-bit program, and all pointers are below 4 GiB.
+ * One process of the ioctl fuzz: threads that make calls, and a thread that
+ * frees and maps the calls' memory. The process opens the nodes with test_hmm's
+ * ioctls as root, becomes uid 65534, and opens the render nodes. 32-bit
+ * programs enter the kernel by int 0x80. A 64-bit program can use int 0x80 too,
+ * and all pointers are below 4 GiB.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -54,7 +55,7 @@ static int open_render_node(unsigned int index)
 	return -1;
 }
 
-/* Everybody may open it soon after the module was loaded: vm/init. */
+/* Soon after the module's load every user may open the node: vm/init. */
 static int wait_for_node(unsigned int index)
 {
 	int tries, fd = -1;
@@ -82,7 +83,7 @@ static void open_nodes(void)
 			exit(3);
 }
 
-/* As a 32-bit program enters the kernel. */
+/* Enters the kernel like a 32-bit program. */
 static long ioctl_32(int fd, uint32_t number, uint32_t arg)
 {
 	long ret = IA32_IOCTL;
@@ -186,7 +187,7 @@ static void *make_calls(void *arg)
 	return NULL;
 }
 
-/* Memory that calls are under way in is freed, mapped anew, protected, shared. */
+/* Frees, maps, protects or shares memory while calls use the memory. */
 static void change_memory(uint8_t *at, size_t n, uint32_t how)
 {
 	static const int rights[] = { PROT_NONE, PROT_READ, PROT_READ | PROT_WRITE };

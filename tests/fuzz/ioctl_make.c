@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * One call by chance: a request that makes sense, with some fields at a boundary, under a
- * number that may name too few or too many bytes, in a struct that may end where memory
- * ends. Everything follows from the thread's seed.
+ * A random call: a sensible request, with some fields at a boundary, under a
+ * number that may name too few or too many bytes, in a struct that may end at
+ * the end of memory. The thread's seed decides everything.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #define DRM_TYPE 'd'
 #define TEXT_WORDS 12
 
-/* Whatever fails here is the fuzz's own. */
+/* A failure is an error of the fuzz. */
 static uint8_t *map_at(void *at, size_t n, int prot, int flags)
 {
 	uint8_t *map = mmap(at, n, prot, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
@@ -34,7 +34,7 @@ static uint8_t *map_next(uint8_t **at, size_t n)
 	return map;
 }
 
-/* Nothing lies between the regions, so that no range runs from one into the next. */
+/* Gaps separate the regions: no range runs from one region into the next. */
 void make_places(struct places *places)
 {
 	size_t n = (MOVED_PAGES + DATA_PAGES + 2 * CALLERS) * PAGE + (4 + CALLERS) * GAP;
@@ -49,7 +49,10 @@ void make_places(struct places *places)
 		map_next(&at, PAGE);
 }
 
-/* Another thread may take the memory away meanwhile; a file's data is copied or is not. */
+/*
+ * Another thread may unmap the memory: a read from a file copies the data or
+ * fails.
+ */
 void put_bytes(int file, void *to, const void *from, size_t n)
 {
 	if (pwrite(file, from, n, 0) != (ssize_t)n)
@@ -119,7 +122,7 @@ static void set_field(uint8_t *bytes, const struct field *field, uint64_t value)
 	memcpy(bytes + field->offset, &value, field->size);
 }
 
-/* How many fields get a value at a boundary: most often none, one or two. */
+/* The number of fields with a boundary value: usually 0, 1 or 2. */
 static int count_edges(const struct request *request, struct chance *chance)
 {
 	static const uint8_t counts[] = { 0, 0, 0, 1, 1, 1, 2, 2, 3 };
@@ -141,7 +144,7 @@ static void fill_fields(uint8_t *bytes, const struct request *request,
 			  edge(places, chance));
 }
 
-/* For EXEC, one after the other, as far as there is room. */
+/* EXEC's operations, one after the other, as many as fit. */
 void make_operations(uint8_t *bytes, const struct places *places, struct chance *chance)
 {
 	size_t at, n = 56 + below(chance, 3) * 8;
@@ -163,7 +166,7 @@ static uint32_t any_size(uint32_t right, struct chance *chance)
 	return sizes[below(chance, sizeof(sizes) / sizeof(*sizes))] % MAX_SIZE;
 }
 
-/* Of DRM core: any number, with a struct of boundary values. */
+/* A call of DRM core: any number, with a struct of boundary values. */
 static void make_core_call(struct call *call, const struct places *places,
 			   struct chance *chance)
 {
@@ -195,7 +198,10 @@ static void make_own_call(struct call *call, const struct places *places,
 			    call->size);
 }
 
-/* Where the struct is: at a page's begin or end, across its end, in memory that goes. */
+/*
+ * The struct's place: at a page's start or end, across a page's end, or in
+ * memory that another thread unmaps.
+ */
 static uint64_t any_place(const struct call *call, const struct places *places, int caller,
 			  struct chance *chance)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What the kernel says meanwhile: a line that vm/guest would call bad is a difference. */
+/* The kernel log of a run: a line that vm/guest calls bad is a difference. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 
 #include "fuzz.h"
 
-/* Without processes and what they have. */
+/* Printed lines of an OOM report, without the list of processes. */
 #define OOM_LINES 48
 
 static int log_fd = -1;
@@ -26,7 +26,7 @@ void kernel_log_start(void)
 	lseek(log_fd, 0, SEEK_END);
 }
 
-/* The last report of an OOM kill: who called, and from where. */
+/* The last report of the OOM killer: the caller and its stack. */
 static char oom[OOM_LINES * 100];
 static int oom_left;
 
@@ -48,7 +48,7 @@ static void note_oom(const char *line)
 	}
 }
 
-/* The next line since the last call, or since the start. */
+/* Reads the next line since the last call, or since the start. */
 static bool next_line(char *line, size_t size)
 {
 	ssize_t got;
@@ -63,7 +63,7 @@ static bool next_line(char *line, size_t size)
 	return true;
 }
 
-/* A bad line among the lines that were not read yet. */
+/* Returns whether the unread lines contain a bad line. */
 bool kernel_log_bad(char *text, size_t size)
 {
 	bool bad = false;
@@ -81,6 +81,7 @@ bool kernel_log_bad(char *text, size_t size)
 	return bad;
 }
 
+/* Prints the start of the OOM killer's last report: the caller and its stack. */
 void kernel_log_print_oom(void)
 {
 	char line[2048];

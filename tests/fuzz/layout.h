@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a program's memory is, and what its processes share; see prelude.h. */
+/*
+ * The addresses of a program's memory, and the memory shared by its processes;
+ * see prelude.h.
+ */
 #ifndef FERRY_FUZZ_LAYOUT_H
 #define FERRY_FUZZ_LAYOUT_H
 
@@ -25,16 +28,19 @@ enum backend { NO_DEVICE, OWN, CORE, COHERENT, BACKENDS };
 /* Shared by all processes of a run. */
 struct shared {
 	struct {
-		_Atomic int pid;	/* 0: not there */
+		_Atomic int pid;	/* 0: no process */
 		_Atomic int reader_lost;	/* of op_storm() */
-		uint8_t undefined[PAGES];	/* the process's shadow, after a step */
+		uint8_t undefined[PAGES];	/* the shadow, after a step */
 	} processes[PROCESSES];
-	_Atomic bool pinned;		/* some pages are, or were */
-	_Atomic bool spliced;		/* a pipe has pages, or had */
+	_Atomic bool pinned;		/* pages are pinned, or were */
+	_Atomic bool spliced;		/* a pipe holds pages, or held */
 	char group[64];			/* directory of the run's memory cgroup */
 };
 
-/* A constant would be folded into offsets of thread-local data, too far for them. */
+/*
+ * Hides the constant: the compiler would fold it into an offset of thread-local
+ * data, which cannot reach so far.
+ */
 static inline uint8_t *fixed_at(uintptr_t at)
 {
 	__asm__("" : "+r"(at));
@@ -46,13 +52,13 @@ static inline uint8_t *area_at(int area)
 	return fixed_at(AREA_BASE + area * AREA_STRIDE - (area & 1) * ODD_SHIFT);
 }
 
-/* The address of page @page of all pages of the program. */
+/* Returns the address of page @page of all pages of the program. */
 static inline uint8_t *page_at(int page)
 {
 	return area_at(page / AREA_PAGES) + page % AREA_PAGES * PAGE;
 }
 
-/* The number of the page at an address; the reverse of page_at(). */
+/* Returns the number of the page at an address; the inverse of page_at(). */
 static inline int page_of(const void *at)
 {
 	uintptr_t from = (uintptr_t)at - AREA_BASE + ODD_SHIFT;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
- * The fuzz, in the guest: programs of one seed after the other, each with every backend,
- * until the time is up or one differs. Prints KTAP.
+ * The fuzz, in the guest: runs the programs of successive seeds, each with
+ * every backend, until the time is up or a program differs. Prints KTAP.
  *
  * usage: fuzz SECONDS SEED [SHRINK-SECONDS]
- *   SHRINK-SECONDS  0: nothing is shrunk, and it goes on after a difference
- * exit status: 0; 1 a difference; 2 it could not run
+ *   SHRINK-SECONDS  0: no shrinking, and go on after a difference
+ * exit status: 0; 1 a difference; 2 the fuzz could not run
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +27,10 @@ static double seconds(void)
 	return time.tv_sec + time.tv_nsec / 1e9;
 }
 
-/* The difference shows in every other try at least, and not without a device. */
+/*
+ * Returns false if one of two tries finds the same kind of difference between
+ * two runs without a device.
+ */
 static bool confirm(const struct program *program, struct finding *finding)
 {
 	struct finding again;
@@ -69,7 +72,7 @@ static void report(struct program *program, struct finding *finding, double limi
 	printf("# end of C\n");
 }
 
-/* Every backend: SAME, or the first that differs. */
+/* Tries every backend: SAME, or the first backend that differs. */
 static void try_all(const struct program *program, struct finding *finding)
 {
 	enum backend first = OWN;
@@ -80,7 +83,7 @@ static void try_all(const struct program *program, struct finding *finding)
 	} while (finding->what && !confirm(program, finding) && first < BACKENDS);
 }
 
-/* What is to be done, and what was. */
+/* The task and the progress. */
 struct work {
 	unsigned long long seed;
 	double start, limit, shrink_limit;
@@ -95,7 +98,7 @@ static void say_progress(const struct work *work)
 	fflush(stdout);
 }
 
-/* False: that was enough. */
+/* Returns false to stop. */
 static bool one_program(struct work *work)
 {
 	static struct program program;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * What /proc and the cgroup say of the processes of a run, between two steps. Nothing
- * here reads a process's memory: that would bring its pages back from the device.
+ * Observes the processes of a run between two steps, by /proc and the cgroup.
+ * The observer never reads a process's memory: a read would move the process's
+ * pages back from the device.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,8 +22,8 @@
 #define ENTRY_FRAME ((1ull << 55) - 1)
 
 /*
- * Kinds of entries that are not present, enum of <linux/swap.h> without MEMORY_FAILURE
- * and with it: the last eight of the 32 are the same.
+ * Types of entries that are not present (<linux/swap.h>). The last eight of the
+ * 32 types are the same with and without MEMORY_FAILURE.
  */
 #define TYPE_MASK 31u
 #define TYPE_MIGRATION 24u
@@ -40,7 +41,7 @@ static int open_of(pid_t pid, const char *file)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* The frame of the zero page: what a read of untouched memory maps. */
+/* The frame of the zero page, which a read of a hole maps. */
 static uint64_t zero_frame(void)
 {
 	static uint64_t frame;
@@ -86,7 +87,7 @@ static uint8_t state_of(uint64_t entry)
 	return state;
 }
 
-/* True: a page is between two places. */
+/* Returns true if a page has a migration entry. */
 static bool look_at_pages(pid_t pid, struct process_state *state)
 {
 	uint64_t entries[AREA_PAGES];
@@ -115,8 +116,8 @@ static bool look_at_pages(pid_t pid, struct process_state *state)
 #define LOOK_EVERY 5000	/* microseconds */
 
 /*
- * Nothing of the program runs now, but the kernel compacts memory when it likes. A
- * migration entry that stays for two seconds was left behind.
+ * No step runs during the observation, but the kernel may compact memory at any
+ * time. A migration entry that stays for two seconds was left behind.
  */
 static void wait_for_pages(pid_t pid, struct process_state *state)
 {
@@ -126,7 +127,7 @@ static void wait_for_pages(pid_t pid, struct process_state *state)
 		usleep(LOOK_EVERY);
 }
 
-/* The area in which a mapping begins, or -1. */
+/* Returns the area in which a mapping begins, or -1. */
 static int area_of(unsigned long start)
 {
 	int area;
@@ -168,7 +169,7 @@ static void look_at_smaps(pid_t pid, struct process_state *state)
 		fclose(file);
 }
 
-/* A number behind a word, or -1. */
+/* Returns the number after a name, or -1. */
 static long number_in(int fd, const char *name)
 {
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
@@ -192,7 +193,7 @@ static long number_in_group(const struct run *run, const char *file, const char 
 	return number_in(open(path, O_RDONLY | O_CLOEXEC), name);
 }
 
-/* @closely: smaps too, which takes its time. */
+/* @closely: smaps too, which takes time. */
 void observe(const struct run *run, struct observation *now, bool closely)
 {
 	struct process_state *state;
@@ -215,7 +216,10 @@ void observe(const struct run *run, struct observation *now, bool closely)
 	now->closely = closely;
 }
 
-/* The accounts, at the end ---------------------------------------------------- */
+/*
+ * The kernel's counters, at the end
+ * --------------------------------------------
+ */
 
 #define MAX_FRAMES (PROCESSES * PAGES)
 
@@ -231,7 +235,10 @@ static int by_pfn(const void *one, const void *other)
 	return a < b ? -1 : a > b;
 }
 
-/* Mapped, as the statistics have it: device-exclusive entries are not, on 6.12. */
+/*
+ * Returns true if the statistics count the page as mapped: on 6.12 they do not
+ * count device-exclusive entries.
+ */
 static bool is_anonymous(uint64_t entry)
 {
 	uint8_t state = state_of(entry);
@@ -241,7 +248,7 @@ static bool is_anonymous(uint64_t entry)
 	return state & PAGE_REAL && !(state & PAGE_SWAPPED) && !(entry & ENTRY_FILE);
 }
 
-/* Behind the type, where the entry is not present. */
+/* In an entry that is not present, the pfn follows the type. */
 static uint64_t pfn_of(uint64_t entry)
 {
 	uint64_t frame = entry & ENTRY_FRAME;
@@ -249,7 +256,7 @@ static uint64_t pfn_of(uint64_t entry)
 	return entry & ENTRY_PRESENT ? frame : frame / (TYPE_MASK + 1);
 }
 
-/* The process's pages in areas; those of the device too. */
+/* Adds the process's pages in areas, including device pages. */
 static void add_areas(pid_t pid, struct frames *frames)
 {
 	uint64_t entries[AREA_PAGES];
@@ -278,9 +285,10 @@ static long count_distinct(struct frames *frames)
 }
 
 /*
- * Of a process: the counter, against smaps. Of the group: memory.stat, against the pages
- * in areas; what is left is stacks and data, the same in each run. The statistics are up
- * to two seconds late, but whoever reads cpu.stat has all of them added up first.
+ * Records rss_off of each process, RssAnon against smaps, and stat_off of the
+ * group, memory.stat against the pages in areas. stat_off consists of stacks
+ * and data, and is the same in each run. The statistics are up to two seconds
+ * late, but a read of cpu.stat adds up all of them first.
  */
 void observe_ending(struct run *run)
 {

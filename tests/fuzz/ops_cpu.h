@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process does to its memory without a device; the same with every backend. */
+/*
+ * Operations of a process on its memory without a device, alike for all
+ * backends.
+ */
 #ifndef FERRY_FUZZ_OPS_CPU_H
 #define FERRY_FUZZ_OPS_CPU_H
 
@@ -15,7 +18,7 @@ static long op_write(uint8_t *at, int n, uint32_t value)
 	return ret;
 }
 
-/* One word in each page. */
+/* Writes one word in each page. */
 static long op_poke(uint8_t *at, int n, uint32_t value)
 {
 	uint64_t word = value;
@@ -34,7 +37,7 @@ static long op_read(uint8_t *at, int n, uint32_t unused)
 	return copy_guarded(buffer, at, n * PAGE) ?: hash_defined(at, n);
 }
 
-/* A new mapping in place of what was there. It begins written: see prelude.h. */
+/* Replaces the range by a new mapping, which begins written: see prelude.h. */
 static long op_map(uint8_t *at, int n, uint32_t value)
 {
 	void *map = mmap(at, n * PAGE, PROT_READ | PROT_WRITE,
@@ -43,7 +46,10 @@ static long op_map(uint8_t *at, int n, uint32_t value)
 	if (map == MAP_FAILED)
 		return -errno;
 	set_undefined(at, n, false);
-	/* madvise() and the flags of the process may hold for the new mapping too. */
+	/*
+	 * Earlier madvise() calls and process flags may apply to the new
+	 * mapping too.
+	 */
 	return op_write(at, 1, value);
 }
 
@@ -58,7 +64,7 @@ static long op_protect(uint8_t *at, int n, uint32_t prot)
 	return mprotect(at, n * PAGE, prot) ? -errno : 0;
 }
 
-/* To the page with number @to. */
+/* Moves the range to page @to. */
 static long op_move(uint8_t *at, int n, uint32_t to)
 {
 	uint8_t *there = page_at(to);
@@ -69,7 +75,7 @@ static long op_move(uint8_t *at, int n, uint32_t to)
 	return 0;
 }
 
-/* Advice that frees pages leaves what is there to chance, until it is written. */
+/* After advice that frees pages, contents are undefined until a write. */
 static long op_advise(uint8_t *at, int n, uint32_t advice)
 {
 	long ret;
@@ -97,7 +103,7 @@ static long op_unlock(uint8_t *at, int n, uint32_t unused)
 	return munlock(at, n * PAGE) ? -errno : 0;
 }
 
-/* @policy: MPOL_* in the low byte, a node above it; pages that are elsewhere move. */
+/* @policy: MPOL_* in the low byte, a node above; pages on other nodes move. */
 static long op_bind(uint8_t *at, int n, uint32_t policy)
 {
 	unsigned long node = 1ul << (policy >> 8);
@@ -108,7 +114,7 @@ static long op_bind(uint8_t *at, int n, uint32_t policy)
 		       flags) ? -errno : 0;
 }
 
-/* @what: 4 begins to track which pages are written (soft-dirty), 1 ages them. */
+/* @what: 4 starts the tracking of written pages (soft-dirty), 1 ages pages. */
 static long op_clear_refs(uint8_t *at, int n, uint32_t what)
 {
 	char text[8];
@@ -119,7 +125,7 @@ static long op_clear_refs(uint8_t *at, int n, uint32_t what)
 	return put_text("/proc/self/clear_refs", text);
 }
 
-/* The group gives back some memory: @pages of it, and what goes is up to reclaim. */
+/* The group gives back @pages pages of memory; reclaim decides which. */
 static long op_reclaim(uint8_t *at, int n, uint32_t pages)
 {
 	char path[128], text[24];

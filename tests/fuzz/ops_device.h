@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a device does to a process's memory. Without a device each of these is what it
- * must be equivalent to: nothing for what moves pages or looks, the CPU's access for the
- * device's.
+ * Operations of a device on a process's memory. Without a device each operation
+ * does the equivalent: nothing for a migration or an observation, the CPU's
+ * access for a device access.
  */
 #ifndef FERRY_FUZZ_OPS_DEVICE_H
 #define FERRY_FUZZ_OPS_DEVICE_H
@@ -14,7 +14,10 @@
 #define FIRST_NODE 128
 #define LAST_NODE 144
 
-/* The process's files, made anew after fork: a file works for its opener's memory. */
+/*
+ * The process's files, opened again after fork: a file works for the memory of
+ * the process that opened it.
+ */
 static int device = -1, dmirror = -1;
 static uint64_t features;
 
@@ -58,7 +61,7 @@ static void close_devices(void)
 	dmirror = -1;
 }
 
-/* The file is closed, its pages come back, and it is opened again. */
+/* Closes the file, which moves its pages to system memory, and reopens it. */
 static long op_reopen(uint8_t *at, int n, uint32_t unused)
 {
 	(void)at;
@@ -70,7 +73,7 @@ static long op_reopen(uint8_t *at, int n, uint32_t unused)
 
 /* Bits of @how, of op_migrate(). */
 #define TO_SYSTEM 1u
-#define BY_CORE 2u	/* coherent devices: the kernel's engine */
+#define BY_CORE 2u	/* coherent devices: the core engine */
 #define FLUSH_SHIFT 4
 #define FLUSH_MASK 7u
 #define FLAGS_SHIFT 8
@@ -80,7 +83,7 @@ static long op_reopen(uint8_t *at, int n, uint32_t unused)
 #define FEATURE_FLUSH_AUTO (1ull << 1)
 #define FEATURE_SKIP_HOLES (1ull << 2)
 
-/* What a migration may end in, however little it moved: best effort. */
+/* Errors in which a best-effort migration may end, however few pages moved. */
 static bool is_best_effort(int error)
 {
 	return error == EFAULT || error == EINVAL || error == ENOSPC || error == ENOMEM;
@@ -122,7 +125,10 @@ static long device_error(void)
 	return errno == EPERM || errno == EFAULT ? FAULT : -errno;
 }
 
-/* A call that makes some progress succeeds, and the next one says why it ended. */
+/*
+ * A call that makes progress succeeds; the next call reports the reason for the
+ * end.
+ */
 static long device_write(uint8_t *at, const void *data, size_t n)
 {
 	struct drm_ferry_write request;
@@ -195,7 +201,7 @@ static long op_snapshot(uint8_t *at, int n, uint32_t unused)
 	return ioctl(device, DRM_IOCTL_FERRY_SNAPSHOT, &request) ? -errno : 0;
 }
 
-/* One operation of EXEC: 0 or an error. */
+/* Runs one operation of EXEC. Returns 0 or an error. */
 static long run_op(struct drm_ferry_exec_op *op)
 {
 	struct drm_ferry_exec request = {
@@ -243,7 +249,7 @@ static long op_add(uint8_t *at, int n, uint32_t value)
 	return ret;
 }
 
-/* To the page with number @to. */
+/* Copies the range to page @to. */
 static long op_copy(uint8_t *at, int n, uint32_t to)
 {
 	struct drm_ferry_exec_op op = {
@@ -266,7 +272,7 @@ static long op_copy(uint8_t *at, int n, uint32_t to)
 	return ret;
 }
 
-/* The checksum itself is EXEC's own test; here it is one more way to read. */
+/* EXEC's own tests check the checksum; here the operation is another read. */
 static long op_checksum(uint8_t *at, int n, uint32_t unused)
 {
 	struct drm_ferry_exec_op op = { .op = DRM_FERRY_OP_CHECKSUM,
@@ -290,12 +296,13 @@ struct dmirror_cmd {
 #define DMIRROR_EXCLUSIVE _IOWR('H', 5, struct dmirror_cmd)
 
 /*
- * Pages become the device's alone until the CPU wants them: as a write by the CPU that
- * changes nothing, to memory that may be written. An address that may not be fails, and
- * which pages before it were taken is not laid down, so it is tried page by page. No page
- * is taken while a pin exists: clear_refs leaves a pinned page soft-dirty, but not its
- * exclusive entry (docs/findings.md). A page of a coherent device that a pipe has does not
- * come to system memory, and so cannot be had: EBUSY.
+ * Takes pages for exclusive access by the device, until the CPU accesses the
+ * pages. The equivalent is a CPU write to writable memory that changes no byte.
+ * An address without write permission fails, and how many pages before the
+ * address were taken is not defined: the operation goes page by page. No page
+ * is taken while a pin exists: clear_refs leaves a pinned page soft-dirty, but
+ * not the page's exclusive entry (docs/findings.md). A page of a coherent device
+ * that a pipe holds cannot move to system memory: EBUSY.
  */
 static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 {

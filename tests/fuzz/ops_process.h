@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that come and go, references that hold pages, write protection by
- * userfaultfd, and limits of the memory cgroup.
+ * Operations on processes (fork, kill), references that hold pages, write
+ * protection by userfaultfd, and limits of the memory cgroup.
  */
 #ifndef FERRY_FUZZ_OPS_PROCESS_H
 #define FERRY_FUZZ_OPS_PROCESS_H
 
 #include "ops_device.h"
 
-/* The loop of a thread of the program: the executor's, or a printed program's. */
+/* The loop of a program's thread: the executor's, or a printed program's. */
 static void *run_thread(void *thread);
 
-/* What a process has open besides its devices. */
+/* A process's open files besides its devices. */
 static int uffd = -1, gup = -1, spliced[2] = { -1, -1 };
 static uint8_t *spliced_at;
 static int spliced_pages;
@@ -23,7 +23,7 @@ static void close_one(int *fd)
 	*fd = -1;
 }
 
-/* A process's own beginning: its devices, its second thread. */
+/* Begins a process: opens its devices and starts its second thread. */
 static void begin_process(int slot)
 {
 	pthread_t thread;
@@ -45,7 +45,7 @@ static void begin_process(int slot)
 	shared->processes[slot].pid = getpid();
 }
 
-/* The first process, alone in its group: all areas are mapped and written. */
+/* Begins the first process, alone in its group: maps and writes all areas. */
 static void begin_program(void)
 {
 	char path[128];
@@ -98,7 +98,7 @@ static long op_kill(uint8_t *at, int n, uint32_t slot)
 	return 0;
 }
 
-/* One long-term pin in the whole machine, by the kernel's own test device. */
+/* One long-term pin in the whole machine, by the kernel's test device. */
 struct pin_request {
 	uint64_t addr;
 	uint64_t size;
@@ -133,7 +133,7 @@ static long op_unpin(uint8_t *at, int n, uint32_t unused)
 	return 0;
 }
 
-/* A pipe holds references to the pages themselves, until it is read. */
+/* A pipe references the pages themselves until the pipe is read. */
 static long op_splice(uint8_t *at, int n, uint32_t unused)
 {
 	struct iovec range = { at, n * PAGE };
@@ -178,7 +178,7 @@ static long op_unsplice(uint8_t *at, int n, uint32_t unused)
 #define UFFD_FEATURE_WP_ASYNC (1 << 15)
 #endif
 
-/* Protection that a write takes away by itself: nobody has to be asked. */
+/* Asynchronous protection: a write removes the protection without a monitor. */
 static int open_uffd(void)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features =
@@ -218,12 +218,15 @@ static long set_limit(const char *limit)
 }
 
 /*
- * Many holes are to go to the device while the group may have only few pages more. No
- * byte of it is needed by anybody, so nobody may be killed for it. The limit goes before
- * anything else happens: what is on the device cannot be reclaimed, so with a limit other
- * programs than this one have less memory with a device than without. Not with core: it
- * charges a hole with GFP_KERNEL, after Ferry's trial charge, and other tasks of the group
- * may take the room in between (docs/memory.md).
+ * MIGRATE fills many holes with device pages while the group may get only a few
+ * more pages. No data depends on the holes: the OOM killer must not run. The
+ * limit is removed before the next step: device pages cannot be reclaimed, and
+ * under a limit other operations would have less memory with a device than
+ * without.
+ *
+ * Not with core: the core engine charges a hole with GFP_KERNEL, after Ferry's
+ * trial charge, and other tasks of the group may take the room between the two
+ * charges (docs/memory.md).
  */
 static long op_limited_holes(uint8_t *at, int n, uint32_t how)
 {

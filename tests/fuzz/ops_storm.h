@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads and a child that use pages while they move, and huge pages, in one step. */
+/*
+ * Operations that stress moving pages in one step: threads and a child that use
+ * the pages, and huge pages.
+ */
 #ifndef FERRY_FUZZ_OPS_STORM_H
 #define FERRY_FUZZ_OPS_STORM_H
 
@@ -21,7 +24,10 @@ struct writer {
 	long lost;
 };
 
-/* Its own word of each page counts up; what is read back is what was written. */
+/*
+ * Counts up the writer's own word in each page; each read must return the last
+ * write.
+ */
 static void *count_up(void *arg)
 {
 	struct writer *writer = arg;
@@ -51,7 +57,10 @@ static void start_writer(struct writer *writer, uint8_t *at, int n, int number)
 		_exit(3);
 }
 
-/* Counts end at the same numbers with every backend, and so does the page. */
+/*
+ * Stops the writer, checks its words and resets the words: the pages end with
+ * the same contents for every backend.
+ */
 static long finish_writer(struct writer *writer)
 {
 	uint64_t *word;
@@ -73,8 +82,9 @@ static long finish_writer(struct writer *writer)
 #define FIRST_SHIFT 16
 
 /*
- * A child reads what was there when it began, in pages that it shares at first: the
- * filling, or zeroes where the mapping is wiped on fork.
+ * Runs in a child: reads pages that the child shares at first. The contents
+ * must stay as at the start: the fill value, or zeroes if the mapping is wiped
+ * on fork.
  */
 static void read_on(const uint8_t *at, int n)
 {
@@ -126,7 +136,7 @@ static long storm_trips(uint8_t *at, int n, uint32_t how)
 	return ret;
 }
 
-/* Result: how many writes were lost, or seen by whom they do not concern. */
+/* Returns the number of lost writes and of writes seen by another process. */
 static long op_storm(uint8_t *at, int n, uint32_t how)
 {
 	struct writer writers[WRITERS];
@@ -199,8 +209,9 @@ static long map_huge(uint32_t how)
 }
 
 /*
- * Part of a huge page goes to the device, which writes some of it; perhaps it comes back.
- * The page is there for the one step only. Result: what all of it holds at the end.
+ * Moves a part of a huge page to the device, which writes some of the part;
+ * perhaps the part moves back. The huge page exists only in this step. Returns
+ * a hash of the whole huge page.
  */
 static long op_huge(uint8_t *unused, int n, uint32_t how)
 {

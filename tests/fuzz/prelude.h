@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What every program of the fuzz stands on: where its memory is, who acts, what is
- * defined. These files (prelude.h, ops_*.h) are compiled into the fuzz and printed, as
- * they are, in front of each program that it prints as C. So they include no file of the
- * fuzz but each other, and the functions op_*() are what a printed program calls.
+ * The base of every program of the fuzz: the addresses of memory, the identity
+ * of a thread, and the defined contents. prelude.h and ops_*.h are compiled
+ * into the fuzz and printed unchanged in front of each program that the fuzz
+ * prints as C. The headers therefore include no file of the fuzz except each
+ * other, and a printed program calls the functions op_*().
  *
- * Memory: AREAS areas of AREA_PAGES pages each, at fixed addresses, each in the middle of
- * 2 MiB of its own; the odd ones lie across the end of a page table. Every area begins
- * written, so that every mapping has an anon_vma with every backend, and mappings merge
- * in the same way with and without a device.
+ * Memory: AREAS areas of AREA_PAGES pages each, at fixed addresses, each in the
+ * middle of its own 2 MiB; the odd areas lie across the end of a page table.
+ * Every area begins written. Every mapping thus has an anon_vma with every
+ * backend, and mappings merge alike with and without a device.
  *
- * Contents are written so that they depend on the address and on the step alone. What a
- * read may see is not always defined: after MADV_FREE it is the old data or zero. The
- * shadow notes for each page of the process whether that is so. It is private memory, so
- * a fork copies it with the pages. Results leave out pages that are not defined.
+ * Contents depend on the address and on the step only. The result of a read is
+ * not always defined: after MADV_FREE a read returns the old data or zero. The
+ * shadow records undefined pages for each process. The shadow is private
+ * memory: fork copies the shadow with the pages. Results leave out undefined
+ * pages.
  *
- * A result is 0 or more (a count, a hash) or a negative errno. A CPU access that ends in
- * a signal and a device access that ends in EFAULT or EPERM are both FAULT.
+ * A result is 0 or more (a count, a hash) or a negative errno. FAULT stands for
+ * a CPU access that ends in a signal and for a device access that ends in
+ * EFAULT or EPERM.
  */
 #ifndef FERRY_FUZZ_PRELUDE_H
 #define FERRY_FUZZ_PRELUDE_H
@@ -50,16 +53,16 @@
 
 static const char *const backend_names[BACKENDS] = { "none", "own", "core", "coherent" };
 
-/* Who runs which backend; set once, before the first process is made. */
+/* The backend of this run; set once, before the first process. */
 static enum backend backend;
 
-/* Who acts: a thread of one of the program's processes. */
+/* The identity of a thread: one of the threads of a program's process. */
 static int my_process;
 static __thread int my_thread;
 
 static struct shared *shared;
 
-/* The shadow: pages whose contents are not defined. */
+/* The shadow: pages with undefined contents. */
 static uint8_t undefined[PAGES];
 
 static inline void set_undefined(const void *at, int n, bool value)
@@ -90,7 +93,7 @@ static void catch_faults(void)
 	sigaction(SIGBUS, &action, NULL);
 }
 
-/* Copies by the CPU: 0 or FAULT. */
+/* Copies by the CPU. Returns 0 or FAULT. */
 static long copy_guarded(void *to, const void *from, size_t n)
 {
 	volatile const uint64_t *in = from;
@@ -124,7 +127,7 @@ static long rewrite_guarded(uint8_t *at)
 
 /* Data ------------------------------------------------------------------------ */
 
-/* Room for the longest range, of each thread. */
+/* A buffer for each thread, as large as the longest range. */
 static __thread uint64_t buffer[AREA_PAGES * PAGE_WORDS];
 
 static inline uint64_t mix(uint64_t x)
@@ -134,7 +137,7 @@ static inline uint64_t mix(uint64_t x)
 	return x ^ x >> 29;
 }
 
-/* What a write of @value puts into @n pages at @at. */
+/* Makes the data of a write of @value to @n pages at @at. */
 static void make_data(const void *at, int n, uint32_t value)
 {
 	uint64_t word;
@@ -158,7 +161,7 @@ static uint64_t hash_page(const uint64_t *words)
 	return mix(hash);
 }
 
-/* A result: the hash of what was read, of pages that are defined. */
+/* A result: the hash of the defined pages among the pages read. */
 static long hash_defined(const void *at, int n)
 {
 	uint64_t hash = 0;
@@ -196,9 +199,10 @@ static long read_long(const char *path)
 }
 
 /*
- * Pages sit in a batch of the CPU that brought them until it is full. Here all batches
- * go to their lists (so begins a move of this process from node 0 to node 0), or what
- * reclaim and the engines find would depend on the batches.
+ * Pages wait in a batch of the faulting CPU until the batch is full.
+ * drain_batches() moves the pages of all batches to their LRU lists: a
+ * migrate_pages() from node 0 to node 0 begins with a drain. Without the drain,
+ * reclaim and the engines would depend on the batches.
  */
 static void drain_batches(void)
 {

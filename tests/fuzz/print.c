@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A program as text, a line a step; and as C, which needs nothing but the headers of
- * Ferry and libdrm: prelude.h and ops_*.h as they are, with a function that has a
- * statement for each step, and printed_main.h, by which threads take their turns.
+ * Prints a program as text, one line a step, and as C. The C program needs only
+ * the headers of Ferry and libdrm. The parts of the C program are prelude.h and
+ * ops_*.h unchanged, a function with a statement for each step, and
+ * printed_main.h, which gives the threads their turns.
  */
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ void print_steps(const struct program *program)
 	}
 }
 
-/* A file without the lines that include another one of these. */
+/* Prints a file without its #include lines of the other printed files. */
 static void print_file(const char *text)
 {
 	size_t length;

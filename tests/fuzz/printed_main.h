@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The rest of a program that the fuzz prints. Every thread goes through all steps and
- * runs its own, when it is that step's turn; what a step returns is printed. The last
- * thing is what pagemap and the CPU see of each page of each process.
+ * The rest of a printed program. Every thread goes through all steps and runs
+ * its own steps, each at the step's turn, and prints the result. At the end
+ * each process prints its pages, by pagemap and by CPU reads.
  */
 #include "ops_storm.h"
 
 static _Atomic int *turn;
-static __thread int born;	/* the step in which this thread's process was made */
+static __thread int born;	/* first step after the fork of this process */
 
 static void run_steps(void);
 
-/* A step whose process is no more is left out by who waits next. */
+/*
+ * Returns false for a step of another thread, or from before the fork.
+ * Otherwise waits for the step's turn. If a process ends early, its next step
+ * gets no turn, and alarm() ends the program.
+ */
 static bool wait_for_turn(int step, int process, int thread)
 {
 	if (step < born || process != my_process || thread != my_thread)
@@ -59,7 +63,7 @@ static void print_pages(void)
 	fflush(stdout);
 }
 
-/* One process after the other; the first ends last. */
+/* The processes finish one after the other; the first process ends last. */
 static void finish(void)
 {
 	int next = my_process;

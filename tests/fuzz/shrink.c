@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * From a program that shows a difference to the shortest that shows the same kind of
- * difference with the same backend: delta debugging over the steps (Zeller), with ever
- * smaller runs of steps left out, then simpler steps. A difference that does not show
- * each time is tried for more than once.
+ * Shrinks a program that shows a difference to the shortest program that shows
+ * the same kind of difference with the same backend. Delta debugging over the
+ * steps (Zeller): ever smaller runs of steps are left out, then the steps are
+ * simplified. A difference that does not show in each try gets several tries.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 
 #include "fuzz.h"
 
-/* How often a program is tried; once, if the difference shows each time. */
+/* The number of tries of a program; 1 if the difference shows in each try. */
 #define MOST_TRIES 3
 static int tries = MOST_TRIES;
 
@@ -27,7 +27,7 @@ static struct run *map_run(void)
 	return run;
 }
 
-/* The program with one backend, against the run without a device: what differs. */
+/* Compares a run with one backend with the run without a device. */
 static void try_backend(const struct program *program, enum backend which,
 			const struct run *plain, struct finding *finding)
 {
@@ -43,7 +43,7 @@ static void try_backend(const struct program *program, enum backend which,
 		finding->what = KERNEL_LOG;
 }
 
-/* With each of the backends from @first to @last, until one differs. */
+/* Tries the backends from @first to @last until one differs. */
 void try_program(const struct program *program, enum backend first, enum backend last,
 		 struct finding *finding)
 {
@@ -90,7 +90,10 @@ static void leave_out(struct program *program, int first, int n)
 	program->count -= n;
 }
 
-/* Leaves out each run of @n steps in turn, the last one first; true: some are gone. */
+/*
+ * Leaves out each run of @n steps in turn, the last run first. Returns true if
+ * steps were left out.
+ */
 static bool leave_out_runs(struct program *program, int n, struct finding *finding,
 			   double until)
 {
@@ -121,7 +124,7 @@ static void shrink_steps(struct program *program, struct finding *finding, doubl
 	}
 }
 
-/* Fewer pages, one thread, nothing beside. */
+/* Simplifies a step: fewer pages, first thread, no step beside. */
 static void shrink_step(struct program *program, int i, struct finding *finding)
 {
 	struct program simpler = *program;
