@@ -7,8 +7,8 @@
  *
  * usage: crowd ROUNDS NPAGES LABEL
  * facts: crowd.CPUS.LABEL.WHAT.median, .min, .max: WHAT is one (ns per page),
- * 	different or same (as a multiple of one); crowd.CPUS.LABEL.races:
- * 	faults per page that met another thread's fault, with "same"
+ *	different or same (as a multiple of one); crowd.CPUS.LABEL.races:
+ *	faults per page that met another thread's fault, with "same"
  */
 #include <pthread.h>
 #include <stdlib.h>

@@ -9,9 +9,9 @@
  * length are subtracted.
  *
  * usage: kinds CALLS SIZES MOVER...
- * 	(SIZES: pages, with commas)
+ *	(SIZES: pages, with commas)
  * facts: kind.CPUS.SIZE.MOVER.all, .one, .received, per call: whole TLBs on
- * 	this CPU, pages on this CPU, interrupts on other CPUs
+ *	this CPU, pages on this CPU, interrupts on other CPUs
  */
 #include <pthread.h>
 #include <stdio.h>

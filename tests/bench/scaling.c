@@ -9,8 +9,8 @@
  *
  * usage: scaling ROUNDS NPAGES TRIPS processes|threads MOVER
  * facts: scaling.CPUS.HOW.WORKERS.MOVER.median, .min, .max: throughput, with
- * 	one worker of the same round as 1; .best: the best of all rounds, in
- * 	relation to the best of one worker
+ *	one worker of the same round as 1; .best: the best of all rounds, in
+ *	relation to the best of one worker
  */
 #include <pthread.h>
 #include <signal.h>

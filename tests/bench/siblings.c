@@ -12,11 +12,11 @@
  * compares figures of one round.
  *
  * usage: siblings flushes|walls ROUNDS NPAGES COUNTS MOVER...
- * 	(COUNTS: siblings, with commas)
+ *	(COUNTS: siblings, with commas)
  * facts: of flushes: flushes.CPUS.SIBLINGS.MOVER.local, .remote, per page;
- * 	of walls: wall.CPUS.SIBLINGS.MOVER.WAY.median, .min, .max, in ns per
- * 	page; wall_ratio.CPUS.SIBLINGS.WAY.median, .min, .max, own to core;
- * 	of both: pages.flushes.CPUS, pages.walls.CPUS
+ *	of walls: wall.CPUS.SIBLINGS.MOVER.WAY.median, .min, .max, in ns per
+ *	page; wall_ratio.CPUS.SIBLINGS.WAY.median, .min, .max, own to core;
+ *	of both: pages.flushes.CPUS, pages.walls.CPUS
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -71,7 +71,7 @@ FIXTURE_TEARDOWN(mlock)
 
 /*
  * @own: pages in locked mappings of this process. @pages: how many of @own
- * exist. @away: how many of @pages are on the device, where no LRU list is.
+ * exist. @away: how many of @pages are on the device, which has no LRU list.
  */
 static void test_locked(struct __test_metadata *_metadata,
 			const struct _test_data_mlock *self, long own, long pages,

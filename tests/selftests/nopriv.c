@@ -3,7 +3,7 @@
  * A kernel without CONFIG_DEVICE_PRIVATE: coherent devices, behind the node
  * numbers that hmm-tests expects, and no exclusive access.
  *
- * Shows: coherent devices, RELEASE, close, test_hmm ABI
+ * Shows: coherent device, exclusive access, RELEASE, close, test_hmm ABI
  */
 #include "dmirror.h"
 

@@ -6,7 +6,7 @@
  * kernel "debug", which has NUMA_BALANCING, and two nodes: vm/guest --kernel
  * debug --numa 2.
  *
- * Shows: I24, NUMA balancing, soft-dirty, WRITE
+ * Shows: I24, NUMA, soft-dirty, WRITE
  */
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
  * Observing a migration without outcomes: trace events, and the statistics in
  * fdinfo and debugfs. The test compares each with the ioctl's results.
  *
- * Shows: trace events, fdinfo, debugfs
+ * Shows: I7, I16, trace events, fdinfo, debugfs
  */
 #include <dirent.h>
 #include <sys/uio.h>

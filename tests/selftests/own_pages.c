@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The device reads and writes pages in its own memory. Before each access the
- * CPU's page table changes: the pages stay on the device, with other
+ * The device reads and writes pages in its own memory, also after a change of
+ * the CPU's page table that leaves the pages on the device with other
  * permissions. The kernel's test_hmm oopses in several of these cases.
  *
  * Shows: READ, WRITE, mprotect, fork, mremap

@@ -11,7 +11,7 @@
  * - An engine forgets that the page was exclusive: the next write then goes to
  *   a copy, not to the page that is pinned for the device.
  *
- * Shows: I13, PINNED
+ * Shows: I13, pins, fork
  */
 #include <mm/gup_test.h>
 

@@ -9,7 +9,7 @@
  * the disk writes to a page without a reader, and the pipe delivers the old
  * data.
  *
- * Shows: I11, I13, I17, PINNED
+ * Shows: I11, I13, I17, pins, hugetlb
  */
 #include <linux/aio_abi.h>
 #include <sys/uio.h>

@@ -98,7 +98,10 @@ static inline int _test_hold(struct held *held, const struct race *race,
 			.target = race->how == TO_DEVICE ? DRM_FERRY_TARGET_DEVICE :
 							   DRM_FERRY_TARGET_SYSTEM,
 			.backend = DRM_FERRY_BACKEND_OWN,
-			/* AUTO flushes one table at once: no BEFORE_FLUSH. */
+			/*
+			 * AUTO flushes the range of one page table under the
+			 * lock: BEFORE_FLUSH would have no flush left.
+			 */
 			.flush = DRM_FERRY_FLUSH_PER_CALL,
 			.outcomes = ptr(held->outcomes),
 		},

@@ -164,7 +164,7 @@ FIXTURE_SETUP(fault)
 		SKIP(return, "backend=core brings its pages home another way");
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
-	/* Points hold any process, not only this process. */
+	/* Points hold any process: the child, not only this process. */
 	ASSERT_EQ(control_set("tgid", 0), 0);
 	self->ferry = test_open(0);
 	self->other = test_open(0);

@@ -9,7 +9,7 @@
  * - An entry is not cleared, and GUP-fast finds a page during its copy (I2).
  * - A page moves despite a reference that was taken during the hold (I17).
  *
- * Shows: I2, I13, I17
+ * Shows: I2, I13, I17, pins
  */
 #include <mm/gup_test.h>
 #include <sys/uio.h>

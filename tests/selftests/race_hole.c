@@ -10,7 +10,7 @@
  * - The fill leaves the zero page in a TLB, or in the device page table of
  *   another device: the CPU or the device goes on reading zeroes (I15).
  *
- * Shows: I9, I15, I19
+ * Shows: I9, I15, I19, holes, THP
  */
 #include <sched.h>
 

@@ -6,7 +6,7 @@
  * reference. The test finds leaks in system memory, where no counter shows
  * them, and on the device.
  *
- * Shows: MADV_DONTNEED, page leaks
+ * Shows: MIGRATE, MADV_DONTNEED, page leaks
  */
 #include "race.h"
 

@@ -8,13 +8,13 @@
  * - Children do much of the same to their copies.
  *
  * The test looks for failures that no other test has in mind. Each page holds
- * its owner's identity and a write count. The owner knows the exact content;
- * every other thread knows the page only.
+ * its number and a write count. The owner knows the exact content; every other
+ * thread can check the page's number.
  *
  * FERRY_RACE_SECONDS: duration in seconds (default 5). FERRY_RACE_SEED: random
  * seed.
  *
- * Shows: MIGRATE, RELEASE, close, fork, I2, I13, I23
+ * Shows: MIGRATE, RELEASE, close, fork, pins, swap, THP, PAGEMAP_SCAN
  */
 #include "race_storm_child.h"
 

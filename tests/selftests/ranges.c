@@ -48,7 +48,7 @@ enum kind {
 	COHERENT,
 	EXCLUSIVE,
 	NKINDS,
-	/* By mapping, not in turn. */
+	/* The mapping decides the place of these kinds, not the turn. */
 	FILE_PAGE = NKINDS,
 	FILE_HOLE,
 	FILE_COPY,
@@ -248,7 +248,7 @@ static bool is_to_move(enum kind kind)
 }
 
 /*
- * The core engine cannot always report why a page stays. Any outcome of a page
+ * The core engine cannot always report why a page stays: any outcome of a page
  * that stays is right.
  */
 static bool is_right(unsigned int backend, enum kind kind, uint8_t outcome)

@@ -10,7 +10,7 @@
  * - Another page takes the place of the refused page.
  * - Refused pages are restored late, together with the moved pages.
  *
- * Shows: I6, PINNED, SHARED_BUSY
+ * Shows: I6, pins, swap
  */
 #include <sys/uio.h>
 

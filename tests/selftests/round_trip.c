@@ -97,8 +97,9 @@ FIXTURE_TEARDOWN(part)
 }
 
 /*
- * Leaves 0xaa in all of the device's memory. The device decides which page it
- * hands out next.
+ * Leaves 0xaa in all of the device's memory: a page's next user must not see
+ * the old bytes. All of the memory, because the device decides which page comes
+ * next.
  */
 static void soil_device(struct __test_metadata *_metadata, struct ferry *ferry)
 {

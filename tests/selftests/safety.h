@@ -91,9 +91,9 @@ static inline size_t count_clean(const uint8_t *memory, size_t n)
 }
 
 /*
- * Swaps the pages out and in again by a read: the pages are mapped and clean,
- * and the copies on the swap device stay. Returns 0 when every page is clean,
- * or -1.
+ * Swaps the pages out and in again by a read: the pages are mapped writable and
+ * clean, and the copies on the swap device stay. Returns 0 when every page is
+ * clean, or -1.
  */
 static inline int make_clean(uint8_t *memory, size_t n)
 {

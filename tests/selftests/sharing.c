@@ -2,7 +2,7 @@
 /*
  * Several processes, threads, files and devices.
  *
- * Shows: fork, close, CPU fault, FOREIGN_DEVICE
+ * Shows: devices, fork, close, CPU fault
  */
 #include "ferry_test.h"
 

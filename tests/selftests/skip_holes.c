@@ -10,7 +10,7 @@
  * - An outcome is at the wrong index.
  * - The time of a call grows with the size of the range.
  *
- * Shows: SKIP_HOLES, I20
+ * Shows: I20, SKIP_HOLES
  */
 #include "moves.h"
 

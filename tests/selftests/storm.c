@@ -4,7 +4,7 @@
  * long. FERRY_STORM_ROUNDS: number of rounds (default 1,000).
  * FERRY_STORM_LIMIT_S: limit of a round in seconds (default 5).
  *
- * Shows: CPU fault, stats
+ * Shows: CPU fault, STATS
  */
 #include "ferry_test.h"
 

@@ -5,8 +5,8 @@
  *
  * A device page must not be in the swap cache: a swap-in by the entry would map
  * the device page like system memory. The page leaves the cache before the move
- * to the device. Afterwards the engine must read the page's mapping again: an
- * engine that does not expects one reference too many, and the page stays
+ * to the device. Afterwards the engine must read the page's mapping again: with
+ * the old mapping an engine expects one reference too many, and the page stays
  * without a reason.
  *
  * Three cases:
