@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cost of moving pages to system memory by CPU faults, in ticks per
- * accessed page: for all pages in order, and for one page in 64. And the time
- * of an access that faults: the median and the 99th percentile. The module's
- * parameter decides the engine; the caller passes the label.
+ * The cost of moving pages to system memory by CPU faults: ticks per accessed
+ * page, for all pages in order and for one page in 64, and the time of a single
+ * access that faults (median and 99th percentile). The module's parameter
+ * decides the engine; the caller passes the label.
  *
  * usage: fault ROUNDS SIZES LABEL MOVER	(MOVER: to the device)
  * facts: fault.LABEL.SIZE.sequential, fault.LABEL.SIZE.one_in_64 (from 64 pages

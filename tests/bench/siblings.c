@@ -2,10 +2,10 @@
 /*
  * The cost of a move to the device for a process with other threads: TLB
  * flushes, by the kernel's own counters, and time. Each sibling accesses the
- * whole range before the move and then spins on a page behind the range. A
- * sibling's CPU, if not the mover's, runs in the address space and has entries
- * of the range. (A sibling that spun on the range would move pages back by CPU
- * faults.) The mover has CPU 0 alone. All pages move in one call.
+ * whole range before the move and then spins on a page behind the range: the
+ * sibling's CPU runs in the address space and has entries of the range. (A
+ * sibling that spun on the range would move pages back by CPU faults.) The
+ * mover has CPU 0 alone. All pages move in one call.
  *
  * The flush counters count the whole machine: the counts of an idle time of the
  * same length are subtracted. The movers take turns in each round, and a ratio

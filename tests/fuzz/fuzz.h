@@ -99,7 +99,7 @@ struct ending {
 };
 
 /*
- * The next step of a thread and its result. Conductor and thread write;
+ * The next step of a thread and its result. Conductor and thread write the two
  * futexes.
  */
 struct mailbox {

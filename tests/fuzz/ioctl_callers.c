@@ -127,7 +127,9 @@ static void complain(const char *what, const struct call *call, long result)
 	snprintf(watched->text, sizeof(watched->text), "%s: %.400s", what, text);
 }
 
-/* A byte of the caller's page that is not the struct's, and was written. */
+/*
+ * Returns whether a byte of the caller's page outside the struct was written.
+ */
 static bool is_changed(const uint8_t *page, const struct call *call)
 {
 	uint64_t at = (uintptr_t)page, i;
