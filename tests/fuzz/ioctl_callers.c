@@ -127,9 +127,7 @@ static void complain(const char *what, const struct call *call, long result)
 	snprintf(watched->text, sizeof(watched->text), "%s: %.400s", what, text);
 }
 
-/*
- * Returns whether a byte of the caller's page outside the struct was written.
- */
+/* Returns whether a byte outside the struct was written in the page. */
 static bool is_changed(const uint8_t *page, const struct call *call)
 {
 	uint64_t at = (uintptr_t)page, i;
