@@ -130,7 +130,7 @@ const struct op ops[] = {
 	  OP_SWAPS | OP_RECLAIMS | OP_ALONE | OP_WHOLE },
 	{ "map", op_map, any, USUAL, 0 },
 	{ "unmap", op_unmap, any, RARE, 0 },
-	{ "move", op_move, NULL, USUAL, OP_TARGET },
+	{ "move", op_move, NULL, USUAL, OP_TARGET | OP_MOVES },
 	{ "lock", op_lock, any, USUAL, 0 },
 	{ "unlock", op_unlock, any, USUAL, 0 },
 	{ "bind", op_bind, any_policy, USUAL, 0 },

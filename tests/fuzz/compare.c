@@ -39,6 +39,10 @@
  *                 clear_refs leaves a pinned page writable: a later CPU write is
  *                 not recorded (docs/findings.md). Permitted with core, after
  *                 the program pinned pages.
+ * moved           mremap() marks moved entries as soft-dirty. mprotect() and fork
+ *                 drop the mark of a writable device entry: an entry from before
+ *                 clear_refs (docs/findings.md). A soft-dirty bit is not compared
+ *                 after mremap().
  * batches         The CPUs add up counters in batches: RssAnon is exact within
  *                 64 pages a CPU, memory.stat within 16 pages. memory.stat is
  *                 not compared if the program made the group give back memory
@@ -81,6 +85,7 @@ struct past {
 	bool reclaimed;
 	bool merged;
 	bool pinned;
+	bool moved;
 	bool midway;	/* an access faulted, maybe after a part */
 };
 
@@ -94,6 +99,7 @@ static struct past past_of(const struct program *program, const struct run *plai
 		past.swapped |= !!(ops[program->steps[i].op].flags & OP_SWAPS);
 		past.reclaimed |= !!(ops[program->steps[i].op].flags & OP_RECLAIMS);
 		past.pinned |= !!(ops[program->steps[i].op].flags & OP_PINS);
+		past.moved |= !!(ops[program->steps[i].op].flags & OP_MOVES);
 		past.merged |= !!(ops[program->steps[i].op].flags & OP_MERGES);
 	}
 	return past;
@@ -124,7 +130,7 @@ static enum difference compare_page(uint8_t plain, uint8_t device, enum backend 
 	if (plain & PAGE_THERE && !(device & PAGE_THERE) &&
 	    (plain & PAGE_REAL || !past.midway))
 		return PAGE_LOST;
-	if (plain & PAGE_SOFT_DIRTY && !(device & PAGE_SOFT_DIRTY) &&
+	if (plain & PAGE_SOFT_DIRTY && !(device & PAGE_SOFT_DIRTY) && !past.moved &&
 	    !(which == CORE && past.pinned))
 		return SOFT_DIRTY_LOST;
 	if (changed & PAGE_UFFD_WP && plain & PAGE_THERE &&

@@ -37,6 +37,7 @@ struct program {
 #define OP_MERGES (1u << 2)	/* KSM may merge pages, from this step on */
 #define OP_FREES (1u << 3)	/* MADV_FREE */
 #define OP_PINS (1u << 9)
+#define OP_MOVES (1u << 11)
 #define OP_SPLICES (1u << 10)
 #define OP_FORKS (1u << 4)
 #define OP_KILLS (1u << 5)
