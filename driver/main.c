@@ -65,7 +65,7 @@ static struct ferry_dmirror *all_dmirrors[FERRY_MAX_DEVICES];
 static struct ferry_drm *all_nodes[FERRY_MAX_DEVICES];
 
 /* Destroys in reverse order, also after a partial ferry_init(). */
-static void destroy_all(void)
+static void destroy_devices(void)
 {
 	unsigned int i;
 
@@ -158,7 +158,7 @@ static int __init ferry_init(void)
 	ret = ret ?: create_dmirrors();
 	ret = ret ?: create_nodes();
 	if (ret) {
-		destroy_all();
+		destroy_devices();
 		ferry_dmirror_fini();
 		return ret;
 	}
@@ -170,7 +170,7 @@ module_init(ferry_init);
 
 static void __exit ferry_exit(void)
 {
-	destroy_all();
+	destroy_devices();
 	ferry_dmirror_fini();
 }
 module_exit(ferry_exit);

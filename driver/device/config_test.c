@@ -56,12 +56,12 @@ static const struct config_case cases[] = {
 	{ "three quotas", { 2, NULL, NUMA_NO_NODE, NULL, .quota = "50,20,1" }, -EINVAL },
 };
 
-static void case_to_desc(const struct config_case *test_case, char *desc)
+static void config_case_to_desc(const struct config_case *test_case, char *desc)
 {
 	strscpy(desc, test_case->name, KUNIT_PARAM_DESC_SIZE);
 }
 
-KUNIT_ARRAY_PARAM(config, cases, case_to_desc);
+KUNIT_ARRAY_PARAM(config, cases, config_case_to_desc);
 
 static void parse(struct kunit *test)
 {

@@ -5,6 +5,7 @@
 
 #include "chunk.h"
 #include "copy.h"
+#include "kunit.h"
 #include "memory.h"
 
 #define NPAGES 4UL
@@ -24,11 +25,6 @@ struct copy_test {
 	struct page *system[NPAGES];
 };
 
-static vm_fault_t no_fault(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
-
 static int copy_init(struct kunit *test)
 {
 	const struct ferry_device_config config = {
@@ -44,7 +40,7 @@ static int copy_init(struct kunit *test)
 		t->system[i] = alloc_page(GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, t->system[i]);
 	}
-	t->memory = ferry_memory_create(&config, t, no_fault);
+	t->memory = ferry_memory_create(&config, t, ferry_device_no_fault);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->memory);
 	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(t->memory, &t->owner, ALL, t->all), ALL);
 	t->device = t->all + BEFORE;
@@ -65,7 +61,7 @@ static void copy_exit(struct kunit *test)
 		__free_page(t->system[i]);
 }
 
-static void fill(void *bytes, unsigned int seed)
+static void fill_words(void *bytes, unsigned int seed)
 {
 	unsigned int i;
 
@@ -89,7 +85,7 @@ static void there_and_back(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < NPAGES; i++)
-		fill(page_address(t->system[i]), i);
+		fill_words(page_address(t->system[i]), i);
 	ferry_copy_to_device(t->device, t->system, NPAGES);
 	for (i = 0; i < NPAGES; i++) {
 		KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[i]), i));
@@ -112,7 +108,7 @@ static void each_page_goes_where_its_list_says(struct kunit *test)
 
 	for (i = 0; i < NPAGES; i++) {
 		to[i] = t->device[order[i]];
-		fill(page_address(t->system[i]), i);
+		fill_words(page_address(t->system[i]), i);
 	}
 	ferry_copy_to_device(to, t->system, NPAGES);
 	for (i = 0; i < NPAGES; i++)
@@ -130,7 +126,7 @@ static void clear_is_exact(struct kunit *test)
 	unsigned int i;
 
 	for (i = 0; i < NPAGES; i++)
-		fill(ferry_memory_address(t->device[i]), i);
+		fill_words(ferry_memory_address(t->device[i]), i);
 	ferry_copy_to_device(t->device + 1, none, 2);
 	KUNIT_EXPECT_TRUE(test, is_filled(ferry_memory_address(t->device[0]), 0));
 	KUNIT_EXPECT_NULL(test, memchr_inv(ferry_memory_address(t->device[1]), 0, PAGE_SIZE));

@@ -4,12 +4,8 @@
 #include <linux/numa.h>
 
 #include "device.h"
+#include "kunit.h"
 #include "memory.h"
-
-static vm_fault_t no_fault(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
 
 /* Pages name their device as owner, and have the device's fault handler. */
 static void pages_name_their_device(struct kunit *test)
@@ -18,8 +14,8 @@ static void pages_name_their_device(struct kunit *test)
 		.memory_size = FERRY_MEMORY_ALIGN,
 		.node = NUMA_NO_NODE,
 	};
-	struct ferry_device *a = ferry_device_create(3, &config, no_fault);
-	struct ferry_device *b = ferry_device_create(4, &config, no_fault);
+	struct ferry_device *a = ferry_device_create(3, &config, ferry_device_no_fault);
+	struct ferry_device *b = ferry_device_create(4, &config, ferry_device_no_fault);
 	struct ferry_owner owner = { 0 };
 	struct page *page;
 
@@ -30,7 +26,7 @@ static void pages_name_their_device(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(b->memory, &owner, 1, &page), 1);
 	KUNIT_EXPECT_PTR_EQ(test, page->pgmap->owner, (void *)b);
-	KUNIT_EXPECT_TRUE(test, page->pgmap->ops->migrate_to_ram == no_fault);
+	KUNIT_EXPECT_TRUE(test, page->pgmap->ops->migrate_to_ram == ferry_device_no_fault);
 	KUNIT_EXPECT_TRUE(test, is_device_private_page(page));
 	ferry_memory_free(b->memory, &page, 1);
 

@@ -173,7 +173,7 @@ unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 	return got;
 }
 
-static void give_back(struct ferry_chunk *chunk, struct page *page)
+static void give_back_page(struct ferry_chunk *chunk, struct page *page)
 {
 	struct ferry_page *meta = ferry_page_meta(page);
 	unsigned long holder;
@@ -197,12 +197,12 @@ void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n)
 {
 	/*
-	 * The pages hold no pgmap. The lock keeps the chunk until give_back()
+	 * The pages hold no pgmap. The lock keeps the chunk until give_back_page()
 	 * ends.
 	 */
 	spin_lock(&memory->lock);
 	for (; n--; pages++)
-		give_back(ferry_page_chunk(*pages), *pages);
+		give_back_page(ferry_page_chunk(*pages), *pages);
 	spin_unlock(&memory->lock);
 }
 
@@ -251,7 +251,7 @@ void ferry_memory_page_free(struct page *page)
 {
 	/* Device pages are order 0. */
 	clear_flags((struct folio *)page);
-	give_back(ferry_page_chunk(page), page);
+	give_back_page(ferry_page_chunk(page), page);
 }
 
 /**
@@ -272,7 +272,7 @@ unsigned long ferry_memory_used(struct ferry_memory *memory)
 			used += atomic_long_read(&memory->chunks[c]->nheld);
 	spin_unlock(&memory->lock);
 	/*
-	 * give_back() lowers nheld last, and a page may be handed out again
+	 * give_back_page() lowers nheld last, and a page may be handed out again
 	 * before.
 	 */
 	return min(used, memory->npages);

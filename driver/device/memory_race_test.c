@@ -12,6 +12,7 @@
 #include <linux/pagemap.h>
 
 #include "chunk.h"
+#include "kunit.h"
 #include "memory.h"
 
 #define TEST_PAGES	(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
@@ -29,11 +30,6 @@ struct race {
 	atomic_long_t wrong;
 };
 
-static vm_fault_t no_fault(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
-
 static int race_init(struct kunit *test)
 {
 	const struct ferry_device_config config = {
@@ -45,7 +41,7 @@ static int race_init(struct kunit *test)
 	race = kunit_kzalloc(test, sizeof(*race), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, race);
 	race->test = test;
-	race->memory = ferry_memory_create(&config, race, no_fault);
+	race->memory = ferry_memory_create(&config, race, ferry_device_no_fault);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, race->memory);
 	test->priv = race;
 	return 0;

@@ -5,6 +5,7 @@
 #include <linux/pagemap.h>
 
 #include "chunk.h"
+#include "kunit.h"
 #include "memory.h"
 
 /* A chunk and two blocks: runs end at the end of a chunk too. */
@@ -16,11 +17,6 @@ struct memory_test {
 	struct ferry_owner owner;
 	struct page **pages;
 };
-
-static vm_fault_t no_fault(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
 
 static int memory_init(struct kunit *test)
 {
@@ -34,7 +30,7 @@ static int memory_init(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, t);
 	t->pages = kvcalloc(TEST_PAGES, sizeof(*t->pages), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t->pages);
-	t->memory = ferry_memory_create(&config, t, no_fault);
+	t->memory = ferry_memory_create(&config, t, ferry_device_no_fault);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->memory);
 	test->priv = t;
 	return 0;

@@ -157,8 +157,8 @@ static bool begin_evicting(struct ferry_page *meta, const struct search *search)
 	return true;
 }
 
-static unsigned long evict_run(struct ferry_chunk *chunk, const struct search *search,
-			       unsigned long *first)
+static unsigned long evict_owned_run(struct ferry_chunk *chunk, const struct search *search,
+				     unsigned long *first)
 {
 	unsigned long end = min(chunk->npages, search->end - chunk->first), n = 0;
 
@@ -189,7 +189,7 @@ static unsigned long find_run(struct ferry_memory *memory, const struct search *
 		chunk = smp_load_acquire(&memory->chunks[c]);
 		if (chunk) {
 			at -= chunk->first;
-			n = evict_run(chunk, search, &at);
+			n = evict_owned_run(chunk, search, &at);
 			*pfn = chunk->first_pfn + at;
 			at += chunk->first + n;
 		} else {

@@ -107,7 +107,7 @@ static bool take_if_empty(struct ferry_memory *memory, unsigned int index,
 	return !is_busy;
 }
 
-static void destroy_all(struct ferry_chunk *chunk)
+static void destroy_chunks(struct ferry_chunk *chunk)
 {
 	struct ferry_chunk *next;
 
@@ -137,7 +137,7 @@ int ferry_memory_unplug_end(struct ferry_memory *memory)
 			ret = -EBUSY;
 	if (gone)
 		synchronize_rcu();
-	destroy_all(gone);
+	destroy_chunks(gone);
 	spin_lock(&memory->lock);
 	memory->unplugging--;
 	spin_unlock(&memory->lock);

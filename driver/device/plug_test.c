@@ -4,16 +4,12 @@
 #include <linux/numa.h>
 
 #include "chunk.h"
+#include "kunit.h"
 #include "memory.h"
 
 /* Two chunks; the second is smaller. */
 #define TEST_SIZE	(FERRY_CHUNK_SIZE + FERRY_MEMORY_ALIGN)
 #define TEST_PAGES	(TEST_SIZE >> PAGE_SHIFT)
-
-static vm_fault_t no_fault(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
 
 static int plug_init(struct kunit *test)
 {
@@ -23,7 +19,7 @@ static int plug_init(struct kunit *test)
 		.node = NUMA_NO_NODE,
 	};
 
-	test->priv = ferry_memory_create(&config, test, no_fault);
+	test->priv = ferry_memory_create(&config, test, ferry_device_no_fault);
 	if (IS_ERR(test->priv)) {
 		test->priv = NULL;
 		return -ENOMEM;

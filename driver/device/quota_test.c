@@ -2,6 +2,7 @@
 #include <kunit/test.h>
 #include <linux/numa.h>
 
+#include "kunit.h"
 #include "memory.h"
 
 #define TEST_PAGES	(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
@@ -16,11 +17,6 @@ struct quota_test {
 	struct page *pages[TEST_PAGES];
 };
 
-static vm_fault_t no_fault(struct vm_fault *vmf)
-{
-	return VM_FAULT_SIGBUS;
-}
-
 static int quota_init(struct kunit *test)
 {
 	const struct ferry_device_config config = {
@@ -33,7 +29,7 @@ static int quota_init(struct kunit *test)
 
 	t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, t);
-	t->memory = ferry_memory_create(&config, t, no_fault);
+	t->memory = ferry_memory_create(&config, t, ferry_device_no_fault);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, t->memory);
 	test->priv = t;
 	return 0;

@@ -44,8 +44,8 @@
  * A signal ends a call of the mirror after some progress. The test_hmm ABI
  * cannot report partial progress: only a fatal signal ends the ioctl.
  */
-static int migrate(struct ferry_mirror *mirror, const struct ferry_dmirror_cmd *cmd,
-		   enum ferry_target target, u64 *moved)
+static int dmirror_migrate(struct ferry_mirror *mirror, const struct ferry_dmirror_cmd *cmd,
+			   enum ferry_target target, u64 *moved)
 {
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	struct ferry_range range;
@@ -89,13 +89,13 @@ static int do_migrate_to_dev(struct ferry_mirror *mirror, struct ferry_dmirror_c
 	u64 moved;
 	int ret;
 
-	ret = migrate_status(migrate(mirror, cmd, FERRY_TARGET_DEVICE, &moved));
+	ret = migrate_status(dmirror_migrate(mirror, cmd, FERRY_TARGET_DEVICE, &moved));
 	return ret ?: ferry_dmirror_return_resident(mirror, cmd);
 }
 
 static int do_migrate_to_sys(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
 {
-	return migrate_status(migrate(mirror, cmd, FERRY_TARGET_SYSTEM, &cmd->cpages));
+	return migrate_status(dmirror_migrate(mirror, cmd, FERRY_TARGET_SYSTEM, &cmd->cpages));
 }
 
 /* Snapshot ----------------------------------------------------------------- */

@@ -16,8 +16,8 @@
 #include "backend.h"
 #include "writes.h"
 
-static void stamp(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate,
-		  enum ferry_stamp_step step, cycles_t start)
+static void stamp_call(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate,
+		       enum ferry_stamp_step step, cycles_t start)
 {
 	ferry_stamp_end(engine, ferry_stamp_way(migrate->vma.flags, migrate->vma.fault_page),
 			step, start);
@@ -53,7 +53,7 @@ static int core_setup(struct ferry_migrate *migrate)
 	ret = migrate_vma_setup(args);
 	if (ret && core_is_tracked(migrate))
 		ferry_writes_protect(args->vma, args->start, args->end);
-	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_SETUP, start);
+	stamp_call(FERRY_STAMP_CORE, migrate, FERRY_STAMP_SETUP, start);
 	stamp_pages(FERRY_STAMP_CORE, migrate);
 	return ret;
 }
@@ -63,7 +63,7 @@ static void core_pages(struct ferry_migrate *migrate)
 	cycles_t start = ferry_stamp_begin();
 
 	migrate_vma_pages(&migrate->vma);
-	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_PAGES, start);
+	stamp_call(FERRY_STAMP_CORE, migrate, FERRY_STAMP_PAGES, start);
 }
 
 static void core_finalize(struct ferry_migrate *migrate)
@@ -74,7 +74,7 @@ static void core_finalize(struct ferry_migrate *migrate)
 	migrate_vma_finalize(args);
 	if (core_is_tracked(migrate))
 		ferry_writes_protect(args->vma, args->start, args->end);
-	stamp(FERRY_STAMP_CORE, migrate, FERRY_STAMP_FINALIZE, start);
+	stamp_call(FERRY_STAMP_CORE, migrate, FERRY_STAMP_FINALIZE, start);
 }
 
 static const struct ferry_backend core = {
@@ -106,7 +106,7 @@ static int own_setup(struct ferry_migrate *migrate)
 	cycles_t start = ferry_stamp_begin();
 	int ret = ferry_migrate_setup_ext(migrate);
 
-	stamp(FERRY_STAMP_OWN, migrate, FERRY_STAMP_SETUP, start);
+	stamp_call(FERRY_STAMP_OWN, migrate, FERRY_STAMP_SETUP, start);
 	stamp_pages(FERRY_STAMP_OWN, migrate);
 	return ret;
 }
@@ -116,7 +116,7 @@ static void own_pages(struct ferry_migrate *migrate)
 	cycles_t start = ferry_stamp_begin();
 
 	ferry_migrate_pages_ext(migrate);
-	stamp(FERRY_STAMP_OWN, migrate, FERRY_STAMP_PAGES, start);
+	stamp_call(FERRY_STAMP_OWN, migrate, FERRY_STAMP_PAGES, start);
 }
 
 static void own_finalize(struct ferry_migrate *migrate)
@@ -124,7 +124,7 @@ static void own_finalize(struct ferry_migrate *migrate)
 	cycles_t start = ferry_stamp_begin();
 
 	ferry_migrate_finalize_ext(migrate);
-	stamp(FERRY_STAMP_OWN, migrate, FERRY_STAMP_FINALIZE, start);
+	stamp_call(FERRY_STAMP_OWN, migrate, FERRY_STAMP_FINALIZE, start);
 }
 
 static const struct ferry_backend own = {

@@ -127,7 +127,7 @@ static void note_pages(struct ferry_kunit *t, struct page **pages)
 		pages[slot] = ferry_kunit_page(t, slot);
 }
 
-static void migrate(struct ferry_kunit *t, enum fate fate, unsigned long select)
+static void migrate_page(struct ferry_kunit *t, enum fate fate, unsigned long select)
 {
 	struct page *pages[NCOMBINATIONS];
 
@@ -153,10 +153,10 @@ static void migrate_by_device(struct ferry_kunit *t, enum fate fate, bool shared
 	unsigned long slot;
 
 	t->device = device;
-	migrate(t, MOVED, SYSTEM);
+	migrate_page(t, MOVED, SYSTEM);
 	if (fate == FAILED_DEVICE) {
-		migrate(t, NO_DESTINATION, PRIVATE);
-		migrate(t, FAILED, PRIVATE);
+		migrate_page(t, NO_DESTINATION, PRIVATE);
+		migrate_page(t, FAILED, PRIVATE);
 	}
 	for (slot = 0; slot < t->npages; slot++)
 		if (is_legal(slot, shared))
@@ -191,7 +191,7 @@ static void bits(struct kunit *test)
 	if (c->fate == ROUND_TRIP || c->fate == FAILED_DEVICE)
 		migrate_by_device(t, c->fate, c->shared);
 	else
-		migrate(t, c->fate, SYSTEM);
+		migrate_page(t, c->fate, SYSTEM);
 	for (slot = 0; slot < NCOMBINATIONS; slot++) {
 		if (!is_legal(slot, c->shared))
 			continue;

@@ -105,7 +105,7 @@ static pmd_t *prepare_table(struct mm_struct *mm, unsigned long addr)
 }
 
 /* Prepares an address for an anonymous page. Returns NULL without memory. */
-static pmd_t *prepare(struct vm_area_struct *vma, unsigned long addr)
+static pmd_t *prepare_tables(struct vm_area_struct *vma, unsigned long addr)
 {
 	pmd_t *pmdp = mm_find_pmd(vma->vm_mm, addr);
 	unsigned int flags;
@@ -139,7 +139,7 @@ static pte_t make_pte(const struct ferry_job *job, struct folio *folio)
 }
 
 /* Under the entry's lock: why the hole cannot be filled, or 0. */
-static u8 refuse(struct vm_area_struct *vma, pte_t old)
+static u8 insert_refusal(struct vm_area_struct *vma, pte_t old)
 {
 	if (!pte_none(old) && !(pte_present(old) && is_zero_pfn(pte_pfn(old))))
 		return FERRY_RACED;
@@ -153,12 +153,12 @@ static u8 refuse(struct vm_area_struct *vma, pte_t old)
 	return FERRY_NOT_ATTEMPTED;
 }
 
-static u8 fill_locked(struct ferry_job *job, unsigned long addr, pte_t *ptep,
-		      struct folio *folio)
+static u8 insert_page_locked(struct ferry_job *job, unsigned long addr, pte_t *ptep,
+			     struct folio *folio)
 {
 	struct vm_area_struct *vma = job->vma;
 	pte_t old = ptep_get(ptep);
-	u8 why = refuse(vma, old);
+	u8 why = insert_refusal(vma, old);
 
 	if (why)
 		return why;
@@ -177,8 +177,8 @@ static u8 fill_locked(struct ferry_job *job, unsigned long addr, pte_t *ptep,
 	return FERRY_NOT_ATTEMPTED;
 }
 
-static u8 fill(struct ferry_job *job, unsigned long addr, pmd_t *pmdp,
-	       struct folio *folio)
+static u8 insert_page(struct ferry_job *job, unsigned long addr, pmd_t *pmdp,
+		      struct folio *folio)
 {
 	struct vm_area_struct *vma = job->vma;
 	spinlock_t *ptl;
@@ -191,12 +191,12 @@ static u8 fill(struct ferry_job *job, unsigned long addr, pmd_t *pmdp,
 	ptep = pte_offset_map_lock(vma->vm_mm, pmdp, addr, &ptl);
 	if (!ptep)
 		return FERRY_RACED;
-	why = fill_locked(job, addr, ptep, folio);
+	why = insert_page_locked(job, addr, ptep, folio);
 	pte_unmap_unlock(ptep, ptl);
 	return why;
 }
 
-static u8 charge_and_fill(struct ferry_job *job, unsigned long addr, struct folio *folio)
+static u8 charge_and_insert(struct ferry_job *job, unsigned long addr, struct folio *folio)
 {
 	struct vm_area_struct *vma = job->vma;
 	pmd_t *pmdp;
@@ -204,13 +204,13 @@ static u8 charge_and_fill(struct ferry_job *job, unsigned long addr, struct foli
 
 	if (!vma_is_anonymous(vma))
 		return FERRY_FILE;
-	pmdp = prepare(vma, addr);
+	pmdp = prepare_tables(vma, addr);
 	if (!pmdp || mem_cgroup_charge(folio, vma->vm_mm, HOLE_GFP)) {
 		/* A charge that does not reclaim is not counted by mm. */
 		memcg_memory_event_mm(vma->vm_mm, MEMCG_MAX);
 		return FERRY_NO_MEMORY;
 	}
-	why = fill(job, addr, pmdp, folio);
+	why = insert_page(job, addr, pmdp, folio);
 	if (why) {
 		folio_clear_uptodate(folio);
 		mem_cgroup_uncharge(folio);
@@ -255,8 +255,8 @@ void ferry_insert_pages(struct ferry_job *job)
 		if (!is_hole_with_page(job, slot))
 			continue;
 		if (why != FERRY_NO_MEMORY)
-			why = charge_and_fill(job, ferry_job_addr(job, slot),
-					      ferry_slot_folio(job->dst[slot]));
+			why = charge_and_insert(job, ferry_job_addr(job, slot),
+						ferry_slot_folio(job->dst[slot]));
 		if (why)
 			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 		else

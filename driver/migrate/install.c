@@ -271,7 +271,7 @@ static void install_by_rmap(struct ferry_job *job, unsigned long slot)
 }
 
 /* Give an unused destination back, exactly once (I5). */
-static void give_back(struct ferry_job *job, unsigned long slot, struct page *page)
+static void give_back_destination(struct ferry_job *job, unsigned long slot, struct page *page)
 {
 	if (!(job->dst[slot] & FERRY_PFN_UNLOCKED) && PageLocked(page))
 		folio_unlock(page_folio(page));
@@ -329,7 +329,7 @@ static void release_destination(struct ferry_job *job, unsigned long slot)
 		folio_unlock(page_folio(page));
 		put_page(page);
 	} else {
-		give_back(job, slot, page);
+		give_back_destination(job, slot, page);
 	}
 }
 

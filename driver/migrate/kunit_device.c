@@ -41,14 +41,14 @@ static void free_device_page(struct page *page)
 	atomic_long_dec(&device_of(page)->used);
 }
 
-static vm_fault_t no_fault(struct vm_fault *vmf)
+static vm_fault_t refuse_fault(struct vm_fault *vmf)
 {
 	return VM_FAULT_SIGBUS;
 }
 
 static const struct dev_pagemap_ops device_ops = {
 	.page_free = free_device_page,
-	.migrate_to_ram = no_fault,
+	.migrate_to_ram = refuse_fault,
 };
 
 /* Waits for pages that are still mapped in the test's address space. */

@@ -10,12 +10,12 @@
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
 
-static void hold(struct ferry_kunit *t, struct page *page)
+static void hold_page(struct ferry_kunit *t, struct page *page)
 {
 	get_page(page);
 }
 
-static void let_go(struct page *page)
+static void put_held_page(struct page *page)
 {
 	put_page(page);
 }
@@ -97,7 +97,7 @@ static const struct state_case {
 	unsigned int passes, drains;
 } state_cases[] = {
 	/* An extra reference may be that of an LRU batch. */
-	{ "referenced", hold, let_go, FERRY_PINNED, 2, 1 },
+	{ "referenced", hold_page, put_held_page, FERRY_PINNED, 2, 1 },
 	{ "referenced twice", hold_twice, let_go_twice, FERRY_PINNED, 1 },
 	{ "pinned", pin, unpin_user_page, FERRY_PINNED, 1 },
 	{ "locked", lock, unlock_page, FERRY_LOCKED, 1 },

@@ -57,7 +57,7 @@ static void map_by_ptes(struct ferry_kunit *t)
 
 enum hold { FREE, REFERENCED, LOCKED };
 
-static void hold(struct folio *folio, enum hold hold)
+static void hold_folio(struct folio *folio, enum hold hold)
 {
 	if (hold == REFERENCED)
 		folio_get(folio);
@@ -65,7 +65,7 @@ static void hold(struct folio *folio, enum hold hold)
 		folio_lock(folio);
 }
 
-static void let_go(struct folio *folio, enum hold hold)
+static void put_held_folio(struct folio *folio, enum hold hold)
 {
 	if (hold == REFERENCED)
 		folio_put(folio);
@@ -118,12 +118,12 @@ static void at(struct kunit *test)
 
 	if (c->ptes)
 		map_by_ptes(t);
-	hold(folio, c->hold);
+	hold_folio(folio, c->hold);
 	KUNIT_EXPECT_EQ(test, split_at(t, slot, &next), c->ret);
 	KUNIT_EXPECT_EQ(test, next, ferry_kunit_addr(t, min(c->next, PTRS_PER_PTE + 0UL)));
 	KUNIT_EXPECT_EQ(test, folio_test_large(folio), c->ret < 0);
 	KUNIT_EXPECT_EQ(test, is_huge(t, 0), c->ret < 0 && !c->ptes);
-	let_go(folio, c->hold);
+	put_held_folio(folio, c->hold);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, PTRS_PER_PTE), 0);
 }
 
@@ -206,7 +206,7 @@ static void migrate(struct kunit *test)
 		map_by_ptes(t);
 	t->start += (PTRS_PER_PTE - 10) * PAGE_SIZE;
 	t->npages = 12;
-	hold(folio, c->hold);
+	hold_folio(folio, c->hold);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, c->outcome),
 			c->outcome == FERRY_MOVED ? 12 : 10);
@@ -217,7 +217,7 @@ static void migrate(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->migrate.counts.splits, c->splits);
 	KUNIT_EXPECT_EQ(test, folio_test_large(folio), c->hold != FREE);
 	KUNIT_EXPECT_EQ(test, is_huge(t, 0), c->hold != FREE && !c->ptes);
-	let_go(folio, c->hold);
+	put_held_folio(folio, c->hold);
 	t->start -= (PTRS_PER_PTE - 10) * PAGE_SIZE;
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, PTRS_PER_PTE + 2), 0);
 }

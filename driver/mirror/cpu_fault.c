@@ -103,8 +103,8 @@ struct homecoming {
 	unsigned long around;
 };
 
-static int fill(const struct homecoming *home, unsigned long first, unsigned long npages,
-		gfp_t gfp)
+static int populate_slots(const struct homecoming *home, unsigned long first, unsigned long npages,
+			  gfp_t gfp)
 {
 	const struct migrate_vma *args = &home->migrate.vma;
 	const struct ferry_fill part = {
@@ -121,7 +121,7 @@ static int fill(const struct homecoming *home, unsigned long first, unsigned lon
 	return ferry_fill_home(&part);
 }
 
-static void give_back(const struct migrate_vma *args)
+static void give_back_slots(const struct migrate_vma *args)
 {
 	struct page *page;
 	unsigned long i;
@@ -149,12 +149,12 @@ static int fill_window(const struct homecoming *home)
 	const struct migrate_vma *args = &home->migrate.vma;
 
 	if (args->npages > 1)
-		fill(home, 0, args->npages, FERRY_AROUND_GFP);
+		populate_slots(home, 0, args->npages, FERRY_AROUND_GFP);
 	if (args->dst[home->wanted])
 		return 0;
-	give_back(args);
-	return fill(home, home->wanted, 1, args->fault_page ? GFP_HIGHUSER_MOVABLE :
-		    GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
+	give_back_slots(args);
+	return populate_slots(home, home->wanted, 1, args->fault_page ? GFP_HIGHUSER_MOVABLE :
+			      GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
 static unsigned long count_around(const struct homecoming *home)
@@ -186,7 +186,7 @@ static int migrate_home(struct homecoming *home)
 	return *src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
 }
 
-static int bring_home(struct homecoming *home)
+static int move_to_system(struct homecoming *home)
 {
 	int ret;
 
@@ -235,7 +235,7 @@ int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 		},
 	};
 
-	return bring_home(&home);
+	return move_to_system(&home);
 }
 
 /*
@@ -268,7 +268,7 @@ static int try_window(struct vm_fault *vmf, unsigned long start, unsigned long e
 		},
 		.wanted = ((vmf->address & PAGE_MASK) - start) / PAGE_SIZE,
 	};
-	int ret = bring_home(&home);
+	int ret = move_to_system(&home);
 
 	*around = home.around;
 	return ret;

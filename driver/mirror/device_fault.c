@@ -206,7 +206,7 @@ static int fault_pages(struct fault *fault)
 
 /* Foreign pages ------------------------------------------------------------ */
 
-static struct page *fault_page(const struct fault *fault, unsigned long i)
+static struct page *faulted_page(const struct fault *fault, unsigned long i)
 {
 	if (!(fault->pfns[i] & HMM_PFN_VALID))
 		return NULL;
@@ -216,7 +216,7 @@ static struct page *fault_page(const struct fault *fault, unsigned long i)
 /* Returns the pgmap owner of a coherent page that must move first, or NULL. */
 static void *foreign_owner(const struct fault *fault, unsigned long i)
 {
-	struct page *page = fault_page(fault, i);
+	struct page *page = faulted_page(fault, i);
 
 	if (!page || !is_device_coherent_page(page))
 		return NULL;
@@ -249,7 +249,7 @@ static bool find_foreign(struct fault *fault, unsigned long n)
 	return true;
 }
 
-static int bring_home(struct mm_struct *mm, unsigned long addr, void *owner)
+static int move_page_to_system(struct mm_struct *mm, unsigned long addr, void *owner)
 {
 	struct vm_area_struct *vma = vma_lookup(mm, addr);
 	int tries, ret = -EBUSY;
@@ -272,7 +272,7 @@ static int bring_foreign_home(struct fault *fault)
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
 	for (addr = fault->foreign; addr < fault->foreign_end; addr += PAGE_SIZE)
-		if (bring_home(mm, addr, fault->foreign_owner))
+		if (move_page_to_system(mm, addr, fault->foreign_owner))
 			fault->in_place = true;
 	mmap_read_unlock(mm);
 	return -EBUSY;
@@ -282,7 +282,7 @@ static int bring_foreign_home(struct fault *fault)
 
 static ferry_entry_t make_entry(const struct fault *fault, unsigned long i)
 {
-	return ferry_entry_make(page_to_pfn(fault_page(fault, i)),
+	return ferry_entry_make(page_to_pfn(faulted_page(fault, i)),
 				fault->pfns[i] & HMM_PFN_WRITE);
 }
 
@@ -296,7 +296,7 @@ static void fill_all(struct fault *fault, ferry_entry_t *entries, unsigned long 
 
 static bool is_resident(const struct fault *fault, unsigned long i)
 {
-	struct page *page = fault_page(fault, i);
+	struct page *page = faulted_page(fault, i);
 
 	return page && (is_device_private_page(page) || is_device_coherent_page(page)) &&
 	       page->pgmap->owner == fault->window->mirror->device;
@@ -325,7 +325,7 @@ static int fill_resident(struct fault *fault, ferry_entry_t *entries, unsigned l
  * the driver's own taking leaves the number unchanged. The next try faults, and
  * the fault ends the exclusive access in the normal order.
  */
-static bool any_exclusive(const ferry_entry_t *entries, unsigned long n)
+static bool has_exclusive_entry(const ferry_entry_t *entries, unsigned long n)
 {
 	unsigned long i;
 
@@ -348,7 +348,7 @@ static int fill_entries(struct fault *fault)
 		ret = -EBUSY;
 	else if (fault->access == FERRY_LOOKS)
 		ret = fill_resident(fault, entries, n);
-	else if (any_exclusive(entries, n))
+	else if (has_exclusive_entry(entries, n))
 		ret = -EBUSY;
 	else if (!fault->in_place && find_foreign(fault, n))
 		ret = FOREIGN_PAGE;

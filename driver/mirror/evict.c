@@ -181,7 +181,7 @@ static bool is_mapped(struct page *page)
 	return mapped;
 }
 
-static struct anon_vma *hold(struct page *page)
+static struct anon_vma *hold_anon_vma(struct page *page)
 {
 	struct anon_vma *anon_vma;
 
@@ -199,7 +199,7 @@ static void evict_holding(struct eviction *eviction, unsigned long pfn, unsigned
 	unsigned long i, first;
 
 	for (i = 0; i < n; i++)
-		eviction->anon_vma[i] = hold(pfn_to_page(pfn + i));
+		eviction->anon_vma[i] = hold_anon_vma(pfn_to_page(pfn + i));
 
 	for (i = 0; i < n; i++) {
 		for (first = i; i < n; i++)
@@ -215,7 +215,7 @@ static void evict_holding(struct eviction *eviction, unsigned long pfn, unsigned
 			ferry_anon_vma_put(eviction->anon_vma[i]);
 }
 
-static void evict_run(struct eviction *eviction, unsigned long pfn, unsigned long n)
+static void evict_pfns(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
 	if (eviction->backend->holds_anon_vma)
 		evict_held(eviction, pfn, n);
@@ -262,7 +262,7 @@ static bool evict_pass(struct eviction *eviction)
 			ferry_memory_evict_end(eviction->memory, pfn, n);
 			return false;
 		}
-		evict_run(eviction, pfn, n);
+		evict_pfns(eviction, pfn, n);
 		if (eviction->mm)
 			mmap_read_unlock(eviction->mm);
 		ferry_memory_evict_end(eviction->memory, pfn, n);

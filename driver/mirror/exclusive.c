@@ -90,7 +90,7 @@ struct exclusive {
 };
 
 #if IS_ENABLED(CONFIG_DEVICE_PRIVATE)
-static int own_pages(struct exclusive *batch)
+static int fault_batch(struct exclusive *batch)
 {
 	int ret;
 
@@ -246,7 +246,7 @@ static int try_batch(struct exclusive *batch)
 	struct mm_struct *mm = batch->window->mirror->mm;
 	int ret;
 
-	ret = own_pages(batch);
+	ret = fault_batch(batch);
 	if (ret)
 		return ret;
 	if (mmap_read_lock_killable(mm))
@@ -358,8 +358,8 @@ int ferry_mirror_make_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 }
 #endif
 
-static bool any_exclusive(struct ferry_window *window, unsigned long start,
-			  unsigned long last)
+static bool window_has_exclusive(struct ferry_window *window, unsigned long start,
+				 unsigned long last)
 {
 	unsigned long i, end;
 	bool found = false;
@@ -391,7 +391,7 @@ bool ferry_mirror_is_exclusive(struct ferry_mirror *mirror, unsigned long addr,
 	bool found;
 
 	while ((window = ferry_window_next(mirror, &at, last))) {
-		found = any_exclusive(window, addr, last);
+		found = window_has_exclusive(window, addr, last);
 		ferry_window_put(window);
 		if (found)
 			return true;

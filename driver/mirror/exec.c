@@ -59,7 +59,7 @@ int ferry_exec_check(const struct ferry_mirror *mirror,
 }
 
 /* Pages and steps are multiples of a word: no piece cuts a word. */
-static void fill(void *bytes, size_t n, void *arg)
+static void fill_bytes(void *bytes, size_t n, void *arg)
 {
 	memset32(bytes, *(u32 *)arg, n / FERRY_WORD);
 }
@@ -99,7 +99,7 @@ int ferry_exec_run(struct ferry_mirror *mirror, struct drm_ferry_exec_op *op)
 	switch (op->op) {
 	case DRM_FERRY_OP_FILL:
 		ret = ferry_mirror_access(mirror, op->addr, op->len,
-					  FERRY_ACCESS_WRITE, fill, &word);
+					  FERRY_ACCESS_WRITE, fill_bytes, &word);
 		break;
 	case DRM_FERRY_OP_COPY:
 		ret = ferry_mirror_copy(mirror, op->addr, op->src, op->len);

@@ -41,12 +41,12 @@ static const struct exec_case {
 	{ "longest", { .op = DRM_FERRY_OP_FILL, .addr = 4, .len = DRM_FERRY_MAX_OP_LEN }, 0 },
 };
 
-static void case_to_desc(const struct exec_case *test_case, char *desc)
+static void exec_case_to_desc(const struct exec_case *test_case, char *desc)
 {
 	strscpy(desc, test_case->name, KUNIT_PARAM_DESC_SIZE);
 }
 
-KUNIT_ARRAY_PARAM(exec, exec_cases, case_to_desc);
+KUNIT_ARRAY_PARAM(exec, exec_cases, exec_case_to_desc);
 
 static void check(struct kunit *test)
 {

@@ -104,7 +104,7 @@ static enum ferry_stamp_way way(const struct ferry_batch *batch)
 							     FERRY_STAMP_TO_SYSTEM;
 }
 
-static void fill(struct ferry_batch *batch)
+static void populate_batch(struct ferry_batch *batch)
 {
 	const struct ferry_fill wanted = {
 		.src = batch->src,
@@ -135,7 +135,7 @@ static int run_engine(struct ferry_batch *batch)
 	if (ret)
 		return ret;
 	ferry_batch_choose_holes(batch);
-	fill(batch);
+	populate_batch(batch);
 	backend->pages(&batch->migrate);
 	if (!backend->tells_outcomes)
 		ferry_batch_note_moves(batch);
@@ -188,8 +188,8 @@ static unsigned long select_device(const struct ferry_device *device)
 	       MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 }
 
-static void prepare(struct ferry_batch *batch, struct vm_area_struct *vma,
-		    unsigned long start)
+static void prepare_batch(struct ferry_batch *batch, struct vm_area_struct *vma,
+			  unsigned long start)
 {
 	unsigned long table_end = ALIGN_DOWN(start, PMD_SIZE) + PMD_SIZE;
 	struct migrate_vma *args = &batch->migrate.vma;
@@ -252,7 +252,7 @@ static int migrate_mapping(struct ferry_batch *batch, unsigned long start)
 		return 0;
 	}
 
-	prepare(batch, vma, start);
+	prepare_batch(batch, vma, start);
 	all = whole_mapping_outcome(batch);
 	memset(batch->outcome, all, batch->npages);
 	if (all == DRM_FERRY_NOT_ATTEMPTED)

@@ -53,12 +53,12 @@ static const struct clear_case {
 	{ "to the end of everything", PAGE_SIZE, ULONG_MAX - START, 1, LAST },
 };
 
-static void case_to_desc(const struct clear_case *test_case, char *desc)
+static void clear_case_to_desc(const struct clear_case *test_case, char *desc)
 {
 	strscpy(desc, test_case->name, KUNIT_PARAM_DESC_SIZE);
 }
 
-KUNIT_ARRAY_PARAM(clear, clear_cases, case_to_desc);
+KUNIT_ARRAY_PARAM(clear, clear_cases, clear_case_to_desc);
 
 static void clear(struct kunit *test)
 {

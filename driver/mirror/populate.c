@@ -59,8 +59,8 @@ struct piece {
 	struct page *to[FERRY_FILL_PAGES];
 };
 
-static void refuse(const struct ferry_fill *fill, struct piece *piece, unsigned long first,
-		   u8 outcome)
+static void refuse_slots(const struct ferry_fill *fill, struct piece *piece, unsigned long first,
+			 u8 outcome)
 {
 	unsigned long i;
 
@@ -68,7 +68,7 @@ static void refuse(const struct ferry_fill *fill, struct piece *piece, unsigned 
 		fill->outcome[piece->slot[i]] = outcome;
 }
 
-static void stamp(const struct ferry_fill *fill, enum ferry_stamp_step step, cycles_t start)
+static void stamp_step(const struct ferry_fill *fill, enum ferry_stamp_step step, cycles_t start)
 {
 	if (fill->backend)
 		ferry_stamp_end(fill->backend->stamp, fill->way, step, start);
@@ -139,13 +139,13 @@ int ferry_fill_device(const struct ferry_fill *fill)
 			zone_device_page_init(piece.to[i]);
 			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
 		}
-		stamp(fill, FERRY_STAMP_ALLOC, start);
+		stamp_step(fill, FERRY_STAMP_ALLOC, start);
 		start = ferry_stamp_begin();
 		ferry_copy_to_device(piece.to, piece.from, got);
-		stamp(fill, FERRY_STAMP_COPY, start);
+		stamp_step(fill, FERRY_STAMP_COPY, start);
 		if (got == piece.n)
 			continue;
-		refuse(fill, &piece, got, why_none(fill));
+		refuse_slots(fill, &piece, got, why_none(fill));
 		ret = -ENOSPC;
 	}
 	return ret;
@@ -183,7 +183,7 @@ static bool has_policy(const struct ferry_fill *fill)
 }
 
 /* Returns the number of allocated pages; stops at the first failure. */
-static unsigned long alloc_by_policy(const struct ferry_fill *fill, struct piece *piece)
+static unsigned long alloc_system_by_policy(const struct ferry_fill *fill, struct piece *piece)
 {
 	struct folio *folio;
 	unsigned long i;
@@ -241,12 +241,12 @@ int ferry_fill_home(const struct ferry_fill *fill)
 			cond_resched();
 		start = ferry_stamp_begin();
 		list_for_home(fill, &next, &piece);
-		got = by_policy ? alloc_by_policy(fill, &piece) :
+		got = by_policy ? alloc_system_by_policy(fill, &piece) :
 				  alloc_in_bulk(fill, &piece);
-		stamp(fill, FERRY_STAMP_ALLOC, start);
+		stamp_step(fill, FERRY_STAMP_ALLOC, start);
 		start = ferry_stamp_begin();
 		ferry_copy_from_device(piece.to, piece.from, got);
-		stamp(fill, FERRY_STAMP_COPY, start);
+		stamp_step(fill, FERRY_STAMP_COPY, start);
 		for (i = 0; i < got; i++) {
 			/* No other task knows the page yet. */
 			__folio_set_locked((struct folio *)piece.to[i]);
@@ -254,7 +254,7 @@ int ferry_fill_home(const struct ferry_fill *fill)
 		}
 		if (got == piece.n)
 			continue;
-		refuse(fill, &piece, got, DRM_FERRY_NO_MEMORY);
+		refuse_slots(fill, &piece, got, DRM_FERRY_NO_MEMORY);
 		ret = -ENOMEM;
 	}
 	return ret;

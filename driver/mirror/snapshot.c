@@ -112,7 +112,7 @@ static u32 entry_place(u8 outcome)
  * migrate/writes.c. PageAnonExclusive() cannot be used: it asserts that the
  * page is still mapped.
  */
-static bool is_writable(struct vm_area_struct *vma, pte_t pte)
+static bool snapshot_writable(struct vm_area_struct *vma, pte_t pte)
 {
 	swp_entry_t entry = pte_to_swp_entry(pte);
 
@@ -133,7 +133,7 @@ static void see_entry(struct ferry_page_state *state, struct ferry_device *devic
 
 	if (is_device_private_entry(entry)) {
 		state->flags |= page_place(device, pfn_swap_entry_to_page(entry));
-		if (is_writable(vma, pte))
+		if (snapshot_writable(vma, pte))
 			state->flags |= DRM_FERRY_PAGE_WRITABLE;
 		state->outcome = DRM_FERRY_NOT_MOVED;
 	} else {
