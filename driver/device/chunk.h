@@ -107,21 +107,6 @@ static inline struct ferry_owner *ferry_holder_owner(unsigned long holder)
 	return (struct ferry_owner *)(holder & ~FERRY_PAGE_EVICTING);
 }
 
-/* owner.c */
-void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner);
-
-/*
- * Takes one page off an owner's count. The last page frees an orphaned owner.
- */
-static inline void ferry_owner_drop(struct ferry_memory *memory, struct ferry_owner *owner)
-{
-	if (unlikely(owner->user))
-		atomic_long_dec(&owner->user->held);
-	if (atomic_long_dec_and_test(&owner->held))
-		ferry_owner_has_none(memory, owner);
-}
-
-/* chunk.c */
 struct ferry_chunk *ferry_chunk_create(struct ferry_memory *memory,
 				       unsigned int index);
 void ferry_chunk_destroy(struct ferry_chunk *chunk);

@@ -7,6 +7,7 @@
 #include "copy.h"
 #include "kunit.h"
 #include "memory.h"
+#include "plug.h"
 
 #define NPAGES 4UL
 

@@ -11,6 +11,7 @@
 
 #include "device.h"
 #include "memory.h"
+#include "plug.h"
 
 /**
  * ferry_device_create() - make a device

@@ -68,6 +68,8 @@
 
 #include "chunk.h"
 #include "memory.h"
+#include "owner.h"
+#include "quota.h"
 
 static_assert(__alignof__(struct ferry_owner) > FERRY_PAGE_EVICTING);
 

@@ -162,7 +162,6 @@ struct ferry_memory {
 	unsigned int next;
 };
 
-/* memory.c */
 unsigned long ferry_memory_alloc(struct ferry_memory *memory,
 				 struct ferry_owner *owner, unsigned long n,
 				 struct page **pages);
@@ -175,42 +174,5 @@ void *ferry_memory_address(const struct page *page);
 unsigned long ferry_memory_span(const struct page *page, void **address);
 
 void ferry_memory_page_free(struct page *page);
-
-/* quota.c */
-void ferry_quota_init(struct ferry_memory *memory);
-int ferry_quota_join(struct ferry_memory *memory, struct ferry_owner *owner, kuid_t uid);
-void ferry_quota_leave(struct ferry_memory *memory, struct ferry_owner *owner);
-unsigned long ferry_owner_quota(const struct ferry_memory *memory);
-unsigned long ferry_owner_quota_left(const struct ferry_memory *memory,
-				     const struct ferry_owner *owner);
-
-/* owner.c */
-struct ferry_owner *ferry_owner_create(struct ferry_memory *memory, kuid_t uid);
-unsigned long ferry_owner_held(const struct ferry_owner *owner);
-void ferry_memory_disown(struct ferry_memory *memory, struct ferry_owner *owner);
-
-unsigned long ferry_memory_evict_begin(struct ferry_memory *memory,
-				       const struct ferry_owner *owner,
-				       unsigned long *cursor, unsigned long max,
-				       unsigned long *pfn);
-unsigned long ferry_memory_evict_orphans_begin(struct ferry_memory *memory,
-					       unsigned long *cursor, unsigned long max,
-					       unsigned long *pfn);
-void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
-			    unsigned long n);
-
-bool ferry_memory_fault_begin(struct page *page);
-void ferry_memory_fault_end(struct page *page, bool came_home, unsigned long around);
-bool ferry_memory_comes_alone(const struct page *page);
-
-/* plug.c */
-struct ferry_memory *
-ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
-		    vm_fault_t (*migrate_to_ram)(struct vm_fault *vmf));
-void ferry_memory_destroy(struct ferry_memory *memory);
-
-void ferry_memory_unplug_begin(struct ferry_memory *memory);
-int ferry_memory_unplug_end(struct ferry_memory *memory);
-int ferry_memory_plug(struct ferry_memory *memory);
 
 #endif

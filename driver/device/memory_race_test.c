@@ -14,6 +14,8 @@
 #include "chunk.h"
 #include "kunit.h"
 #include "memory.h"
+#include "owner.h"
+#include "plug.h"
 
 #define TEST_PAGES	(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
 #define NTHREADS	3

@@ -7,6 +7,8 @@
 #include "chunk.h"
 #include "kunit.h"
 #include "memory.h"
+#include "owner.h"
+#include "plug.h"
 
 /* A chunk and two blocks: runs end at the end of a chunk too. */
 #define TEST_SIZE	(FERRY_CHUNK_SIZE + 2 * FERRY_MEMORY_ALIGN)

@@ -11,6 +11,8 @@
 
 #include "chunk.h"
 #include "memory.h"
+#include "owner.h"
+#include "quota.h"
 
 static struct ferry_owner *page_owner(const struct ferry_page *meta)
 {

@@ -56,6 +56,8 @@
 #include "chunk.h"
 #include "coherent.h"
 #include "memory.h"
+#include "plug.h"
+#include "quota.h"
 
 static void set_chunk(struct ferry_memory *memory, unsigned int index,
 		      struct ferry_chunk *chunk)

@@ -6,6 +6,8 @@
 #include "chunk.h"
 #include "kunit.h"
 #include "memory.h"
+#include "owner.h"
+#include "plug.h"
 
 /* Two chunks; the second is smaller. */
 #define TEST_SIZE	(FERRY_CHUNK_SIZE + FERRY_MEMORY_ALIGN)

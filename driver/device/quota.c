@@ -22,6 +22,8 @@
 #include <linux/slab.h>
 
 #include "memory.h"
+#include "owner.h"
+#include "quota.h"
 
 static unsigned long percent_of(unsigned long npages, unsigned int percent)
 {

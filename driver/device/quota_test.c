@@ -4,6 +4,9 @@
 
 #include "kunit.h"
 #include "memory.h"
+#include "owner.h"
+#include "plug.h"
+#include "quota.h"
 
 #define TEST_PAGES	(FERRY_MEMORY_ALIGN >> PAGE_SHIFT)
 #define USER_PAGES	(TEST_PAGES / 2)

@@ -19,6 +19,8 @@
 #include <drm/ferry_drm.h>
 
 #include "device/device.h"
+#include "device/owner.h"
+#include "device/quota.h"
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
 #include "request.h"

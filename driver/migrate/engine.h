@@ -151,14 +151,23 @@ struct ferry_job {
 };
 
 DECLARE_TRACEPOINT(ferry_outcome);
-void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome);
+
+/* trace.c */
+void ferry_trace_outcome(unsigned long addr, unsigned long slot, u8 outcome);
+
+static inline unsigned long ferry_job_addr(const struct ferry_job *job,
+					   unsigned long slot)
+{
+	return job->start + slot * PAGE_SIZE;
+}
 
 static inline void ferry_job_tell(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	if (job->outcome)
 		job->outcome[slot] = outcome;
 	if (outcome && tracepoint_enabled(ferry_outcome))
-		ferry_job_trace(job, slot, outcome);
+		ferry_trace_outcome(job->vma ? ferry_job_addr(job, slot) : 0, slot,
+				    outcome);
 }
 
 /* Leave the page of a slot alone, with the reason in @outcome. */
@@ -197,12 +206,6 @@ static inline struct folio *ferry_job_source(const struct ferry_job *job,
 					     unsigned long slot)
 {
 	return ferry_slot_folio(job->src[slot]);
-}
-
-static inline unsigned long ferry_job_addr(const struct ferry_job *job,
-					   unsigned long slot)
-{
-	return job->start + slot * PAGE_SIZE;
 }
 
 /* As folio_test_swapcache(). The bit has other meanings on other pages. */

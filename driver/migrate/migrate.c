@@ -56,24 +56,7 @@
 #include "engine.h"
 #include "mm_internal.h"
 #include "split.h"
-
-#define CREATE_TRACE_POINTS
 #include "trace.h"
-
-/**
- * ferry_job_trace() - emit the trace event for the outcome of a slot
- * @job: the migration
- * @slot: index of the page
- * @outcome: enum ferry_outcome
- *
- * The address is 0 by pfn.
- *
- * Context: any; the tracepoint is enabled.
- */
-void ferry_job_trace(const struct ferry_job *job, unsigned long slot, u8 outcome)
-{
-	trace_ferry_outcome(job->vma ? ferry_job_addr(job, slot) : 0, slot, outcome);
-}
 
 /* Phase: setup ------------------------------------------------------------- */
 

@@ -21,6 +21,7 @@
 #include <linux/slab.h>
 
 #include "device/device.h"
+#include "device/owner.h"
 #include "mirror.h"
 #include "page_table.h"
 

@@ -80,6 +80,7 @@
 
 #include "device/device.h"
 #include "device/memory.h"
+#include "device/owner.h"
 #include "migrate/backend.h"
 #include "migrate/control.h"
 #include "mirror.h"

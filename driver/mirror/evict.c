@@ -74,6 +74,8 @@
 #include <linux/workqueue.h>
 
 #include "device/device.h"
+#include "device/owner.h"
+#include "device/plug.h"
 #include "device/turns.h"
 #include "migrate/anon_vma.h"
 #include "migrate/backend.h"

@@ -70,6 +70,7 @@
 
 #include "batch.h"
 #include "device/device.h"
+#include "device/plug.h"
 #include "device/turns.h"
 #include "migrate/backend.h"
 #include "mirror.h"

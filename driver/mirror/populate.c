@@ -36,6 +36,7 @@
 
 #include "device/copy.h"
 #include "device/memory.h"
+#include "device/quota.h"
 #include "migrate/backend.h"
 #include "migrate/placement.h"
 #include "mirror.h"
