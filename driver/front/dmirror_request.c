@@ -103,12 +103,12 @@ static int do_migrate_to_sys(struct ferry_mirror *mirror, struct ferry_dmirror_c
 /* Returns whether HMM would report a page. */
 static bool is_there(const struct ferry_page_state *state)
 {
-	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
-	case DRM_FERRY_PAGE_SYSTEM:
-		return !(state->flags & DRM_FERRY_PAGE_EXCLUSIVE);
-	case DRM_FERRY_PAGE_THIS_DEVICE:
+	switch (state->flags & FERRY_STATE_WHERE_MASK) {
+	case FERRY_STATE_SYSTEM:
+		return !(state->flags & FERRY_STATE_EXCLUSIVE);
+	case FERRY_STATE_THIS_DEVICE:
 		return true;
-	case DRM_FERRY_PAGE_OTHER_DEVICE:
+	case FERRY_STATE_OTHER_DEVICE:
 		return state->coherent;
 	default:
 		return false;
@@ -117,28 +117,28 @@ static bool is_there(const struct ferry_page_state *state)
 
 static bool is_error(const struct ferry_page_state *state)
 {
-	if (!(state->flags & DRM_FERRY_PAGE_READABLE))
+	if (!(state->flags & FERRY_STATE_READABLE))
 		return true;
-	return (state->flags & DRM_FERRY_PAGE_WHERE_MASK) == DRM_FERRY_PAGE_SPECIAL &&
+	return (state->flags & FERRY_STATE_WHERE_MASK) == FERRY_STATE_SPECIAL &&
 	       state->outcome != DRM_FERRY_HWPOISON;
 }
 
 static unsigned int page_order(const struct ferry_page_state *state)
 {
-	return (state->flags & DRM_FERRY_PAGE_ORDER_MASK) >> DRM_FERRY_PAGE_ORDER_SHIFT;
+	return (state->flags & FERRY_STATE_ORDER_MASK) >> FERRY_STATE_ORDER_SHIFT;
 }
 
 static u8 place_byte(const struct ferry_page_state *state)
 {
-	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
-	case DRM_FERRY_PAGE_THIS_DEVICE:
+	switch (state->flags & FERRY_STATE_WHERE_MASK) {
+	case FERRY_STATE_THIS_DEVICE:
 		return state->coherent ? FERRY_DMIRROR_PROT_COHERENT_LOCAL :
 					 FERRY_DMIRROR_PROT_PRIVATE_LOCAL;
-	case DRM_FERRY_PAGE_OTHER_DEVICE:
+	case FERRY_STATE_OTHER_DEVICE:
 		return FERRY_DMIRROR_PROT_COHERENT_REMOTE;
 	default:
 		/* The huge zero page is reported as a normal page. */
-		return state->flags & DRM_FERRY_PAGE_ZERO && !page_order(state) ?
+		return state->flags & FERRY_STATE_ZERO && !page_order(state) ?
 		       FERRY_DMIRROR_PROT_ZERO : 0;
 	}
 }
@@ -162,7 +162,7 @@ static void keep_byte(unsigned long i, const struct ferry_page_state *state, voi
 		bytes[i] = FERRY_DMIRROR_PROT_NONE;
 	else
 		bytes[i] = place_byte(state) | order_byte(page_order(state)) |
-			   (state->flags & DRM_FERRY_PAGE_WRITABLE ?
+			   (state->flags & FERRY_STATE_WRITABLE ?
 			    FERRY_DMIRROR_PROT_WRITE : FERRY_DMIRROR_PROT_READ);
 }
 

@@ -54,8 +54,6 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include <drm/ferry_drm.h>
-
 #include "migrate/backend.h"
 #include "migrate/split.h"
 #include "mirror.h"
@@ -137,7 +135,7 @@ static void split_by_engine_all(struct exclusive *batch)
 		if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_MERGEABLE)
 			continue;
 		state = ferry_snapshot_page(mirror->device, vma, addr);
-		if (state.flags & DRM_FERRY_PAGE_ORDER_MASK)
+		if (state.flags & FERRY_STATE_ORDER_MASK)
 			split_by_engine(vma, addr);
 	}
 }

@@ -23,8 +23,6 @@
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
-#include <drm/ferry_drm.h>
-
 #include "batch.h"
 #include "migrate/backend.h"
 
@@ -122,7 +120,7 @@ void ferry_batch_choose_holes(struct ferry_batch *batch)
 	if (batch->range->target != FERRY_TARGET_DEVICE)
 		return;
 	if (batch->range->skip_holes) {
-		leave_holes(batch, 0, DRM_FERRY_HOLE);
+		leave_holes(batch, 0, FERRY_HOLE);
 		return;
 	}
 	if (batch->range->backend->survives_limit)
@@ -130,5 +128,5 @@ void ferry_batch_choose_holes(struct ferry_batch *batch)
 	holes = count_holes(batch);
 	room = holes ? ferry_charge_room(batch->mirror->mm, holes) : 0;
 	if (room < holes)
-		leave_holes(batch, room, DRM_FERRY_NO_MEMORY);
+		leave_holes(batch, room, FERRY_NO_MEMORY);
 }

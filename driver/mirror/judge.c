@@ -8,8 +8,6 @@
 #include <linux/mm.h>
 #include <linux/userfaultfd_k.h>
 
-#include <drm/ferry_drm.h>
-
 #include "batch.h"
 
 /**
@@ -25,42 +23,42 @@ void ferry_batch_note_moves(struct ferry_batch *batch)
 	unsigned long i;
 
 	for (i = 0; i < batch->npages; i++) {
-		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED || !batch->dst[i] ||
+		if (batch->outcome[i] != FERRY_NOT_ATTEMPTED || !batch->dst[i] ||
 		    !(batch->src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		batch->outcome[i] = batch->src[i] & MIGRATE_PFN_VALID ?
-				    DRM_FERRY_MOVED : DRM_FERRY_ZERO_FILLED;
+				    FERRY_MOVED : FERRY_ZERO_FILLED;
 	}
 }
 
 static u8 judge_to_device(struct ferry_batch *batch, const struct ferry_page_state *state)
 {
 	struct vm_area_struct *vma = batch->migrate.vma.vma;
-	u32 where = state->flags & DRM_FERRY_PAGE_WHERE_MASK;
+	u32 where = state->flags & FERRY_STATE_WHERE_MASK;
 
-	if (where == DRM_FERRY_PAGE_THIS_DEVICE)
-		return DRM_FERRY_ALREADY_THERE;
-	if (where == DRM_FERRY_PAGE_OTHER_DEVICE)
-		return DRM_FERRY_FOREIGN_DEVICE;
-	if (where == DRM_FERRY_PAGE_NONE || state->flags & DRM_FERRY_PAGE_ZERO) {
+	if (where == FERRY_STATE_THIS_DEVICE)
+		return FERRY_ALREADY_THERE;
+	if (where == FERRY_STATE_OTHER_DEVICE)
+		return FERRY_FOREIGN_DEVICE;
+	if (where == FERRY_STATE_NONE || state->flags & FERRY_STATE_ZERO) {
 		if (!vma_is_anonymous(vma))
-			return DRM_FERRY_FILE;
-		if (state->outcome == DRM_FERRY_UFFD)
-			return DRM_FERRY_UFFD;
-		return userfaultfd_missing(vma) ? DRM_FERRY_UFFD : DRM_FERRY_NOT_MOVED;
+			return FERRY_FILE;
+		if (state->outcome == FERRY_UFFD)
+			return FERRY_UFFD;
+		return userfaultfd_missing(vma) ? FERRY_UFFD : FERRY_NOT_MOVED;
 	}
 	return state->outcome;
 }
 
 static u8 judge_to_system(const struct ferry_page_state *state)
 {
-	switch (state->flags & DRM_FERRY_PAGE_WHERE_MASK) {
-	case DRM_FERRY_PAGE_NONE:
-		return DRM_FERRY_HOLE;
-	case DRM_FERRY_PAGE_SYSTEM:
-		return DRM_FERRY_ALREADY_THERE;
-	case DRM_FERRY_PAGE_OTHER_DEVICE:
-		return DRM_FERRY_FOREIGN_DEVICE;
+	switch (state->flags & FERRY_STATE_WHERE_MASK) {
+	case FERRY_STATE_NONE:
+		return FERRY_HOLE;
+	case FERRY_STATE_SYSTEM:
+		return FERRY_ALREADY_THERE;
+	case FERRY_STATE_OTHER_DEVICE:
+		return FERRY_FOREIGN_DEVICE;
 	default:
 		return state->outcome;
 	}
@@ -79,7 +77,7 @@ void ferry_batch_judge(struct ferry_batch *batch)
 	struct ferry_page_state state;
 
 	for (i = 0; i < batch->npages; i++, addr += PAGE_SIZE) {
-		if (batch->outcome[i] != DRM_FERRY_NOT_ATTEMPTED)
+		if (batch->outcome[i] != FERRY_NOT_ATTEMPTED)
 			continue;
 		state = ferry_snapshot_page(batch->mirror->device, batch->migrate.vma.vma, addr);
 		ferry_snapshot_judge(&state);

@@ -66,8 +66,6 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include <drm/ferry_drm.h>
-
 #include "batch.h"
 #include "device/device.h"
 #include "device/plug.h"
@@ -159,13 +157,13 @@ static u8 whole_mapping_outcome(struct ferry_batch *batch)
 	struct vm_area_struct *vma = batch->migrate.vma.vma;
 
 	if (batch->range->target != FERRY_TARGET_DEVICE)
-		return DRM_FERRY_NOT_ATTEMPTED;
+		return FERRY_NOT_ATTEMPTED;
 	if (vma->vm_flags & VM_SHARED)
-		return DRM_FERRY_FILE;
+		return FERRY_FILE;
 	if (must_avoid_ksm(batch) &&
 	    (vma->vm_flags & VM_MERGEABLE || batch->ksm == batch->migrate.vma.start))
-		return DRM_FERRY_KSM;
-	return DRM_FERRY_NOT_ATTEMPTED;
+		return FERRY_KSM;
+	return FERRY_NOT_ATTEMPTED;
 }
 
 static int check_mapping(const struct ferry_range *range, struct vm_area_struct *vma)
@@ -256,7 +254,7 @@ static int migrate_mapping(struct ferry_batch *batch, unsigned long start)
 	prepare_batch(batch, vma, start);
 	all = whole_mapping_outcome(batch);
 	memset(batch->outcome, all, batch->npages);
-	if (all == DRM_FERRY_NOT_ATTEMPTED)
+	if (all == FERRY_NOT_ATTEMPTED)
 		ret = run_engine(batch);
 	if (!ret && !range->backend->tells_outcomes)
 		ferry_batch_judge(batch);
@@ -298,12 +296,12 @@ static void give_way(struct ferry_batch *batch)
 static unsigned long count_already(const struct ferry_range *range,
 				   const struct ferry_outcomes *outcomes)
 {
-	unsigned long already = outcomes->pages[DRM_FERRY_ALREADY_THERE];
+	unsigned long already = outcomes->pages[FERRY_ALREADY_THERE];
 
 	if (range->target == FERRY_TARGET_SYSTEM)
-		already += outcomes->pages[DRM_FERRY_SWAPPED];
+		already += outcomes->pages[FERRY_SWAPPED];
 	if (range->target == FERRY_TARGET_SYSTEM || range->skip_holes)
-		already += outcomes->pages[DRM_FERRY_HOLE];
+		already += outcomes->pages[FERRY_HOLE];
 	return already;
 }
 
@@ -316,15 +314,15 @@ static void account(struct ferry_batch *batch)
 
 	if (batch->skipped)
 		outcomes = (struct ferry_outcomes) {
-			.pages[DRM_FERRY_HOLE] = batch->npages };
+			.pages[FERRY_HOLE] = batch->npages };
 	else
 		ferry_outcomes_count(&outcomes, batch->outcome, batch->npages);
 	ferry_tally_add(&batch->mirror->tally, &batch->migrate, &outcomes);
 	ferry_tally_add(ferry_mirror_device_tally(batch->mirror->device), &batch->migrate,
 			&outcomes);
 
-	moved = outcomes.pages[DRM_FERRY_MOVED];
-	zeroed = outcomes.pages[DRM_FERRY_ZERO_FILLED];
+	moved = outcomes.pages[FERRY_MOVED];
+	zeroed = outcomes.pages[FERRY_ZERO_FILLED];
 	already = count_already(range, &outcomes);
 	failed = batch->npages - moved - zeroed - already;
 	range->done += batch->npages * PAGE_SIZE;
@@ -343,7 +341,7 @@ static int tell_user(struct ferry_batch *batch, u8 __user *to)
 	unsigned long done, n;
 
 	if (batch->skipped)
-		memset(batch->outcome, DRM_FERRY_HOLE, batch->room);
+		memset(batch->outcome, FERRY_HOLE, batch->room);
 	for (done = 0; done < batch->npages; done += n) {
 		n = min(batch->npages - done, batch->room);
 		if (copy_to_user(to + done, batch->outcome, n)) {

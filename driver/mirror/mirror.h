@@ -145,7 +145,7 @@ enum ferry_target {
  * @outcomes: user memory with one byte for each page of the range, or NULL
  * @need_read: a mapping that is not readable ends the call with -EINVAL
  * @skip_holes: addresses without a page stay as found, mapped or not, with the
- *	outcome DRM_FERRY_HOLE
+ *	outcome FERRY_HOLE
  * @uses: private to mirror/migrate.c: the call counts as a user of the device's
  *	memory, and RELEASE waits (device/turns.c)
  * @done: out: bytes of the range with a final outcome
@@ -190,7 +190,7 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
  * @src: the engine's array of sources, after setup
  * @dst: the engine's array of destinations; zero on entry
  * @outcome: one byte for each slot, or NULL; a slot without a destination gets
- *	DRM_FERRY_NO_MEMORY or DRM_FERRY_QUOTA
+ *	FERRY_NO_MEMORY or FERRY_QUOTA
  * @npages: number of slots
  * @memory: to the device: the memory with the destinations
  * @owner: to the device: the owner of the new pages
@@ -228,9 +228,31 @@ int ferry_fill_home(const struct ferry_fill *fill);
 
 /* snapshot.c */
 
+/*
+ * Bits of ferry_page_state.flags: a place (WHERE_MASK), and what the device may
+ * do. The values are those of DRM_FERRY_PAGE_*; the front end checks the
+ * equality.
+ */
+enum {
+	FERRY_STATE_WHERE_MASK = 0xf,
+	FERRY_STATE_NONE = 0x0,
+	FERRY_STATE_SWAPPED = 0x1,
+	FERRY_STATE_SYSTEM = 0x2,
+	FERRY_STATE_THIS_DEVICE = 0x3,
+	FERRY_STATE_OTHER_DEVICE = 0x4,
+	FERRY_STATE_MIGRATING = 0x5,
+	FERRY_STATE_SPECIAL = 0x6,
+	FERRY_STATE_READABLE = 0x10,
+	FERRY_STATE_WRITABLE = 0x20,
+	FERRY_STATE_EXCLUSIVE = 0x40,
+	FERRY_STATE_ZERO = 0x80,
+	FERRY_STATE_ORDER_SHIFT = 8,
+	FERRY_STATE_ORDER_MASK = 0x3f00,
+};
+
 /**
  * struct ferry_page_state - what a snapshot finds at one address
- * @flags: DRM_FERRY_PAGE_*
+ * @flags: FERRY_STATE_*
  * @outcome: why a migration would leave the page, as far as visible
  * @coherent: the page is in coherent device memory
  * @page: a normal page in system memory, without a reference; otherwise NULL

@@ -32,8 +32,6 @@
 #include <linux/pagemap.h>
 #include <linux/sched.h>
 
-#include <drm/ferry_drm.h>
-
 #include "device/copy.h"
 #include "device/memory.h"
 #include "device/quota.h"
@@ -110,8 +108,8 @@ static void list_for_device(const struct ferry_fill *fill, unsigned long *next,
 
 static u8 why_none(const struct ferry_fill *fill)
 {
-	return ferry_owner_quota_left(fill->memory, fill->owner) ? DRM_FERRY_NO_MEMORY :
-								    DRM_FERRY_QUOTA;
+	return ferry_owner_quota_left(fill->memory, fill->owner) ? FERRY_NO_MEMORY :
+								    FERRY_QUOTA;
 }
 
 /**
@@ -255,7 +253,7 @@ int ferry_fill_home(const struct ferry_fill *fill)
 		}
 		if (got == piece.n)
 			continue;
-		refuse_slots(fill, &piece, got, DRM_FERRY_NO_MEMORY);
+		refuse_slots(fill, &piece, got, FERRY_NO_MEMORY);
 		ret = -ENOMEM;
 	}
 	return ret;

@@ -30,8 +30,6 @@
 #include <linux/swapops.h>
 #include <linux/uaccess.h>
 
-#include <drm/ferry_drm.h>
-
 #include "device/device.h"
 #include "migrate/entry.h"
 #include "migrate/writes.h"
@@ -43,45 +41,45 @@
 static u32 page_place(struct ferry_device *device, struct page *page)
 {
 	if (!is_device_private_page(page) && !is_device_coherent_page(page))
-		return DRM_FERRY_PAGE_SYSTEM;
+		return FERRY_STATE_SYSTEM;
 	if (page->pgmap->owner == device)
-		return DRM_FERRY_PAGE_THIS_DEVICE;
-	return DRM_FERRY_PAGE_OTHER_DEVICE;
+		return FERRY_STATE_THIS_DEVICE;
+	return FERRY_STATE_OTHER_DEVICE;
 }
 
 /* Reason why a folio in memory would not migrate, as far as visible. */
 static u8 folio_outcome(struct folio *folio)
 {
 	if (folio_test_hwpoison(folio))
-		return DRM_FERRY_HWPOISON;
+		return FERRY_HWPOISON;
 	if (folio_test_ksm(folio))
-		return DRM_FERRY_KSM;
+		return FERRY_KSM;
 	if (!folio_test_anon(folio))
-		return DRM_FERRY_FILE;
+		return FERRY_FILE;
 	if (folio_test_large(folio))
-		return DRM_FERRY_LARGE_SPLIT_FAILED;
+		return FERRY_LARGE_SPLIT_FAILED;
 	if (folio_test_writeback(folio))
-		return DRM_FERRY_WRITEBACK;
+		return FERRY_WRITEBACK;
 	if (!folio_is_zone_device(folio) && folio_maybe_dma_pinned(folio))
-		return DRM_FERRY_PINNED;
-	return DRM_FERRY_NOT_MOVED;
+		return FERRY_PINNED;
+	return FERRY_NOT_MOVED;
 }
 
 static void see_present(struct ferry_page_state *state, struct ferry_device *device,
 			unsigned long pfn, bool special, bool write)
 {
 	if (write)
-		state->flags |= DRM_FERRY_PAGE_WRITABLE;
+		state->flags |= FERRY_STATE_WRITABLE;
 	if (is_zero_pfn(pfn)) {
-		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_ZERO;
-		state->outcome = DRM_FERRY_NOT_MOVED;
+		state->flags |= FERRY_STATE_SYSTEM | FERRY_STATE_ZERO;
+		state->outcome = FERRY_NOT_MOVED;
 	} else if (special || !pfn_valid(pfn)) {
-		state->flags |= DRM_FERRY_PAGE_SPECIAL;
-		state->outcome = DRM_FERRY_SPECIAL;
+		state->flags |= FERRY_STATE_SPECIAL;
+		state->outcome = FERRY_SPECIAL;
 	} else {
 		state->flags |= page_place(device, pfn_to_page(pfn));
 		state->coherent = is_device_coherent_page(pfn_to_page(pfn));
-		state->outcome = DRM_FERRY_NOT_MOVED;
+		state->outcome = FERRY_NOT_MOVED;
 		/* Device memory can be removed (plug.c): keep no pointer. */
 		if (!is_zone_device_page(pfn_to_page(pfn)))
 			state->page = pfn_to_page(pfn);
@@ -94,16 +92,16 @@ static void see_present(struct ferry_page_state *state, struct ferry_device *dev
 static u32 entry_place(u8 outcome)
 {
 	switch (outcome) {
-	case DRM_FERRY_SWAPPED:
-		return DRM_FERRY_PAGE_SWAPPED;
-	case DRM_FERRY_MIGRATING:
-		return DRM_FERRY_PAGE_MIGRATING;
-	case DRM_FERRY_EXCLUSIVE:
-		return DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_EXCLUSIVE;
-	case DRM_FERRY_UFFD:
-		return DRM_FERRY_PAGE_NONE;
+	case FERRY_SWAPPED:
+		return FERRY_STATE_SWAPPED;
+	case FERRY_MIGRATING:
+		return FERRY_STATE_MIGRATING;
+	case FERRY_EXCLUSIVE:
+		return FERRY_STATE_SYSTEM | FERRY_STATE_EXCLUSIVE;
+	case FERRY_UFFD:
+		return FERRY_STATE_NONE;
 	default:
-		return DRM_FERRY_PAGE_SPECIAL;
+		return FERRY_STATE_SPECIAL;
 	}
 }
 
@@ -134,8 +132,8 @@ static void see_entry(struct ferry_page_state *state, struct ferry_device *devic
 	if (is_device_private_entry(entry)) {
 		state->flags |= page_place(device, pfn_swap_entry_to_page(entry));
 		if (snapshot_writable(vma, pte))
-			state->flags |= DRM_FERRY_PAGE_WRITABLE;
-		state->outcome = DRM_FERRY_NOT_MOVED;
+			state->flags |= FERRY_STATE_WRITABLE;
+		state->outcome = FERRY_NOT_MOVED;
 	} else {
 		state->outcome = ferry_entry_outcome(entry);
 		state->flags |= entry_place(state->outcome);
@@ -145,17 +143,17 @@ static void see_entry(struct ferry_page_state *state, struct ferry_device *devic
 static void see_pmd(struct ferry_page_state *state, struct ferry_device *device,
 		    pmd_t pmd, unsigned long addr, bool anon)
 {
-	state->flags |= (PMD_SHIFT - PAGE_SHIFT) << DRM_FERRY_PAGE_ORDER_SHIFT;
+	state->flags |= (PMD_SHIFT - PAGE_SHIFT) << FERRY_STATE_ORDER_SHIFT;
 	if (!pmd_present(pmd)) {
-		state->flags |= DRM_FERRY_PAGE_MIGRATING;
-		state->outcome = DRM_FERRY_MIGRATING;
+		state->flags |= FERRY_STATE_MIGRATING;
+		state->outcome = FERRY_MIGRATING;
 	} else if (anon && !folio_test_anon(pmd_folio(pmd))) {
 		/*
 		 * The huge zero page: nothing else is possible, and
 		 * huge_zero_pfn is not exported.
 		 */
-		state->flags |= DRM_FERRY_PAGE_SYSTEM | DRM_FERRY_PAGE_ZERO;
-		state->outcome = DRM_FERRY_NOT_MOVED;
+		state->flags |= FERRY_STATE_SYSTEM | FERRY_STATE_ZERO;
+		state->outcome = FERRY_NOT_MOVED;
 	} else {
 		see_present(state, device,
 			    pmd_pfn(pmd) + (addr & ~PMD_MASK) / PAGE_SIZE, false,
@@ -167,7 +165,7 @@ static void see_pmd(struct ferry_page_state *state, struct ferry_device *device,
 static void see_pud(struct ferry_page_state *state, struct ferry_device *device,
 		    pud_t pud, unsigned long addr)
 {
-	state->flags |= (PUD_SHIFT - PAGE_SHIFT) << DRM_FERRY_PAGE_ORDER_SHIFT;
+	state->flags |= (PUD_SHIFT - PAGE_SHIFT) << FERRY_STATE_ORDER_SHIFT;
 	see_present(state, device, pud_pfn(pud) + (addr & ~PUD_MASK) / PAGE_SIZE, false,
 		    pud_write(pud));
 }
@@ -176,8 +174,8 @@ static void see_pte(struct ferry_page_state *state, struct ferry_device *device,
 		    struct vm_area_struct *vma, pte_t pte)
 {
 	if (pte_none(pte)) {
-		state->flags |= DRM_FERRY_PAGE_NONE;
-		state->outcome = DRM_FERRY_HOLE;
+		state->flags |= FERRY_STATE_NONE;
+		state->outcome = FERRY_HOLE;
 	} else if (pte_present(pte)) {
 		see_present(state, device, pte_pfn(pte), pte_special(pte),
 			    pte_write(pte));
@@ -220,17 +218,17 @@ struct ferry_page_state ferry_snapshot_page(struct ferry_device *device,
 					    struct vm_area_struct *vma,
 					    unsigned long addr)
 {
-	struct ferry_page_state state = { .outcome = DRM_FERRY_HOLE };
+	struct ferry_page_state state = { .outcome = FERRY_HOLE };
 	pud_t pud;
 	pmd_t pmd;
 
 	mmap_assert_locked(vma->vm_mm);
 
 	if (vma->vm_flags & VM_READ)
-		state.flags = DRM_FERRY_PAGE_READABLE;
+		state.flags = FERRY_STATE_READABLE;
 	if (vma->vm_flags & (VM_IO | VM_PFNMAP)) {
-		state.flags |= DRM_FERRY_PAGE_SPECIAL;
-		state.outcome = DRM_FERRY_SPECIAL;
+		state.flags |= FERRY_STATE_SPECIAL;
+		state.outcome = FERRY_SPECIAL;
 		return state;
 	}
 
@@ -339,7 +337,7 @@ unsigned long ferry_snapshot_find_ksm(struct vm_area_struct *vma,
 static struct ferry_page_state see(struct ferry_device *device,
 				   struct vm_area_struct *vma, unsigned long addr)
 {
-	const struct ferry_page_state nothing = { .flags = DRM_FERRY_PAGE_NONE };
+	const struct ferry_page_state nothing = { .flags = FERRY_STATE_NONE };
 
 	return vma ? ferry_snapshot_page(device, vma, addr) : nothing;
 }
