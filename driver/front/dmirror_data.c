@@ -84,13 +84,13 @@ struct transfer {
 };
 
 static const struct transfer read_transfer = {
-	.access = FERRY_READS,
+	.access = FERRY_ACCESS_READ,
 	.tries = FERRY_DMIRROR_TRIES,
 	.stuck = -EBUSY,
 };
 
 static const struct transfer write_transfer = {
-	.access = FERRY_WRITES,
+	.access = FERRY_ACCESS_WRITE,
 	.writes = true,
 	.tries = FERRY_DMIRROR_TRIES,
 	.stuck = -EBUSY,
@@ -101,7 +101,7 @@ static const struct transfer write_transfer = {
  * entries.
  */
 static const struct transfer look_transfer = {
-	.access = FERRY_LOOKS,
+	.access = FERRY_ACCESS_PEEK,
 	.tries = 1,
 	.stuck = -ENOENT,
 };
@@ -152,7 +152,8 @@ static int access_pass(struct part *part, bool fault)
 	int ret;
 
 	ret = ferry_mirror_access_mapped(part->mirror, part->addr, part->len,
-					 part->transfer->writes ? FERRY_ACCESS_WRITE : 0,
+					 part->transfer->writes ? FERRY_ACCESS_WRITE :
+								  FERRY_ACCESS_READ,
 					 access_fn(part), &part->bytes, &done);
 	advance(part, done);
 	if (ret != -ENOENT || !fault)
@@ -162,7 +163,7 @@ static int access_pass(struct part *part, bool fault)
 			       access);
 	if (ret)
 		return ret;
-	part->faults += access != FERRY_LOOKS;
+	part->faults += access != FERRY_ACCESS_PEEK;
 	return -ENOENT;
 }
 
@@ -344,7 +345,7 @@ int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 	 */
 	for (at = 0; at < ferry_dmirror_len(cmd); at += n) {
 		n = min_t(u64, ferry_dmirror_len(cmd) - at, FERRY_DMIRROR_PASS_SIZE);
-		ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_LOOKS);
+		ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_ACCESS_PEEK);
 		if (ret)
 			return ret;
 	}

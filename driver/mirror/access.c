@@ -80,8 +80,8 @@ static int access_all(struct ferry_mirror *mirror, unsigned long addr, size_t n,
 	window = ferry_window_get(mirror, addr);
 	if (IS_ERR(window))
 		return PTR_ERR(window);
-	ret = ferry_window_fault(window, addr & PAGE_MASK, PAGE_ALIGN(addr + n),
-				 write ? FERRY_WRITES : FERRY_READS, wait);
+	ret = ferry_window_fault_lock(window, addr & PAGE_MASK, PAGE_ALIGN(addr + n),
+				      write ? FERRY_ACCESS_WRITE : FERRY_ACCESS_READ, wait);
 	if (!ret) {
 		access_window(window, addr, n, write, fn, arg);
 		mutex_unlock(&window->lock);
@@ -112,7 +112,7 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, of any alignment
  * @len: bytes; the range is checked with ferry_mirror_check()
- * @flags: FERRY_ACCESS_WRITE if @fn writes, otherwise 0
+ * @access: FERRY_ACCESS_WRITE if @fn writes, otherwise FERRY_ACCESS_READ
  * @fn: called for each piece of the range within a page, with window->lock
  *	held; must not sleep or allocate
  * @arg: argument for @fn
@@ -120,13 +120,13 @@ static int access_step(struct ferry_mirror *mirror, unsigned long addr, size_t *
  * Context: sleeps; takes mmap_lock and window->lock.
  * Return: 0, or the error of the first page without access; the bytes before
  * that page are accessed:
- * * -EFAULT, -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault() and
+ * * -EFAULT, -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault_lock() and
  *   ferry_window_get()
  * * -EINTR: the process is being killed, or a signal came before the first
  *   access
  */
 int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-			enum ferry_access_flags flags, ferry_access_fn fn, void *arg)
+			enum ferry_access access, ferry_access_fn fn, void *arg)
 {
 	enum ferry_wait wait = FERRY_INTERRUPTIBLE;
 	size_t n;
@@ -136,7 +136,7 @@ int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		n = step_size(addr, len);
-		ret = access_step(mirror, addr, &n, flags & FERRY_ACCESS_WRITE, wait, fn, arg);
+		ret = access_step(mirror, addr, &n, access == FERRY_ACCESS_WRITE, wait, fn, arg);
 		if (ret)
 			return ret;
 		cond_resched();
@@ -166,7 +166,7 @@ static size_t access_mapped(struct ferry_window *window, unsigned long addr, siz
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, of any alignment
  * @len: bytes; the range is checked with ferry_mirror_check()
- * @flags: FERRY_ACCESS_WRITE for a write, otherwise 0
+ * @access: FERRY_ACCESS_WRITE for a write, otherwise FERRY_ACCESS_READ
  * @fn: called for each piece of the range within a page, with window->lock
  *	held; must not sleep or allocate. NULL checks the access without an
  *	access
@@ -184,7 +184,7 @@ static size_t access_mapped(struct ferry_window *window, unsigned long addr, siz
  * * -EINTR: the process is being killed
  */
 int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-			       enum ferry_access_flags flags, ferry_access_fn fn,
+			       enum ferry_access access, ferry_access_fn fn,
 			       void *arg, u64 *done)
 {
 	struct ferry_window *window;
@@ -197,7 +197,7 @@ int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, 
 		if (!window)
 			return -ENOENT;
 		step = step_size(addr + *done, len - *done);
-		n = access_mapped(window, addr + *done, step, flags & FERRY_ACCESS_WRITE,
+		n = access_mapped(window, addr + *done, step, access == FERRY_ACCESS_WRITE,
 				  fn, arg);
 		ferry_window_put(window);
 		if (n < step) {
@@ -277,8 +277,8 @@ static int write_step(struct ferry_mirror *mirror, const void *bounce,
  *
  * Context: sleeps; takes mmap_lock and window->lock; no lock held.
  * Return: 0, also after a signal with some progress; otherwise
- * * -EFAULT: @buffer cannot be written, or as ferry_window_fault()
- * * -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault() and ferry_window_get()
+ * * -EFAULT: @buffer cannot be written, or as ferry_window_fault_lock()
+ * * -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault_lock() and ferry_window_get()
  * * -EINTR: a signal came
  */
 int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,

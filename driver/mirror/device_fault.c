@@ -92,12 +92,12 @@ struct fault {
 
 static bool writes(const struct fault *fault)
 {
-	return fault->access == FERRY_WRITES || fault->access == FERRY_OWNS;
+	return fault->access == FERRY_ACCESS_WRITE || fault->access == FERRY_ACCESS_EXCLUSIVE;
 }
 
 static void *own_device(const struct fault *fault)
 {
-	return fault->access == FERRY_OWNS ? NULL : fault->window->mirror->device;
+	return fault->access == FERRY_ACCESS_EXCLUSIVE ? NULL : fault->window->mirror->device;
 }
 
 /* @fault_in: fault in pages that are missing or lack the right. */
@@ -146,7 +146,7 @@ static int fault_held(struct fault *fault)
 	int ret;
 
 	ret = call_hmm(fault, fault->addr, fault->end, own_device(fault),
-		       fault->access != FERRY_LOOKS);
+		       fault->access != FERRY_ACCESS_PEEK);
 	if (ret)
 		return ret;
 	ferry_rights_forget(mirror, fault->addr, fault->end, fault->pfns);
@@ -192,9 +192,9 @@ static int fault_pages(struct fault *fault)
 
 	if (mmap_read_lock_killable(mirror->mm))
 		return -EINTR;
-	if (fault->access != FERRY_LOOKS)
+	if (fault->access != FERRY_ACCESS_PEEK)
 		ret = ferry_rights_check(mirror, fault->addr, fault->end, writes(fault));
-	if (!ret && fault->access != FERRY_LOOKS &&
+	if (!ret && fault->access != FERRY_ACCESS_PEEK &&
 	    ferry_armed(mirror->mm, fault->addr, fault->end))
 		ret = fault_armed(fault, &locked);
 	else if (!ret)
@@ -220,7 +220,7 @@ static void *foreign_owner(const struct fault *fault, unsigned long i)
 
 	if (!page || !is_device_coherent_page(page))
 		return NULL;
-	if (fault->access != FERRY_OWNS &&
+	if (fault->access != FERRY_ACCESS_EXCLUSIVE &&
 	    page->pgmap->owner == fault->window->mirror->device)
 		return NULL;
 	return page->pgmap->owner;
@@ -346,7 +346,7 @@ static int fill_entries(struct fault *fault)
 	mutex_lock(&window->lock);
 	if (mmu_interval_read_retry(&window->notifier, fault->range.notifier_seq))
 		ret = -EBUSY;
-	else if (fault->access == FERRY_LOOKS)
+	else if (fault->access == FERRY_ACCESS_PEEK)
 		ret = fill_resident(fault, entries, n);
 	else if (has_exclusive_entry(entries, n))
 		ret = -EBUSY;
@@ -387,7 +387,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 			return -ENOMEM;
 	}
 
-	if (access != FERRY_LOOKS)
+	if (access != FERRY_ACCESS_PEEK)
 		atomic64_inc(&stats->device_faults);
 	for (tries = 0; tries < FERRY_FAULT_TRIES; tries++) {
 		ret = fault_once(&fault);
@@ -406,7 +406,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 }
 
 /**
- * ferry_window_fault() - make pages accessible to the device
+ * ferry_window_fault_lock() - make pages accessible to the device
  * @window: the window, with a reference, not locked
  * @addr: first byte, page-aligned
  * @end: end, exclusive, page-aligned, in the same window
@@ -424,18 +424,18 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
  * * -ENOMEM: no memory
  * * -EINTR: a signal ended a wait, or the process is being killed
  * * -EBUSY: no success after FERRY_FAULT_TRIES tries
- * * -ENOENT: FERRY_LOOKS only: a page is not on this device; the pages on this
+ * * -ENOENT: FERRY_ACCESS_PEEK only: a page is not on this device; the pages on this
  *   device have entries
  */
-int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned long end,
-		       enum ferry_access access, enum ferry_wait wait)
+int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, unsigned long end,
+			    enum ferry_access access, enum ferry_wait wait)
 {
 	unsigned long first = (addr - window->start) / PAGE_SIZE;
 	unsigned long n = (end - addr) / PAGE_SIZE;
 
-	if (access == FERRY_READS || access == FERRY_WRITES) {
+	if (access == FERRY_ACCESS_READ || access == FERRY_ACCESS_WRITE) {
 		mutex_lock(&window->lock);
-		if (ferry_window_count(window, first, n, access == FERRY_WRITES) == n)
+		if (ferry_window_count(window, first, n, access == FERRY_ACCESS_WRITE) == n)
 			return 0;
 		mutex_unlock(&window->lock);
 	}
@@ -449,12 +449,12 @@ int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned
  * @len: bytes, a multiple of the page size; the range is checked with
  *	ferry_mirror_check(). In a range of more than FERRY_MAX_WINDOWS / 2
  *	windows the last entries may replace the first
- * @access: wanted access, other than FERRY_OWNS
+ * @access: wanted access, other than FERRY_ACCESS_EXCLUSIVE
  *
  * No lock protects the entries after the return.
  *
  * Context: sleeps; takes mmap_lock and window->lock.
- * Return: 0, or an error of ferry_window_fault() or ferry_window_get(). -ENOENT
+ * Return: 0, or an error of ferry_window_fault_lock() or ferry_window_get(). -ENOENT
  * comes after the whole range; any other error ends the call at the failing
  * window.
  */
@@ -472,7 +472,7 @@ int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		window = ferry_window_get(mirror, addr);
 		if (IS_ERR(window))
 			return PTR_ERR(window);
-		ret = ferry_window_fault(window, addr, next, access, FERRY_KILLABLE);
+		ret = ferry_window_fault_lock(window, addr, next, access, FERRY_KILLABLE);
 		if (!ret)
 			mutex_unlock(&window->lock);
 		ferry_window_put(window);

@@ -8,7 +8,7 @@
  *
  * One batch, in this order:
  *
- * own      A device fault (FERRY_OWNS) makes each page present, writable and
+ * own      A device fault (FERRY_ACCESS_EXCLUSIVE) makes each page present, writable and
  *          unshared, and moves the page to system memory. Otherwise the step
  *          "take" would do the same through GUP, and invalidate the batch's own
  *          window. The device fault runs before the sequence number is read.
@@ -92,8 +92,8 @@ static int fault_batch(struct exclusive *batch)
 {
 	int ret;
 
-	ret = ferry_window_fault(batch->window, batch->addr, batch->end, FERRY_OWNS,
-				 FERRY_KILLABLE);
+	ret = ferry_window_fault_lock(batch->window, batch->addr, batch->end,
+				      FERRY_ACCESS_EXCLUSIVE, FERRY_KILLABLE);
 	if (!ret)
 		mutex_unlock(&batch->window->lock);
 	return ret;

@@ -110,7 +110,8 @@ int ferry_exec_run(struct ferry_mirror *mirror, struct drm_ferry_exec_op *op)
 		break;
 	default:
 		word = ~0;
-		ret = ferry_mirror_access(mirror, op->addr, op->len, 0, checksum, &word);
+		ret = ferry_mirror_access(mirror, op->addr, op->len,
+					  FERRY_ACCESS_READ, checksum, &word);
 		op->value = ~word;
 	}
 	if (ret)

@@ -282,12 +282,12 @@ int ferry_mirror_snapshot(struct ferry_mirror *mirror, unsigned long addr,
 
 /* device_fault.c */
 
-/* Result that a device fault must reach. */
+/* The access that a device fault must make possible. */
 enum ferry_access {
-	FERRY_LOOKS,	/* entries for pages on this device; no fault */
-	FERRY_READS,
-	FERRY_WRITES,
-	FERRY_OWNS,	/* as FERRY_WRITES, and in system memory */
+	FERRY_ACCESS_PEEK,	/* entries for pages on this device; no fault */
+	FERRY_ACCESS_READ,
+	FERRY_ACCESS_WRITE,
+	FERRY_ACCESS_EXCLUSIVE,	/* as FERRY_ACCESS_WRITE, and in system memory */
 };
 
 int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
@@ -298,14 +298,10 @@ typedef void (*ferry_access_fn)(void *bytes, size_t n, void *arg);
 void ferry_access_copy_out(void *bytes, size_t n, void *arg);
 void ferry_access_copy_in(void *bytes, size_t n, void *arg);
 
-enum ferry_access_flags {
-	FERRY_ACCESS_WRITE = 1,
-};
-
 int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-			enum ferry_access_flags flags, ferry_access_fn fn, void *arg);
+			enum ferry_access access, ferry_access_fn fn, void *arg);
 int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-			       enum ferry_access_flags flags, ferry_access_fn fn,
+			       enum ferry_access access, ferry_access_fn fn,
 			       void *arg, u64 *done);
 int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		      void __user *buffer, u64 *done);

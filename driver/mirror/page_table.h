@@ -106,7 +106,7 @@ enum ferry_wait {
 	FERRY_KILLABLE,		/* SIGKILL only */
 };
 
-int ferry_window_fault(struct ferry_window *window, unsigned long addr, unsigned long end,
-		       enum ferry_access access, enum ferry_wait wait);
+int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, unsigned long end,
+			    enum ferry_access access, enum ferry_wait wait);
 
 #endif
