@@ -41,7 +41,7 @@ MODULE_PARM_DESC(coherent, "ADDR,SIZE[;...]: a coherent device on each range of 
 
 static int fault_around = FERRY_FAULT_AROUND_UNSET;
 module_param(fault_around, int, 0444);
-MODULE_PARM_DESC(fault_around, "pages that a CPU's touch brings home at once, a power of two, 1 to 512 (16)");
+MODULE_PARM_DESC(fault_around, "pages that a CPU fault moves to system memory at once, a power of two, 1 to 512 (16)");
 
 static char *quota;
 module_param(quota, charp, 0444);
