@@ -46,9 +46,8 @@
  *     drops the entry, and mprotect and uffd write-protect change the entry.
  *     install.c obeys the entry as found at finalize (I8).
  *  7. The rmap drops the mapping, and the entry's reference becomes the
- *     engine's. The rmap is last: until here the page counted as mapped once
- *     too often, which makes other tasks refuse the page, and never once too
- *     few.
+ *     engine's. The rmap count drops last. Until then the count is one too
+ *     high, and other tasks refuse the page. The count is never too low.
  *
  *     A page without another mapping is noted as KNOWN (I23): at finalize
  *     the migration entry is at the slot's address, or nowhere. Proof: the page

@@ -22,8 +22,16 @@
  *   3. page-table lock
  *   4. page locks, by trylock only
  *
- * Then, with page locks held: anon_vma (rmap walks, splits), page-table locks,
- * lruvec lock.
+ * Then, with page locks held:
+ *
+ *   - anon_vma (rmap walks, splits)
+ *   - MMU notifier section: insert.c, and try_to_migrate() with the anon_vma
+ *     locked
+ *   - page-table locks
+ *   - lruvec lock
+ *
+ * A section begins before and after page locks. The order is safe, as in
+ * reclaim: a notifier waits for no page lock.
  *
  * While the engine holds a page lock, the engine waits for no page lock, no
  * writeback and no other CPU's LRU batch (I16). migrate.c argues the drains of
@@ -49,8 +57,9 @@
  * Notes in src[], in bits that the kernel's encoding leaves free:
  *
  *   AGAIN	alone in a slot: the next pass looks at the slot
- *   LISTED	the same bit beside a page: the folio with the data needs no LRU
- *		list, for the folio is not (yet) isolated or is a device's
+ *   LISTED	the bit AGAIN in a slot with a page: install puts no folio on a
+ *		list. Either the source is not isolated, or the data has moved
+ *		to a device
  *   KNOWN	the page's only migration entry is at the slot's address
  *   HELD	folio->private holds a reference on the page's anon_vma
  */

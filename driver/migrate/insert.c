@@ -16,7 +16,8 @@
  *     registered since setup. Registration needs mmap_lock for writing, but a
  *     check costs less than trust in drop-in callers.
  *  4. The zero page's entry is cleared and flushed before the new entry is
- *     written. Otherwise two CPUs could read two pages.
+ *     written. Otherwise two CPUs could read two pages. Each zero page costs
+ *     one flush, outside the strategies and the counters (tlb_batch.c).
  *  5. The caller has cleared the page. The page becomes uptodate, with a
  *     barrier, before the entry can be seen.
  *
@@ -28,12 +29,12 @@
  *
  * Memory (docs/memory.md). Filling a hole is best effort. No OOM killer is
  * called, neither the system's nor a memory cgroup's. The page stays a hole
- * with the outcome NO_MEMORY. The charge does not reclaim: device pages are on
- * no LRU list. Memory that reclaim swaps out for device pages leaves the cgroup
- * with less memory for the next reclaim, and at the end a CPU fault kills. So
- * holes take free room only. The first page without memory ends the filling of
- * the call: a call meets a full memory cgroup once, and memory.events counts
- * the event.
+ * with the outcome NO_MEMORY. The charge does not reclaim. Reclaim cannot reach
+ * device pages: device pages are on no LRU list. If a hole pushed other pages
+ * out, the next reclaim would find too few pages, and a CPU fault would kill. A
+ * hole is therefore filled only if the cgroup has room. The first page without
+ * memory ends the filling of the call of the engine: each call meets a full
+ * memory cgroup once, and memory.events counts the event.
  *
  * Rejected: one try at reclaim (__GFP_NORETRY). With 4 MiB of room, 16 MiB of
  * holes moved, and 12.5 MiB of the cgroup's memory went to swap.

@@ -14,6 +14,12 @@
  *             ferry_insert_pages()   insert.c     new page for a hole
  *   finalize  ferry_install()        install.c    page table, locks
  *
+ * A page in use is refused at three places. All three report PINNED:
+ *
+ *   collect.c   a pin; the entry is restored under the lock
+ *   unmap.c     any other extra reference, after one drain at most
+ *   metadata.c  a reference that comes during the copy
+ *
  * Drains. A page in a CPU's LRU batch is on no LRU list, or has one extra
  * reference. A drain of the batches waits for work on each CPU, and the engine
  * waits for no CPU with a page lock held (I16). So the engine puts all

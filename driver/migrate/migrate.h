@@ -20,8 +20,10 @@
  * One migration uses calls of one kind, and no call of the kernel's engine.
  *
  * Terms: addr is in bytes, npages is a count, end is exclusive, a slot is the
- * index of a page in src[], dst[] and outcome[]. engine.h describes ownership
- * and lock order.
+ * index of a page in src[], dst[] and outcome[]. A call, in bounds and flush
+ * strategies, is one setup with its pages and finalize phases: one batch of
+ * Ferry's driver, at most 2,048 pages. engine.h describes ownership and lock
+ * order.
  */
 #ifndef FERRY_MIGRATE_MIGRATE_H
 #define FERRY_MIGRATE_MIGRATE_H
@@ -67,8 +69,9 @@ enum ferry_flush {
  *	for a page with one extra reference, and after it once for a page on no
  *	LRU list
  * @splits: number of large folios that were split
- * @flushes: number of TLB flushes that were requested by address; the rmap
- *	walks in other address spaces share one flush
+ * @flushes: number of TLB flushes that were requested by address, without the
+ *	flush of each replaced zero page (insert.c); the rmap walks in other
+ *	address spaces share one flush
  * @known: number of pages whose only page-table entry was written at the noted
  *	address (fast path)
  * @walked: number of pages that were installed by an rmap walk (rmap path)

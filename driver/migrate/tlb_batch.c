@@ -6,9 +6,8 @@
  *
  * - No byte of a page is copied, and no page is freed or mapped elsewhere,
  *   while a CPU may still read or write the page through a stale translation.
- * - A task that took the page-table lock after the engine and relies on a
- *   missing entry must not return to user mode while a stale translation
- *   exists.
+ * - A task may take the page-table lock after the engine and find no present
+ *   entry. The task must not return to user mode before the flush.
  *
  * The engine's callers copy after setup, so the last flush comes before setup
  * returns.
@@ -36,9 +35,9 @@
  * tlb_single_page_flush_ceiling pages (33): beyond, x86 empties the whole TLB
  * for a range too. So auto decides for each table:
  *
- *   the call lies in one table      flush the range under the lock: one
- *                                   interrupt either way, and the narrower
- *                                   flush
+ *   the call lies in one table      flush the range under the lock. Both ways
+ *                                   cost one interrupt; the flush of a range
+ *                                   removes fewer translations
  *   few pages were cleared: their   flush the range under the lock, at most
  *   span is not above the ceiling   FERRY_TLB_NARROW_FLUSHES times a call
  *   otherwise                       defer the flush, and share it with other
@@ -46,6 +45,9 @@
  *
  * The bound keeps a sparse range from one interrupt for each of its tables.
  * Pages that other address spaces map share the deferred flush in any case.
+ *
+ * Zero pages are outside the strategies and the counters: insert.c replaces
+ * each zero page with ptep_clear_flush(), one flush for each zero page.
  *
  * Secondary MMUs (IOMMUs with shared page tables) always get the range: x86's
  * record for the CPUs needs no range from secondary MMUs

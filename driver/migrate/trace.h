@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Trace events of the engine, "ferry" in tracefs: one event for each phase, and
- * one event for each page's outcome. Drop-in calls report outcomes too.
+ * Trace events of the own engine, "ferry" in tracefs: one event for each phase
+ * of a migration by address, and one event for each outcome that the engine
+ * sets. Drop-in calls report outcomes too.
+ *
+ * No event reports an outcome that the caller stores (NO_MEMORY or QUOTA), a
+ * hole that the driver skips, or a mapping that the driver refuses as a whole.
+ * After a drain a page can have two events. The last event counts.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ferry

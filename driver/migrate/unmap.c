@@ -20,12 +20,11 @@
  * temporary stack of exec(), a pin, an entry that another task is taking out)
  * is put back, with its outcome. Nothing waits (I12, I16).
  *
- * collect.c has already seen the pages without a mapping and without an
- * unexpected reference. Where all pages are such pages, nothing is left to look
- * at here; metadata.c finds a reference that comes later. A page with another
- * mapping is looked at here. If a drain of the LRU batches may drop the page's
- * extra reference, the rest is left undone: all pages are put back, and setup
- * begins again (migrate.c).
+ * If no page has another mapping, and collect.c accepted the references of
+ * every page, only the flush and the refused pages remain; metadata.c finds a
+ * reference that comes later. Otherwise unmap() checks every page. If a drain
+ * of the LRU batches may drop a page's extra reference, the rest is left
+ * undone: all pages are put back, and setup begins again (migrate.c).
  *
  * Expected references of a locked, unmapped and isolated page are the engine's,
  * the swap cache's and, on the fault page, the caller's. The holder of any

@@ -77,7 +77,7 @@ extern "C" {
  * the page afterwards. If the driver cannot be certain of the reason, the
  * outcome is DRM_FERRY_NOT_MOVED.
  *
- * @DRM_FERRY_NOT_ATTEMPTED: the call ended before this page
+ * @DRM_FERRY_NOT_ATTEMPTED: MIGRATE ended before this page
  * @DRM_FERRY_MOVED: the data moved to the target
  * @DRM_FERRY_NOT_MOVED: the page stayed, for an unknown reason
  * @DRM_FERRY_ALREADY_THERE: the page was already at the target
@@ -215,7 +215,8 @@ enum drm_ferry_target {
 /**
  * enum drm_ferry_flush - when MIGRATE flushes the TLB
  *
- * A strategy marked "own only" is EOPNOTSUPP with core.
+ * A strategy marked "own only" is EOPNOTSUPP with core. With any strategy a
+ * zero page that a cleared page replaces costs one more flush.
  */
 enum drm_ferry_flush {
 	/**
@@ -230,11 +231,15 @@ enum drm_ferry_flush {
 	DRM_FERRY_FLUSH_PER_PAGE = 1,
 	/** @DRM_FERRY_FLUSH_PER_TABLE: once for each page table; own only */
 	DRM_FERRY_FLUSH_PER_TABLE = 2,
-	/** @DRM_FERRY_FLUSH_PER_CALL: once for each call; own only */
+	/**
+	 * @DRM_FERRY_FLUSH_PER_CALL: once for each call of the engine, that is
+	 *	one batch of at most 2,048 pages (MIGRATE may need many); own
+	 *	only
+	 */
 	DRM_FERRY_FLUSH_PER_CALL = 3,
 	/**
-	 * @DRM_FERRY_FLUSH_AUTO: the range, if the pages lie in one page table
-	 *	or are few; otherwise once for each call; own only;
+	 * @DRM_FERRY_FLUSH_AUTO: the range, if the pages of a batch lie in one
+	 *	page table or are few; otherwise once for each batch; own only;
 	 *	DRM_FERRY_FEATURE_FLUSH_AUTO
 	 */
 	DRM_FERRY_FLUSH_AUTO = 4,
@@ -245,7 +250,7 @@ enum drm_ferry_flush {
 /**
  * DRM_FERRY_MIGRATE_SKIP_HOLES: addresses without a page stay as found, with
  * the outcome DRM_FERRY_HOLE: holes, the kernel's zero page, and gaps between
- * mappings. A gap does not end the call. A range may be far larger than the
+ * mappings. A gap does not end MIGRATE. A range may be far larger than the
  * memory in the range: an address range without page tables costs almost
  * nothing. DRM_FERRY_FEATURE_SKIP_HOLES
  */
@@ -263,7 +268,7 @@ enum drm_ferry_flush {
  * @num_syncs: in: must be 0 (fences are not built)
  * @syncs: in: must be 0
  * @outcomes: in: 0, or the address of @len / page size bytes: one enum
- *	drm_ferry_outcome for each page. The call writes the outcomes of the
+ *	drm_ferry_outcome for each page. MIGRATE writes the outcomes of the
  *	first @done bytes of the range
  * @done: out: processed bytes of the range; resume at @addr + @done
  * @moved: out: pages that moved or were zero-filled
@@ -276,7 +281,7 @@ enum drm_ferry_flush {
  * The range may span mappings. MIGRATE is best effort, page by page, as the
  * kernel's migrate_vma_setup(): the result is success with counts.
  *
- * The call ends early, with success, in four cases:
+ * MIGRATE ends early, with success, in four cases:
  *
  * * at the first address that is not mapped, except with
  *   DRM_FERRY_MIGRATE_SKIP_HOLES
@@ -284,7 +289,7 @@ enum drm_ferry_flush {
  * * on a full device
  * * on a signal
  *
- * The call returns the error only if no page was processed before. A full
+ * MIGRATE returns the error only if no page was processed before. A full
  * device is an error only if no page moved. An @outcomes that cannot be written
  * is always an error.
  *
