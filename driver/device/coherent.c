@@ -4,8 +4,8 @@
  *
  * The user names a physical address. A wrong address should end in an error,
  * and not in memory that is in use. (The firmware describes its own memory as
- * reserved too; the kernel cannot tell such memory from RAM that was reserved
- * at boot.) Four checks, in an order in which each check is safe after the
+ * reserved too; to the kernel such memory looks like RAM that was reserved at
+ * boot.) Four checks, in an order in which each check is safe after the
  * previous checks:
  *   1. The machine can address the range. Otherwise ioremap() warns.
  *   2. The range is not System RAM, which the kernel uses. The user reserves

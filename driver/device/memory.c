@@ -5,7 +5,7 @@
  *
  * A page from the pool holds the data of its last user. The new user overwrites
  * the whole page with ferry_copy_to_device() before the page is installed
- * anywhere. A page that is not installed goes back unread.
+ * anywhere. A page that is not installed goes back unread, by the last put.
  *
  * States of a page:
  *   - free: no reference; belongs to the pool
@@ -42,9 +42,10 @@
  *     the bit is clear. A page therefore has one eviction at a time, and only
  *     this eviction drops the bit (evict_end).
  *   - freeing and eviction: freeing clears the owner. If FERRY_PAGE_EVICTING is
- *     set at that moment, freeing leaves the bit in chunk->used to evict_end.
- *     evict_end drops FERRY_PAGE_EVICTING and looks for an owner, also in one
- *     step. Exactly one of the two clears the bit in chunk->used.
+ *     set at that moment, freeing does not clear the bit in chunk->used;
+ *     evict_end clears the bit. evict_end drops FERRY_PAGE_EVICTING and looks
+ *     for an owner, also in one step. Exactly one of the two clears the bit in
+ *     chunk->used.
  *   - freeing or eviction, and hand-out: freeing and evict_end clear the bit in
  *     chunk->used (release) after their last look at the holder. Hand-out finds
  *     the bit clear (acquire) before the write of the holder. Only hand-out
@@ -137,9 +138,10 @@ static unsigned long take_run(struct ferry_chunk *chunk, struct ferry_owner *own
  * @pages: array of @n entries; the first entries are set, in runs of
  *	consecutive pfns
  *
- * The pages have no reference and hold stale data. The caller overwrites or
- * clears each page, and then either passes the page to zone_device_page_init()
- * or gives the page back with ferry_memory_free().
+ * The pages have no reference and hold stale data. The driver passes each page
+ * to zone_device_page_init(), and overwrites or clears the page before the page
+ * is mapped. The last put gives the page back (ferry_memory_page_free()). Only
+ * tests give pages back with ferry_memory_free().
  *
  * Context: process context; takes memory->lock, does not sleep.
  * Return: number of pages handed out, 0 to @n. Less than @n: the device is
@@ -193,7 +195,10 @@ static void give_back_page(struct ferry_chunk *chunk, struct page *page)
  * @pages: pages from ferry_memory_alloc(), without a reference
  * @n: entries of @pages
  *
- * Context: process context; takes memory->lock, does not sleep.
+ * Only tests call ferry_memory_free(): the driver makes each page live.
+ *
+ * Context: process context; takes memory->lock and, for the last page of an
+ * orphaned owner, memory->users_lock; does not sleep.
  */
 void ferry_memory_free(struct ferry_memory *memory, struct page **pages,
 		       unsigned long n)

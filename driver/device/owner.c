@@ -126,8 +126,8 @@ static bool is_orphaned(const struct ferry_owner *owner, const struct ferry_owne
 
 /**
  * struct search - a search for pages to evict
- * @is_wanted: tells whether the owner's pages are wanted; called with NULL for
- *	a page without an owner
+ * @is_wanted: returns whether the owner's pages are wanted; called with NULL
+ *	for a page without an owner
  * @wanted: second argument of @is_wanted
  * @first: index of the first page of the search, among all pages of the device
  * @end: index at which the search ends

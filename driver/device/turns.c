@@ -6,8 +6,8 @@
  * RELEASE would unplug the chunks before the migration had a page, again and
  * again.
  *
- * A migration is a user from the time before the plug until the migration has
- * had pages, or ends. The rules:
+ * A migration counts as a user from before ferry_memory_plug() until the first
+ * pages have moved, or until the migration ends. The rules:
  *   - RELEASE waits for the users, for at most FERRY_TURN_MS. The time counts
  *     from the start of the RELEASE or from the end of the previous RELEASE,
  *     whichever is later.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Statistics of migrations as text. fdinfo has the statistics of one open file
+ * Statistics of MIGRATE as text. fdinfo has the statistics of one open file
  * (front/drm.c). debugfs, dri/N/ferry_migrations, has the statistics of a
  * device since the load of the module. Both have the same lines, "ferry-KEY:
  * VALUE". A counter of zero has no line.

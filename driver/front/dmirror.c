@@ -187,7 +187,7 @@ static unsigned int node_number(const struct ferry_device *device, unsigned int 
  *
  * The device has no parent and no class in sysfs, as in test_hmm. A name that
  * is already used is thus an error, and the node of the other module stays
- * untouched.
+ * unchanged.
  *
  * Context: sleeps.
  * Return: the node, or

@@ -16,6 +16,15 @@
  * after the address space has ended. The lock order of the mirror is in
  * mirror/mirror.h. A front end accesses no page table and calls no phase of the
  * engine.
+ *
+ * A new ioctl changes:
+ *
+ *   - uapi/drm/ferry_drm.h: number, table, struct, version, feature bit
+ *   - request.h and request.c: the function, and the static_assert of the size
+ *     of the struct
+ *   - drm.c: FERRY_IOCTL_FUNC() and ferry_ioctls[]
+ *   - mirror/: one function with the work
+ *   - libferry (userlib/), tests, documents
  */
 
 struct ferry_device;

@@ -7,7 +7,8 @@
  * one reference on the page. The engine counts the reference as expected
  * (fault_page). The faulting process may be any process that maps the page. A
  * forked child, for example, has no mirror. The fault therefore uses no mirror,
- * and no lock of the driver is held over the migration.
+ * and no lock of the driver is held over the migration. The page's pgmap leads
+ * to this function (ops) and to the device (owner, device/device.h).
  *
  * Many threads may fault on the same page. Each thread holds a reference, and
  * the engine accepts one extra reference. A bit in the page's metadata selects
@@ -45,8 +46,8 @@
  *   The winner bit is not taken for neighbours: the bit separates threads that
  *   fault on one page, and a thread that moves the page as a neighbour has no
  *   reference but the engine's.
- * - A winner may find the faulting page in the range of another thread, behind
- *   a migration entry or, after fork(), a page lock. The winner tries again,
+ * - Another thread may already have collected the page. The winner then finds
+ *   a migration entry or, after fork(), a locked page. The winner tries again,
  *   and then faults again to sleep on the entry. Of two threads with
  *   overlapping ranges, the first at the page-table lock collects the whole
  *   range, and puts back the other thread's page, because that page has the

@@ -8,10 +8,11 @@
  *
  * One batch, in this order:
  *
- * own      A device fault (FERRY_ACCESS_EXCLUSIVE) makes each page present, writable and
- *          unshared, and moves the page to system memory. Otherwise the step
- *          "take" would do the same through GUP, and invalidate the batch's own
- *          window. The device fault runs before the sequence number is read.
+ * fault    A device fault (FERRY_ACCESS_EXCLUSIVE) makes each page present,
+ *          writable and unshared, and moves the page to system memory.
+ *          Otherwise the step "take" would do the same through GUP, and
+ *          invalidate the window of the batch. The device fault runs before the
+ *          sequence number is read.
  * split    Large folios are split.
  * begin    mmu_interval_read_begin()
  * hold     A reference on each page, and a check: each page is small, and no
@@ -30,7 +31,7 @@
  * MADV_DONTNEED drops the entry and the page. The sequence number detects
  * MADV_DONTNEED.
  *
- * Why small pages: make_device_exclusive_range() rejects tail pages, but
+ * Why small pages: make_device_exclusive_range() refuses tail pages, but
  * accepts the head of a large folio, and takes the whole folio, however much of
  * the folio lies outside the range. A taken folio cannot be split any more, and
  * try_to_migrate() does not know the special entries.

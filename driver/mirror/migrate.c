@@ -53,8 +53,8 @@
  * outlives the page lock, and the next reader of the entry meets a BUG. core
  * therefore never sees mergeable mappings. A range for core ends before a KSM
  * page in a mapping that is not mergeable; merging in another process may have
- * left the page. One race with core remains: ksmd merges a page in a process
- * that shares the page, between the look of this file and core's.
+ * left the page. One race remains: after this file has looked and before core
+ * looks, ksmd may merge a page in a process that shares the page.
  */
 #include <linux/dax.h>
 #include <linux/delay.h>
@@ -90,7 +90,8 @@ static struct ferry_tally device_tallies[FERRY_MAX_DEVICES];
  * @device: the device
  *
  * Context: any.
- * Return: the sums over all migrations by address since the load of the module.
+ * Return: the sums over all calls of ferry_mirror_migrate() since the load of
+ * the module. CPU faults, device faults and evictions are not counted.
  */
 struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
 {

@@ -35,8 +35,9 @@
  * 2. Page locks, by trylock only.
  * 3. ferry_window.lock. The notifier takes this lock, also in reclaim. Under
  *    the lock nothing is allocated, faulted in, or locked.
- * 4. ferry_memory.lock and the lock of ferry_mirror.windows. Both are
- *    innermost.
+ * 4. ferry_memory.lock and the lock of ferry_mirror.windows. No lock of the
+ *    mirror nests inside. device/memory.h nests ferry_memory.users_lock inside
+ *    ferry_memory.lock.
  *
  * The mirror itself has no lock. No lock of the driver is held over an engine
  * call: the engine's own invalidations call the notifier (I15).
@@ -103,7 +104,7 @@ struct ferry_mirror_stats {
  * @evict_hand: index where the search for a surplus window begins; under the
  *	lock of @windows
  * @stats: statistics of this mirror
- * @tally: statistics of the migrations by address of this mirror
+ * @tally: statistics of ferry_mirror_migrate() on this mirror
  */
 struct ferry_mirror {
 	struct ferry_device *device;

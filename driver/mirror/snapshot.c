@@ -14,8 +14,8 @@
  *            unplug removes (device/plug.c)
  * PMD        is read once, and the code uses the read value
  *
- * The answer may be stale on return, as with any snapshot. From a struct page
- * the look reads without a reference:
+ * The answer may be stale on return, as with any snapshot. Without a reference
+ * this file reads only these fields of a struct page:
  *
  * - Kind and owner of the memory; both never change.
  * - PageKsm(), PageAnon() of a huge page, and PG_anon_exclusive; each may be
