@@ -6,11 +6,13 @@
  *
  * Broken engines that fail here:
  * - A large folio is found and split, but not looked at again (I9).
+ * - A PMD is read twice, and changes between the reads (I9).
  * - Slots are counted by the entries of the walk, not by address (I20).
  * - Pages beside the range move or change.
  * - A split is repeated without end (I12).
+ * - Old pages replace the pages of a new huge page (I19, I23).
  *
- * Shows: I9, I12, I20, THP
+ * Shows: I9, I12, I19, I20, I23, THP
  */
 #include <sched.h>
 #include <sys/uio.h>
