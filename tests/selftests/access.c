@@ -4,6 +4,7 @@
  * anonymous, tmpfs, shared and private file mappings, secret memory.
  *
  * Shows: READ, WRITE, EXEC
+ * Guest: selftests, selftests-core, debug
  */
 #include <sys/syscall.h>
 #include <zlib.h>

@@ -11,6 +11,7 @@
  * smaps shows. The page is on no LRU list.
  *
  * Shows: I3, I10, NUMA
+ * Guest: engine, debug-engine
  */
 #include <numaif.h>
 

@@ -3,6 +3,7 @@
  * Invalid input to each ioctl, and the error that the caller gets.
  *
  * Shows: I11, ioctl errors
+ * Guest: selftests, debug
  */
 #include "ferry_test.h"
 

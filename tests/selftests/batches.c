@@ -8,6 +8,7 @@
  * - device memory is not given back.
  *
  * Shows: I20, MIGRATE
+ * Guest: engine
  */
 #include "ferry_test.h"
 

@@ -13,6 +13,7 @@
  *   counted as dying while one page is charged to the group.
  *
  * Shows: I10, memory cgroup
+ * Guest: engine, debug-engine
  */
 #include "group.h"
 

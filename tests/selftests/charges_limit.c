@@ -10,6 +10,7 @@
  * too.
  *
  * Shows: I25, memory cgroup
+ * Guest: engine, debug-engine
  */
 #include "group.h"
 

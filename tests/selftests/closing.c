@@ -11,6 +11,7 @@
  * PATIENCE_S seconds.
  *
  * Shows: close
+ * Guest: dmirror, debug-dmirror
  */
 #include <sched.h>
 #include <sys/resource.h>

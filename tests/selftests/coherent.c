@@ -5,6 +5,7 @@
  * pages to system memory.
  *
  * Shows: coherent device, exclusive access, RELEASE
+ * Guest: dmirror, debug-dmirror
  */
 #include <sys/uio.h>
 

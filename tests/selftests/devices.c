@@ -3,6 +3,7 @@
  * The devices as programs find them. Needs four devices: devices=4 memory=16M.
  *
  * Shows: devices
+ * Guest: devices
  */
 #include <xf86drm.h>
 

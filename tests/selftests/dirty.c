@@ -20,6 +20,7 @@
  * Swap is on null_blk, because zram and brd skip the swap cache.
  *
  * Shows: I1, I3, I14
+ * Guest: engine, debug-engine
  */
 #include "safety.h"
 

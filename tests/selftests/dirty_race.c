@@ -18,6 +18,7 @@
  * - a write to the wrong one of two copies.
  *
  * Shows: I1, I2
+ * Guest: races
  */
 #include "safety.h"
 

@@ -5,6 +5,7 @@
  * devices.
  *
  * Shows: test_hmm ABI, RELEASE, capacity
+ * Guest: dmirror, debug-dmirror
  */
 #include <ctype.h>
 

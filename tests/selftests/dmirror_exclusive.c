@@ -6,6 +6,7 @@
  * succeed.
  *
  * Shows: exclusive access
+ * Guest: dmirror, debug-dmirror
  */
 #include <sys/uio.h>
 

@@ -7,6 +7,7 @@
  *   is lost.
  *
  * Shows: RELEASE
+ * Guest: dmirror, debug-dmirror
  */
 #include "dmirror.h"
 

@@ -9,6 +9,7 @@
  * killed an unrelated process.
  *
  * Shows: test_hmm ABI, memory cgroup
+ * Guest: dmirror, debug-dmirror
  */
 #include "dmirror.h"
 #include "group.h"

@@ -4,6 +4,7 @@
  * access, release.
  *
  * Shows: test_hmm ABI
+ * Guest: twin
  */
 #include "twin.h"
 

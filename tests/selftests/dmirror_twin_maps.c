@@ -3,6 +3,7 @@
  * Comparison of test_hmm and Ferry: special mappings, files that change hands.
  *
  * Shows: test_hmm ABI
+ * Guest: twin
  */
 #include <sys/socket.h>
 

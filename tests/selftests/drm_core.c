@@ -7,6 +7,7 @@
  * another exporter's dma-buf ended in an oops in __mutex_lock().
  *
  * Shows: DRM core
+ * Guest: selftests, debug
  */
 #include <linux/udmabuf.h>
 #include <sys/syscall.h>

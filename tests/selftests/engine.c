@@ -10,6 +10,7 @@
  *   to an LRU list or from one list to another (I16).
  *
  * Shows: I15, I16
+ * Guest: engine, debug-engine
  */
 #include <sched.h>
 

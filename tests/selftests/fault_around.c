@@ -6,6 +6,7 @@
  * faulting page).
  *
  * Shows: fault-around
+ * Guest: selftests, selftests-core, fault-around-off, fault-around-most, debug
  */
 #include "control.h"
 

@@ -9,6 +9,7 @@
  * - a page is forgotten when a failed call is undone.
  *
  * Shows: MIGRATE, fault-around, close, allocation failure
+ * Guest: debug-engine, debug-core
  */
 #include <numaif.h>
 

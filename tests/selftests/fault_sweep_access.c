@@ -8,6 +8,7 @@
  * writes no page and reports success.
  *
  * Shows: READ, WRITE, allocation failure
+ * Guest: debug-engine
  */
 #include "sweep.h"
 

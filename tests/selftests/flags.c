@@ -19,6 +19,7 @@
  * combinations.
  *
  * Shows: I1, soft-dirty, userfaultfd
+ * Guest: engine
  */
 #include "safety.h"
 #include "state.h"

@@ -15,6 +15,7 @@
  * writable.
  *
  * Shows: I8, userfaultfd, RELEASE
+ * Guest: races, debug-races
  */
 #include "dmirror.h"
 #include "safety.h"

@@ -10,6 +10,7 @@
  * and the flushes of an equally long idle time are subtracted.
  *
  * Shows: I2
+ * Guest: engine
  */
 #include "safety.h"
 

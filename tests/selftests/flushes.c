@@ -17,6 +17,7 @@
  * - an engine whose rmap walks do not share the flush.
  *
  * Shows: I2
+ * Guest: engine
  */
 #include "safety.h"
 

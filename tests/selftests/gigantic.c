@@ -4,6 +4,7 @@
  * hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=4.
  *
  * Shows: I11, SNAPSHOT, hugetlb
+ * Guest: gigantic
  */
 #include <linux/mman.h>
 

@@ -11,6 +11,7 @@
  * tighter bound.
  *
  * Shows: MIGRATE, mmap_lock
+ * Guest: engine
  */
 #include "moves.h"
 

@@ -5,6 +5,7 @@
  * that is mapped by PTEs is an error and stays unchanged (docs/compat.md).
  *
  * Shows: exclusive access
+ * Guest: helperless
  */
 #include "dmirror.h"
 

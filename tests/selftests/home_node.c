@@ -5,6 +5,7 @@
  * closed file, or RELEASE. The test needs two nodes: vm/guest --numa 2.
  *
  * Shows: NUMA, close, RELEASE
+ * Guest: numa
  */
 #include <sched.h>
 #include <sys/syscall.h>

@@ -16,6 +16,7 @@
  *   its memory mergeable by prctl().
  *
  * Shows: I11, I16, KSM
+ * Guest: engine, debug-engine
  */
 #include "moves.h"
 

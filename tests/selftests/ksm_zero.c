@@ -8,6 +8,7 @@
  * later in the system's.
  *
  * Shows: KSM
+ * Guest: engine
  */
 #include "moves.h"
 

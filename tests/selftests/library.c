@@ -3,6 +3,7 @@
  * libferry beyond its ioctls: the device list, options of a migration, texts.
  *
  * Shows: libferry
+ * Guest: selftests, debug
  */
 #include <sched.h>
 #include <sys/mount.h>

@@ -6,6 +6,7 @@
  * call covers the whole range.
  *
  * Shows: libferry, signals
+ * Guest: selftests, debug
  */
 #include <sys/time.h>
 

@@ -13,6 +13,8 @@
  * of an older program.
  *
  * Shows: libferry
+ * Guest: selftests, debug
+ * Also: library_sizes_new, library_sizes_old
  */
 #include "ferry_test.h"
 

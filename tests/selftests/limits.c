@@ -4,6 +4,7 @@
  * extra reference, more windows than the device's page table keeps.
  *
  * Shows: I11, I22, capacity, close, signals, KSM
+ * Guest: selftests, selftests-core, fault-around-off, debug
  */
 #include <sys/time.h>
 

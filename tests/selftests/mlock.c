@@ -13,6 +13,7 @@
  *   back.
  *
  * Shows: I22, mlock
+ * Guest: engine
  */
 #include "moves.h"
 

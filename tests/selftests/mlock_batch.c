@@ -12,6 +12,7 @@
  * moves to system memory (I12, I22).
  *
  * Shows: I12, I22, mlock
+ * Guest: engine, debug-engine
  */
 #include "moves.h"
 

@@ -4,6 +4,7 @@
  * numbers that hmm-tests expects, and no exclusive access.
  *
  * Shows: coherent device, exclusive access, RELEASE, close, test_hmm ABI
+ * Guest: nopriv
  */
 #include "dmirror.h"
 

@@ -7,6 +7,7 @@
  * debug --numa 2.
  *
  * Shows: I24, NUMA, soft-dirty, WRITE
+ * Guest: debug-numa
  */
 #include <pthread.h>
 

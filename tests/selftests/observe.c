@@ -4,6 +4,7 @@
  * fdinfo and debugfs. The test compares each with the ioctl's results.
  *
  * Shows: I7, I16, trace events, fdinfo, debugfs
+ * Guest: selftests, debug
  */
 #include <dirent.h>
 #include <sys/uio.h>

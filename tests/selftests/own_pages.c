@@ -5,6 +5,7 @@
  * permissions. The kernel's test_hmm oopses in several of these cases.
  *
  * Shows: READ, WRITE, mprotect, fork, mremap
+ * Guest: selftests, selftests-core, debug
  */
 #include "ferry_test.h"
 

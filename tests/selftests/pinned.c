@@ -12,6 +12,7 @@
  *   a copy, not to the page that is pinned for the device.
  *
  * Shows: I13, pins, fork
+ * Guest: engine, debug-engine
  */
 #include <mm/gup_test.h>
 

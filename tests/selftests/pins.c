@@ -10,6 +10,7 @@
  * data.
  *
  * Shows: I11, I13, I17, pins, hugetlb
+ * Guest: engine, debug-engine
  */
 #include <linux/aio_abi.h>
 #include <sys/uio.h>

@@ -6,6 +6,7 @@
  * from STATS and from fdinfo.
  *
  * Shows: quota, STATS, fdinfo
+ * Guest: quota
  */
 #include "ferry_test.h"
 

@@ -16,6 +16,7 @@
  * FERRY_RACE_SECONDS: the duration in seconds (default 5).
  *
  * Shows: fault-around, MADV_DONTNEED, fork
+ * Guest: races
  */
 #include <sys/resource.h>
 

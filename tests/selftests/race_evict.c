@@ -13,6 +13,7 @@
  * - A page is lost, or stays on the device, because its entry has disappeared.
  *
  * Shows: I18, RELEASE, close
+ * Guest: races, debug-engine
  */
 #include "dmirror.h"
 #include "race_child.h"

@@ -10,6 +10,7 @@
  * - A page moves despite a reference that was taken during the hold (I17).
  *
  * Shows: I2, I13, I17, pins
+ * Guest: races
  */
 #include <mm/gup_test.h>
 #include <sys/uio.h>

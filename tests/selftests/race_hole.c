@@ -11,6 +11,7 @@
  *   another device: the CPU or the device goes on reading zeroes (I15).
  *
  * Shows: I9, I15, I19, holes, THP
+ * Guest: fault-around-off, races
  */
 #include <sched.h>
 

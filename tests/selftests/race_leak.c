@@ -7,6 +7,7 @@
  * them, and on the device.
  *
  * Shows: MIGRATE, MADV_DONTNEED, page leaks
+ * Guest: races
  */
 #include "race.h"
 

@@ -13,6 +13,7 @@
  * - A write of the child reaches the parent.
  *
  * Shows: I8, I23, CPU fault, fork
+ * Guest: races
  */
 #include "race_child.h"
 

@@ -13,6 +13,7 @@
  *   pages from the first.
  *
  * Shows: I2, I16, I23, CPU fault, MADV_DONTNEED, MADV_PAGEOUT
+ * Guest: fault-around-off, races
  */
 #include "race.h"
 

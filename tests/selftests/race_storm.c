@@ -15,6 +15,7 @@
  * seed.
  *
  * Shows: MIGRATE, RELEASE, close, fork, pins, swap, THP, PAGEMAP_SCAN
+ * Guest: races
  */
 #include "race_storm_child.h"
 

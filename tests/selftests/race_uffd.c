@@ -14,6 +14,7 @@
  *   reported (I24).
  *
  * Shows: I2, I8, I24, userfaultfd, PAGEMAP_SCAN
+ * Guest: races, debug-races
  */
 #include <poll.h>
 #include <include/uapi/linux/fs.h>

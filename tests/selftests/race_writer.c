@@ -8,6 +8,7 @@
  * again. Before the flush the writer may go on, and no write may be lost.
  *
  * Shows: I2
+ * Guest: races
  */
 #include <sched.h>
 

@@ -15,6 +15,7 @@
  *   of at most 2,048 pages, and a piece ends with its mapping.
  *
  * Shows: I20, MIGRATE, outcomes
+ * Guest: engine
  */
 #include <include/uapi/linux/userfaultfd.h>
 #include <sys/syscall.h>

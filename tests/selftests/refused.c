@@ -11,6 +11,7 @@
  * - Refused pages are restored late, together with the moved pages.
  *
  * Shows: I6, pins, swap
+ * Guest: engine, debug-engine
  */
 #include <sys/uio.h>
 

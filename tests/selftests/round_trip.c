@@ -3,6 +3,7 @@
  * To the device and back: sizes, partial ranges, holes, rights, files.
  *
  * Shows: MIGRATE, READ, WRITE, CPU fault, holes
+ * Guest: selftests, selftests-core, fault-around-off, fault-around-most, debug
  */
 #include "ferry_test.h"
 

@@ -3,6 +3,7 @@
  * Several processes, threads, files and devices.
  *
  * Shows: devices, fork, close, CPU fault
+ * Guest: selftests, selftests-core, debug
  */
 #include "ferry_test.h"
 

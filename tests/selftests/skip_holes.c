@@ -11,6 +11,7 @@
  * - The time of a call grows with the size of the range.
  *
  * Shows: I20, SKIP_HOLES
+ * Guest: engine, debug-engine
  */
 #include "moves.h"
 

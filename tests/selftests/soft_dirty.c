@@ -14,6 +14,7 @@
  * Unwritten pages must not be reported: reads and round trips do not count.
  *
  * Shows: I24, soft-dirty
+ * Guest: engine
  */
 #include "safety.h"
 #include "state.h"

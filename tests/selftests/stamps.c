@@ -5,6 +5,7 @@
  * while timing is off.
  *
  * Shows: phase time
+ * Guest: engine
  */
 #include "moves.h"
 

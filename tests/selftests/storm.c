@@ -5,6 +5,7 @@
  * FERRY_STORM_LIMIT_S: limit of a round in seconds (default 5).
  *
  * Shows: CPU fault, STATS
+ * Guest: selftests, debug
  */
 #include "ferry_test.h"
 

@@ -9,6 +9,7 @@
  * device that uses the swap cache (zram does not): the test sets up null_blk.
  *
  * Shows: I14, swap
+ * Guest: selftests, selftests-core, debug
  */
 #include "pages.h"
 

@@ -18,6 +18,7 @@
  *   this case.)
  *
  * Shows: I11, I21, swap
+ * Guest: engine, debug-engine
  */
 #include "moves.h"
 #include "slow_disk.h"

@@ -13,6 +13,7 @@
  * - Old pages replace the pages of a new huge page (I19, I23).
  *
  * Shows: I9, I12, I19, I20, I23, THP
+ * Guest: engine
  */
 #include <sched.h>
 #include <sys/uio.h>

@@ -20,6 +20,7 @@
  * reads the result.
  *
  * Shows: I2
+ * Guest: engine, debug-engine
  */
 #include "safety.h"
 #include "users.h"

@@ -11,6 +11,7 @@
  * - An engine restores the write permission from its notes.
  *
  * Shows: I2, I8
+ * Guest: races
  */
 #include "safety.h"
 #include "users.h"

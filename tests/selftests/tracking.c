@@ -10,6 +10,7 @@
  * a device writes without a check.
  *
  * Shows: I8, I24, PAGEMAP_SCAN
+ * Guest: engine, debug-races
  */
 #include "safety.h"
 #include "state.h"

@@ -11,6 +11,7 @@
  *   the file.
  *
  * Shows: I11, userfaultfd
+ * Guest: engine, debug-engine
  */
 #include "uffd.h"
 

@@ -11,6 +11,7 @@
  * knowledge.
  *
  * Shows: I24, userfaultfd, READ, WRITE
+ * Guest: engine
  */
 #include "uffd.h"
 

@@ -12,6 +12,7 @@
  * - A protected hole is filled: the hole's marker is lost.
  *
  * Shows: I8, I24, userfaultfd
+ * Guest: engine
  */
 #include "uffd.h"
 
