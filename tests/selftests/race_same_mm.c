@@ -12,7 +12,7 @@
  * - A second migration waits for the page locks of the first (I16), or takes
  *   pages from the first.
  *
- * Shows: I2, I16, I23, CPU fault, MADV_DONTNEED, MADV_PAGEOUT
+ * Shows: I2, I6, I16, I23, CPU fault, MADV_DONTNEED, MADV_PAGEOUT
  * Guest: fault-around-off, races
  */
 #include "race.h"
