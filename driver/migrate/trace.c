@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The trace points of the engine, and the event for one page. */
+#include "engine.h"
+
 #define CREATE_TRACE_POINTS
 #include "trace.h"
 
