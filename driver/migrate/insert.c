@@ -32,9 +32,11 @@
  * with the outcome NO_MEMORY. The charge does not reclaim. Reclaim cannot reach
  * device pages: device pages are on no LRU list. If a hole pushed other pages
  * out, the next reclaim would find too few pages, and a CPU fault would kill. A
- * hole is therefore filled only if the cgroup has room. The first page without
- * memory ends the filling of the call of the engine: each call meets a full
- * memory cgroup once, and memory.events counts the event.
+ * hole is therefore filled only if memory.max leaves room. memory.high does not
+ * stop a hole: mm reclaims for the excess when the caller returns to user mode.
+ * The first page without memory ends the filling of the call of the engine: each
+ * call meets a full memory cgroup once, and memory.events of the address space's
+ * cgroup counts the event.
  *
  * Rejected: one try at reclaim (__GFP_NORETRY). With 4 MiB of room, 16 MiB of
  * holes moved, and 12.5 MiB of the cgroup's memory went to swap.

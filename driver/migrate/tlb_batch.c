@@ -6,8 +6,10 @@
  *
  * - No byte of a page is copied, and no page is freed or mapped elsewhere,
  *   while a CPU may still read or write the page through a stale translation.
- * - A task may take the page-table lock after the engine and find no present
- *   entry. The task must not return to user mode before the flush.
+ * - A task may take the page-table lock after the engine, find no present entry,
+ *   and rely on the absence for a protection, a free or a reuse. The task must
+ *   not return to user mode before the flush. (mincore() and pagemap see the
+ *   absence too, and only report.)
  *
  * The engine's callers copy after setup, so the last flush comes before setup
  * returns.

@@ -9,12 +9,14 @@
  * necessarily the caller. A migration is best effort: core sees no more holes
  * than the cgroup can charge.
  *
- * Far from the limit a look at the counters is enough. Near the limit the
- * counters say little: CPUs have charged in advance. Near the limit the driver
+ * Far from the limit a look at the counters is enough. Near the limit the driver
  * tries the charge. The wanted number of pages is allocated and charged to the
  * cgroup of the address space, without reclaim and without the OOM killer. Then
- * the pages are freed. A charge that succeeded once can succeed again. insert.c
- * says why no reclaim is tried.
+ * the pages are freed. A charge that succeeded once can succeed again. A trial
+ * knows more than the counters: the pages that this CPU has charged in advance,
+ * and a memory+swap limit of cgroup v1. Pages that other CPUs have charged in
+ * advance count as used, because only reclaim drains them: near the limit some
+ * holes stay that would fit. insert.c says why no reclaim is tried.
  *
  * Remaining race: between the tentative charge and core's own charge, other
  * tasks of the cgroup may charge. Nothing can be held in between. core takes no

@@ -33,8 +33,9 @@
  * by trylock, no lock of the driver. The duration of a run depends on processes
  * that share the pages (rmap walks), on memory (allocation) and on the
  * scheduling class of the caller. No other thread waits for a run: closing a
- * file without pages takes no lock, and closing a file with pages takes no lock
- * that another close takes.
+ * file without pages takes no sleeping lock, and closing a file with pages takes
+ * no sleeping lock that another close takes. The close of a user's last file
+ * takes the spinlock users_lock for a moment (quota.c).
  *
  * Waiting times:
  *

@@ -111,7 +111,7 @@ static unsigned long count_holes(const struct ferry_batch *batch)
  * ferry_batch_choose_holes() - clear the slots of holes that must stay
  * @batch: the batch, after the engine's setup()
  *
- * Context: mmap_lock held, pages locked; may reclaim.
+ * Context: mmap_lock held, pages locked; sleeps, does not reclaim.
  */
 void ferry_batch_choose_holes(struct ferry_batch *batch)
 {

@@ -127,10 +127,7 @@ static long op_unpin(uint8_t *at, int n, uint32_t unused)
 	(void)unused;
 	if (gup < 0)
 		return -EBADF;
-	if (ioctl(gup, PIN_STOP))
-		return -errno;
-	shared->pinned = false;
-	return 0;
+	return ioctl(gup, PIN_STOP) ? -errno : 0;
 }
 
 /* A pipe references the pages themselves until the pipe is read. */
