@@ -10,6 +10,7 @@
 
 #define GROUPS "/sys/fs/cgroup"
 #define GROUP GROUPS "/ferry_test"
+#define GROUP_MOST_CPUS 64
 
 /**
  * struct group - the memory cgroup of the test
@@ -53,9 +54,34 @@ static inline int group_enter(struct group *group)
 	return put(GROUP "/cgroup.procs", "0");
 }
 
+/*
+ * Leaves the group, and leaves a charge in the stock of each CPU. The kernel
+ * drains the stocks of a group that goes away, but only stocks with charges
+ * (drain_all_stock()). An empty stock, as a full group leaves one on its CPU,
+ * would keep the group until another group is charged on that CPU. A page that
+ * is freed gives its charge to the stock of the CPU. 0 or -errno.
+ */
 static inline int group_leave(const struct group *group)
 {
-	return put(group->former, "0");
+	int pipes[GROUP_MOST_CPUS][2], cpu, n = cpus_online(), ret;
+	cpu_set_t before;
+
+	if (n > GROUP_MOST_CPUS)
+		return -E2BIG;
+	if (sched_getaffinity(0, sizeof(before), &before))
+		return -errno;
+	for (cpu = 0; cpu < n; cpu++)
+		if (pipe(pipes[cpu]) || write(pipes[cpu][1], "", 1) != 1)
+			return -errno;
+	ret = put(group->former, "0");
+	for (cpu = 0; cpu < n; cpu++) {
+		ret = ret ?: run_on(cpu);
+		close(pipes[cpu][0]);
+		close(pipes[cpu][1]);
+	}
+	if (sched_setaffinity(0, sizeof(before), &before))
+		return -errno;
+	return ret;
 }
 
 static inline long group_stat(const char *name)
