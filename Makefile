@@ -52,7 +52,7 @@ run:	## a file to the device and back, in a guest; FILE=path KERNEL=debug CPUS=4
 test:	## all tests
 	@tests/run
 
-test-one:	## SELFTEST=thp ARGS='-r thp.once', KUNIT=ferry_tally or HMM=migrate; KERNEL= CPUS= PARAMS=
+test-one:	## SELFTEST=thp ARGS='-r thp.once', KUNIT=ferry_stats or HMM=migrate; KERNEL= CPUS= PARAMS=
 	@KERNEL='$(KERNEL)' CPUS='$(CPUS)' THP='$(THP)' BACKEND='$(BACKEND)' MODULE='$(MODULE)' \
 		PARAMS='$(PARAMS)' tests/one $(if $(filter-out 1,$(words $(SELFTEST) $(KUNIT) $(HMM))),which) \
 		$(if $(SELFTEST),selftest '$(SELFTEST)' $(ARGS)) \

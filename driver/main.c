@@ -22,6 +22,7 @@
 #include "front/drm.h"
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
+#include "mirror/stats.h"
 
 static int devices = FERRY_DEVICES_UNSET;
 module_param(devices, int, 0444);
@@ -70,62 +71,60 @@ static void destroy_devices(void)
 	unsigned int i;
 
 	for (i = config.ndevices; i--; all_nodes[i] = NULL)
-		if (all_nodes[i])
+		if (!IS_ERR_OR_NULL(all_nodes[i]))
 			ferry_drm_destroy(all_nodes[i]);
 	for (i = config.ndevices; i--; all_dmirrors[i] = NULL)
-		if (all_dmirrors[i])
+		if (!IS_ERR_OR_NULL(all_dmirrors[i]))
 			ferry_dmirror_destroy(all_dmirrors[i]);
 	for (i = config.ndevices; i--; all_devices[i] = NULL) {
 		if (!all_devices[i])
 			continue;
 		ferry_orphans_fini(all_devices[i]);
+		ferry_stats_fini(all_devices[i]);
 		ferry_device_destroy(all_devices[i]);
 	}
 }
 
-static int create_devices(void)
+static int create_device(unsigned int i)
 {
 	struct ferry_device *device;
-	unsigned int i;
+	int ret;
 
-	for (i = 0; i < config.ndevices; i++) {
-		device = ferry_device_create(i, &config.devices[i], ferry_cpu_fault);
-		if (IS_ERR(device))
-			return PTR_ERR(device);
-		ferry_orphans_init(device);
-		all_devices[i] = device;
+	device = ferry_device_create(i, &config.devices[i], ferry_cpu_fault);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	ret = ferry_stats_init(device);
+	if (ret) {
+		ferry_device_destroy(device);
+		return ret;
 	}
+	ferry_orphans_init(device);
+	all_devices[i] = device;
 	return 0;
 }
 
-static int create_dmirrors(void)
+static int create_dmirror(unsigned int i)
 {
-	struct ferry_dmirror *front;
-	unsigned int i;
-
-	for (i = 0; i < config.ndevices; i++) {
-		front = ferry_dmirror_create(all_devices[i], config.nprivate);
-		if (IS_ERR(front))
-			return PTR_ERR(front);
-		all_dmirrors[i] = front;
-	}
-	return 0;
+	all_dmirrors[i] = ferry_dmirror_create(all_devices[i], config.nprivate);
+	return PTR_ERR_OR_ZERO(all_dmirrors[i]);
 }
 
-static int create_nodes(void)
+static int create_node(unsigned int i)
 {
-	struct ferry_drm *front;
-	unsigned int i;
+	all_nodes[i] = ferry_drm_create(all_devices[i]);
+	if (IS_ERR(all_nodes[i]))
+		pr_err("device %u: no render node: error %pe\n", i, all_nodes[i]);
+	return PTR_ERR_OR_ZERO(all_nodes[i]);
+}
 
-	for (i = 0; i < config.ndevices; i++) {
-		front = ferry_drm_create(all_devices[i]);
-		if (IS_ERR(front)) {
-			pr_err("device %u: no render node: error %pe\n", i, front);
-			return PTR_ERR(front);
-		}
-		all_nodes[i] = front;
-	}
-	return 0;
+static int create_each(int (*create)(unsigned int i))
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < config.ndevices && !ret; i++)
+		ret = create(i);
+	return ret;
 }
 
 static void say_what_is_missing(void)
@@ -154,9 +153,9 @@ static int __init ferry_init(void)
 	if (ret)
 		return ret;
 
-	ret = create_devices();
-	ret = ret ?: create_dmirrors();
-	ret = ret ?: create_nodes();
+	ret = create_each(create_device);
+	ret = ret ?: create_each(create_dmirror);
+	ret = ret ?: create_each(create_node);
 	if (ret) {
 		destroy_devices();
 		ferry_dmirror_fini();

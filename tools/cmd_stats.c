@@ -17,7 +17,10 @@
 #include "ferryctl.h"
 
 /* One column for each key; the first columns are not from fdinfo. */
-enum { COL_PID, COL_COMMAND, COL_FD, COL_FIRST_KEY };
+enum {
+	COL_PID, COL_COMMAND, COL_FD, COL_FIRST_KEY,
+	COL_ZERO_FILLED = COL_FIRST_KEY + 3,
+};
 
 static const struct sheet_column columns[] = {
 	[COL_PID] = { "pid", SHEET_NUMBER },
@@ -26,7 +29,7 @@ static const struct sheet_column columns[] = {
 	{ "device", SHEET_NUMBER },
 	{ "held", SHEET_NUMBER },
 	{ "to-device", SHEET_NUMBER },
-	{ "zero-filled", SHEET_NUMBER },
+	[COL_ZERO_FILLED] = { "zero-filled", SHEET_NUMBER },
 	{ "to-system", SHEET_NUMBER },
 	{ "failed", SHEET_NUMBER },
 	{ "cpu-faults", SHEET_NUMBER },
@@ -42,7 +45,7 @@ static const char *const keys[NCOLUMNS] = {
 	[COL_FIRST_KEY] = "ferry-device",
 	"ferry-pages-held",
 	"ferry-to-device",
-	"ferry-zero-filled",
+	[COL_ZERO_FILLED] = "ferry-pages-zero-filled",
 	"ferry-to-system",
 	"ferry-failed",
 	"ferry-cpu-faults",
@@ -83,6 +86,8 @@ static void read_fdinfo(struct counters *counters, const char *path)
 	char text[256];
 
 	memset(counters, 0, sizeof(*counters));
+	/* The counter of an outcome has no line while the counter is zero. */
+	counters->known[COL_ZERO_FILLED] = true;
 	if (!file)
 		return;
 	while (fgets(text, sizeof(text), file)) {

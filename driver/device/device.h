@@ -7,14 +7,16 @@
 #include "config.h"
 
 struct ferry_memory;
+struct ferry_migration_stats;
 
 /**
  * struct ferry_device - one simulated device
  * @index: number of the device, from 0
  * @config: configuration of the device
  * @memory: memory of the device
+ * @migrations: statistics of MIGRATE on the device (mirror/stats.c)
  *
- * No member changes after creation. The address of the struct is the pgmap
+ * No member changes while a file of the device is open. The address of the struct is the pgmap
  * owner of the device's pages: migrate_vma and HMM know the device by this
  * address.
  */
@@ -22,6 +24,7 @@ struct ferry_device {
 	unsigned int index;
 	struct ferry_device_config config;
 	struct ferry_memory *memory;
+	struct ferry_migration_stats *migrations;
 };
 
 struct ferry_device *

@@ -11,49 +11,30 @@
 #include <drm/drm_device.h>
 #include <drm/drm_print.h>
 
-#include "migrate/tally.h"
-#include "mirror/mirror.h"
+#include "device/device.h"
+#include "mirror/stats.h"
 #include "debugfs.h"
 
-static void show(struct drm_printer *p, const char *prefix, const char *name,
-		 atomic64_t *counter)
+/* Outcomes have names with blanks; keys of fdinfo have hyphens. */
+static void print_counter(const char *group, const char *name, u64 value, void *arg)
 {
-	s64 value = atomic64_read(counter);
 	char key[32];
 
-	if (!value)
-		return;
 	strscpy(key, name);
 	strreplace(key, ' ', '-');
-	drm_printf(p, "ferry-%s%s:\t%lld\n", prefix, key, value);
+	drm_printf(arg, "ferry-%s%s:\t%llu\n", group, key, value);
 }
 
 /**
- * ferry_show_tally() - print statistics of migrations
+ * ferry_show_migrations() - print statistics of migrations
  * @p: printer for the lines
- * @tally: the statistics
+ * @stats: the statistics
  *
  * Context: any context in which @p may print.
  */
-void ferry_show_tally(struct drm_printer *p, struct ferry_tally *tally)
+void ferry_show_migrations(struct drm_printer *p, struct ferry_migration_stats *stats)
 {
-	static const char *const flushes[FERRY_NFLUSHES] = {
-		[FERRY_FLUSH_PER_PAGE] = "per-page",
-		[FERRY_FLUSH_PER_TABLE] = "per-table",
-		[FERRY_FLUSH_PER_CALL] = "per-call",
-		[FERRY_FLUSH_AUTO] = "auto",
-	};
-	unsigned int i;
-
-	for (i = FERRY_MOVED; i < FERRY_NOUTCOMES; i++)
-		show(p, "pages-", ferry_outcome_name(i), &tally->outcomes[i]);
-	for (i = FERRY_FLUSH_PER_PAGE; i < FERRY_NFLUSHES; i++)
-		show(p, "flushes-", flushes[i], &tally->flushes[i]);
-	show(p, "", "passes", &tally->passes);
-	show(p, "", "drains", &tally->drains);
-	show(p, "", "splits", &tally->splits);
-	show(p, "installed-", "known", &tally->known);
-	show(p, "installed-", "walked", &tally->walked);
+	ferry_stats_each(stats, print_counter, p);
 }
 
 #ifdef CONFIG_DEBUG_FS
@@ -63,7 +44,7 @@ static int show_migrations(struct seq_file *m, void *data)
 	struct ferry_device *device = entry->file.data;
 	struct drm_printer p = drm_seq_file_printer(m);
 
-	ferry_show_tally(&p, ferry_mirror_device_tally(device));
+	ferry_show_migrations(&p, device->migrations);
 	return 0;
 }
 

@@ -5,9 +5,9 @@
 struct drm_device;
 struct drm_printer;
 struct ferry_device;
-struct ferry_tally;
+struct ferry_migration_stats;
 
-void ferry_show_tally(struct drm_printer *p, struct ferry_tally *tally);
+void ferry_show_migrations(struct drm_printer *p, struct ferry_migration_stats *stats);
 void ferry_show_register(struct drm_device *drm, struct ferry_device *device);
 
 #endif

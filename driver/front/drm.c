@@ -123,28 +123,23 @@ static void ferry_postclose(struct drm_device *drm, struct drm_file *file)
 	ferry_mirror_destroy(file->driver_priv);
 }
 
-/* For readers of /proc/PID/fdinfo; does not enter the mm. */
+/*
+ * For readers of /proc/PID/fdinfo; does not enter the mm. The number of
+ * zero-filled pages is among the outcomes.
+ */
 static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {
 	struct ferry_mirror *mirror = file->driver_priv;
-	struct drm_ferry_stats now;
+	enum ferry_stat stat;
 
-	ferry_request_fill_stats(mirror, &now);
-	drm_printf(p, "drm-resident-vram:\t%llu KiB\n", now.pages_held * (PAGE_SIZE / SZ_1K));
+	drm_printf(p, "drm-resident-vram:\t%llu KiB\n",
+		   ferry_stats_read(mirror, FERRY_STAT_PAGES_HELD) * (PAGE_SIZE / SZ_1K));
 	drm_printf(p, "ferry-device:\t%u\n", mirror->device->index);
-	drm_printf(p, "ferry-pages-held:\t%llu\n", now.pages_held);
-	drm_printf(p, "ferry-quota-pages:\t%llu\n", now.quota);
-	drm_printf(p, "ferry-quota-left:\t%llu\n", now.quota_left);
-	drm_printf(p, "ferry-to-device:\t%llu\n", now.to_device);
-	drm_printf(p, "ferry-zero-filled:\t%llu\n", now.zero_filled);
-	drm_printf(p, "ferry-to-system:\t%llu\n", now.to_system);
-	drm_printf(p, "ferry-failed:\t%llu\n", now.failed);
-	drm_printf(p, "ferry-cpu-faults:\t%llu\n", now.cpu_faults);
-	drm_printf(p, "ferry-cpu-faults-around:\t%llu\n", now.cpu_faults_around);
-	drm_printf(p, "ferry-device-faults:\t%llu\n", now.device_faults);
-	drm_printf(p, "ferry-bytes-read:\t%llu\n", now.bytes_read);
-	drm_printf(p, "ferry-bytes-written:\t%llu\n", now.bytes_written);
-	ferry_show_tally(p, &mirror->tally);
+	for (stat = 0; stat < FERRY_NSTATS; stat++)
+		if (stat != FERRY_STAT_ZERO_FILLED)
+			drm_printf(p, "ferry-%s:\t%llu\n", ferry_stats_name(stat),
+				   ferry_stats_read(mirror, stat));
+	ferry_show_migrations(p, &mirror->stats.migrations);
 }
 
 static bool is_ours(unsigned int cmd)

@@ -19,77 +19,9 @@
 #include <drm/ferry_drm.h>
 
 #include "device/device.h"
-#include "device/owner.h"
-#include "device/quota.h"
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
 #include "request.h"
-
-static_assert((int)DRM_FERRY_BACKEND_DEFAULT == (int)FERRY_BACKEND_DEFAULT);
-static_assert((int)DRM_FERRY_BACKEND_CORE == (int)FERRY_BACKEND_CORE);
-static_assert((int)DRM_FERRY_BACKEND_OWN == (int)FERRY_BACKEND_OWN);
-static_assert((int)DRM_FERRY_FLUSH_DEFAULT == (int)FERRY_FLUSH_DEFAULT);
-static_assert((int)DRM_FERRY_FLUSH_PER_PAGE == (int)FERRY_FLUSH_PER_PAGE);
-static_assert((int)DRM_FERRY_FLUSH_PER_TABLE == (int)FERRY_FLUSH_PER_TABLE);
-static_assert((int)DRM_FERRY_FLUSH_PER_CALL == (int)FERRY_FLUSH_PER_CALL);
-static_assert((int)DRM_FERRY_FLUSH_AUTO == (int)FERRY_FLUSH_AUTO);
-static_assert((int)DRM_FERRY_MEMORY_PRIVATE == (int)FERRY_MEMORY_PRIVATE);
-static_assert((int)DRM_FERRY_MEMORY_COHERENT == (int)FERRY_MEMORY_COHERENT);
-
-static_assert(DRM_FERRY_PAGE_WHERE_MASK == FERRY_STATE_WHERE_MASK);
-static_assert(DRM_FERRY_PAGE_NONE == FERRY_STATE_NONE);
-static_assert(DRM_FERRY_PAGE_SWAPPED == FERRY_STATE_SWAPPED);
-static_assert(DRM_FERRY_PAGE_SYSTEM == FERRY_STATE_SYSTEM);
-static_assert(DRM_FERRY_PAGE_THIS_DEVICE == FERRY_STATE_THIS_DEVICE);
-static_assert(DRM_FERRY_PAGE_OTHER_DEVICE == FERRY_STATE_OTHER_DEVICE);
-static_assert(DRM_FERRY_PAGE_MIGRATING == FERRY_STATE_MIGRATING);
-static_assert(DRM_FERRY_PAGE_SPECIAL == FERRY_STATE_SPECIAL);
-static_assert(DRM_FERRY_PAGE_READABLE == FERRY_STATE_READABLE);
-static_assert(DRM_FERRY_PAGE_WRITABLE == FERRY_STATE_WRITABLE);
-static_assert(DRM_FERRY_PAGE_EXCLUSIVE == FERRY_STATE_EXCLUSIVE);
-static_assert(DRM_FERRY_PAGE_ZERO == FERRY_STATE_ZERO);
-static_assert(DRM_FERRY_PAGE_ORDER_SHIFT == FERRY_STATE_ORDER_SHIFT);
-static_assert(DRM_FERRY_PAGE_ORDER_MASK == FERRY_STATE_ORDER_MASK);
-
-/* The engine includes no DRM header. */
-static_assert((int)DRM_FERRY_NOT_ATTEMPTED == (int)FERRY_NOT_ATTEMPTED);
-static_assert((int)DRM_FERRY_MOVED == (int)FERRY_MOVED);
-static_assert((int)DRM_FERRY_NOT_MOVED == (int)FERRY_NOT_MOVED);
-static_assert((int)DRM_FERRY_ALREADY_THERE == (int)FERRY_ALREADY_THERE);
-static_assert((int)DRM_FERRY_HOLE == (int)FERRY_HOLE);
-static_assert((int)DRM_FERRY_ZERO_FILLED == (int)FERRY_ZERO_FILLED);
-static_assert((int)DRM_FERRY_PINNED == (int)FERRY_PINNED);
-static_assert((int)DRM_FERRY_SHARED_BUSY == (int)FERRY_SHARED_BUSY);
-static_assert((int)DRM_FERRY_LOCKED == (int)FERRY_LOCKED);
-static_assert((int)DRM_FERRY_WRITEBACK == (int)FERRY_WRITEBACK);
-static_assert((int)DRM_FERRY_NOT_LRU == (int)FERRY_NOT_LRU);
-static_assert((int)DRM_FERRY_KSM == (int)FERRY_KSM);
-static_assert((int)DRM_FERRY_FOREIGN_DEVICE == (int)FERRY_FOREIGN_DEVICE);
-static_assert((int)DRM_FERRY_NO_MEMORY == (int)FERRY_NO_MEMORY);
-static_assert((int)DRM_FERRY_NO_DESTINATION == (int)FERRY_NO_DESTINATION);
-static_assert((int)DRM_FERRY_UFFD == (int)FERRY_UFFD);
-static_assert((int)DRM_FERRY_FILE == (int)FERRY_FILE);
-static_assert((int)DRM_FERRY_SWAPPED == (int)FERRY_SWAPPED);
-static_assert((int)DRM_FERRY_MIGRATING == (int)FERRY_MIGRATING);
-static_assert((int)DRM_FERRY_EXCLUSIVE == (int)FERRY_EXCLUSIVE);
-static_assert((int)DRM_FERRY_SPECIAL == (int)FERRY_SPECIAL);
-static_assert((int)DRM_FERRY_HWPOISON == (int)FERRY_HWPOISON);
-static_assert((int)DRM_FERRY_LARGE_SPLIT_FAILED == (int)FERRY_LARGE_SPLIT_FAILED);
-static_assert((int)DRM_FERRY_RACED == (int)FERRY_RACED);
-static_assert((int)DRM_FERRY_COPY_FAILED == (int)FERRY_COPY_FAILED);
-static_assert((int)DRM_FERRY_QUOTA == (int)FERRY_QUOTA);
-
-/*
- * Equal for 32-bit and 64-bit callers: no padding, and a multiple of 64 bits.
- */
-static_assert(sizeof(struct drm_ferry_query) == 80);
-static_assert(sizeof(struct drm_ferry_migrate) == 120);
-static_assert(sizeof(struct drm_ferry_snapshot) == 56);
-static_assert(sizeof(struct drm_ferry_read) == 56);
-static_assert(sizeof(struct drm_ferry_write) == 56);
-static_assert(sizeof(struct drm_ferry_exec_op) == 56);
-static_assert(sizeof(struct drm_ferry_exec) == 72);
-static_assert(sizeof(struct drm_ferry_stats) == 144);
 
 static int check_pages(const struct ferry_mirror *mirror, u64 addr, u64 len)
 {
@@ -276,12 +208,35 @@ int ferry_request_snapshot(struct ferry_mirror *mirror, void *data)
 	return ret;
 }
 
+/* READ and WRITE have the same struct, and differ in the direction. */
+static_assert(sizeof(struct drm_ferry_read) == sizeof(struct drm_ferry_write));
+static_assert(offsetof(struct drm_ferry_read, addr) == offsetof(struct drm_ferry_write, addr));
+static_assert(offsetof(struct drm_ferry_read, len) == offsetof(struct drm_ferry_write, len));
+static_assert(offsetof(struct drm_ferry_read, buffer) ==
+	      offsetof(struct drm_ferry_write, buffer));
+static_assert(offsetof(struct drm_ferry_read, flags) == offsetof(struct drm_ferry_write, flags));
+static_assert(offsetof(struct drm_ferry_read, pad) == offsetof(struct drm_ferry_write, pad));
+static_assert(offsetof(struct drm_ferry_read, done) == offsetof(struct drm_ferry_write, done));
+static_assert(offsetof(struct drm_ferry_read, rsvd) == offsetof(struct drm_ferry_write, rsvd));
+
 /* Progress before an error is success; the next call meets the error again. */
-static int transfer_status(u64 *to, u64 done, int ret)
+static int transfer(struct ferry_mirror *mirror, struct drm_ferry_read *req,
+		    enum ferry_access access)
 {
+	u64 done = 0;
+	int ret;
+
+	if (req->flags || req->pad || any_set(req->rsvd, ARRAY_SIZE(req->rsvd)))
+		return -EINVAL;
+	ret = ferry_mirror_check(mirror, req->addr, req->len) ?:
+	      check_pointer(req->buffer, req->len);
+	if (ret)
+		return ret;
+	ret = ferry_mirror_transfer(mirror, req->addr, req->len, access,
+				    u64_to_user_ptr(req->buffer), &done);
 	if (ret && !done)
 		return ret;
-	*to = done;
+	req->done = done;
 	return 0;
 }
 
@@ -294,23 +249,11 @@ static int transfer_status(u64 *to, u64 done, int ret)
  * Return: 0, or
  * * -EINVAL: a wrong range, flag or reserved field
  * * -EFAULT: the buffer is not user memory
- * * an error of ferry_mirror_read() before any progress
+ * * an error of ferry_mirror_transfer() before any progress
  */
 int ferry_request_read(struct ferry_mirror *mirror, void *data)
 {
-	struct drm_ferry_read *req = data;
-	u64 done = 0;
-	int ret;
-
-	if (req->flags || req->pad || any_set(req->rsvd, ARRAY_SIZE(req->rsvd)))
-		return -EINVAL;
-	ret = ferry_mirror_check(mirror, req->addr, req->len) ?:
-	      check_pointer(req->buffer, req->len);
-	if (ret)
-		return ret;
-	ret = ferry_mirror_read(mirror, req->addr, req->len,
-				u64_to_user_ptr(req->buffer), &done);
-	return transfer_status(&req->done, done, ret);
+	return transfer(mirror, data, FERRY_ACCESS_READ);
 }
 
 /**
@@ -323,19 +266,7 @@ int ferry_request_read(struct ferry_mirror *mirror, void *data)
  */
 int ferry_request_write(struct ferry_mirror *mirror, void *data)
 {
-	struct drm_ferry_write *req = data;
-	u64 done = 0;
-	int ret;
-
-	if (req->flags || req->pad || any_set(req->rsvd, ARRAY_SIZE(req->rsvd)))
-		return -EINVAL;
-	ret = ferry_mirror_check(mirror, req->addr, req->len) ?:
-	      check_pointer(req->buffer, req->len);
-	if (ret)
-		return ret;
-	ret = ferry_mirror_write(mirror, req->addr, req->len,
-				 u64_to_user_ptr(req->buffer), &done);
-	return transfer_status(&req->done, done, ret);
+	return transfer(mirror, data, FERRY_ACCESS_WRITE);
 }
 
 static int check_exec(const struct drm_ferry_exec *req)
@@ -469,40 +400,6 @@ int ferry_request_exec(struct ferry_mirror *mirror, void *data)
 }
 
 /**
- * ferry_request_fill_stats() - read a mirror's statistics
- * @mirror: the mirror; need not be entered, but not yet destroyed
- * @to: out: the statistics
- *
- * Context: any; takes no lock.
- */
-void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to)
-{
-	struct ferry_memory *memory = mirror->device->memory;
-	struct ferry_mirror_stats *from = &mirror->stats;
-
-	*to = (struct drm_ferry_stats) {
-		.to_device = atomic64_read(&from->to_device),
-		.zero_filled = atomic64_read(&from->zero_filled),
-		.to_system = atomic64_read(&from->to_system),
-		.failed = atomic64_read(&from->failed),
-		.cpu_faults = READ_ONCE(mirror->owner->cpu_faults),
-		.cpu_fault_races = READ_ONCE(mirror->owner->cpu_fault_races),
-		.device_faults = atomic64_read(&from->device_faults),
-		.device_fault_retries = atomic64_read(&from->device_fault_retries),
-		.invalidations = atomic64_read(&from->invalidations),
-		.bytes_read = atomic64_read(&from->bytes_read),
-		.bytes_written = atomic64_read(&from->bytes_written),
-		.ops = atomic64_read(&from->ops),
-		.cpu_faults_around = READ_ONCE(mirror->owner->cpu_faults_around),
-		.pages_held = ferry_owner_held(mirror->owner),
-		.windows = READ_ONCE(mirror->nwindows),
-		.quota = ferry_owner_quota(memory),
-		.quota_left = min(ferry_owner_quota_left(memory, mirror->owner),
-				  memory->npages),
-	};
-}
-
-/**
  * ferry_request_stats() - STATS: statistics of the open file
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @data: struct drm_ferry_stats, in kernel memory
@@ -513,9 +410,13 @@ void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stat
 int ferry_request_stats(struct ferry_mirror *mirror, void *data)
 {
 	struct drm_ferry_stats *to = data;
+	enum ferry_stat stat;
+	u64 *values = data;
 
 	if (any_set(to->rsvd, ARRAY_SIZE(to->rsvd)))
 		return -EINVAL;
-	ferry_request_fill_stats(mirror, to);
+	memset(to, 0, sizeof(*to));
+	for (stat = 0; stat < FERRY_NSTATS; stat++)
+		values[stat] = ferry_stats_read(mirror, stat);
 	return 0;
 }

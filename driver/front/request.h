@@ -2,7 +2,6 @@
 #ifndef FERRY_FRONT_REQUEST_H
 #define FERRY_FRONT_REQUEST_H
 
-struct drm_ferry_stats;
 struct ferry_mirror;
 
 /*
@@ -16,7 +15,5 @@ int ferry_request_read(struct ferry_mirror *mirror, void *data);
 int ferry_request_write(struct ferry_mirror *mirror, void *data);
 int ferry_request_exec(struct ferry_mirror *mirror, void *data);
 int ferry_request_stats(struct ferry_mirror *mirror, void *data);
-
-void ferry_request_fill_stats(struct ferry_mirror *mirror, struct drm_ferry_stats *to);
 
 #endif

@@ -241,48 +241,53 @@ void ferry_access_copy_in(void *bytes, size_t n, void *arg)
 	*from += n;
 }
 
-static int read_step(struct ferry_mirror *mirror, void *bounce, unsigned long addr,
-		     size_t *n)
+/* Moves one step between the mirror and the bounce buffer. */
+static int bounce_step(struct ferry_mirror *mirror, unsigned long addr, size_t *n,
+		       enum ferry_access access, void *bounce)
 {
-	void *to = bounce;
+	bool write = access == FERRY_ACCESS_WRITE;
 	int ret;
 
-	ret = access_step(mirror, addr, n, false, FERRY_INTERRUPTIBLE,
-			  ferry_access_copy_out, &to);
+	ret = access_step(mirror, addr, n, write, FERRY_INTERRUPTIBLE,
+			  write ? ferry_access_copy_in : ferry_access_copy_out, &bounce);
 	if (!ret)
-		atomic64_add(*n, &mirror->stats.bytes_read);
+		ferry_stats_count(&mirror->stats, write ? FERRY_STAT_BYTES_WRITTEN :
+							  FERRY_STAT_BYTES_READ, *n);
 	return ret;
 }
 
-static int write_step(struct ferry_mirror *mirror, const void *bounce,
-		      unsigned long addr, size_t *n)
+/* One step between the mirror and a buffer of the user. */
+static int transfer_step(struct ferry_mirror *mirror, unsigned long addr, size_t *n,
+			 enum ferry_access access, void *bounce, void __user *buffer)
 {
-	const void *from = bounce;
 	int ret;
 
-	ret = access_step(mirror, addr, n, true, FERRY_INTERRUPTIBLE, ferry_access_copy_in,
-			  &from);
-	if (!ret)
-		atomic64_add(*n, &mirror->stats.bytes_written);
+	if (access == FERRY_ACCESS_WRITE && copy_from_user(bounce, buffer, *n))
+		return -EFAULT;
+	ret = bounce_step(mirror, addr, n, access, bounce);
+	if (!ret && access == FERRY_ACCESS_READ && copy_to_user(buffer, bounce, *n))
+		return -EFAULT;
 	return ret;
 }
 
 /**
- * ferry_mirror_read() - the device reads virtual memory into a buffer
+ * ferry_mirror_transfer() - the device reads or writes a range for the user
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, of any alignment
  * @len: bytes; the range is checked with ferry_mirror_check()
+ * @access: FERRY_ACCESS_READ: the range is copied to @buffer;
+ *	FERRY_ACCESS_WRITE: @buffer is copied to the range
  * @buffer: user memory of @len bytes
- * @done: in: 0; out: bytes in @buffer
+ * @done: in: 0; out: copied bytes
  *
  * Context: sleeps; takes mmap_lock and window->lock; no lock held.
  * Return: 0, also after a signal with some progress; otherwise
- * * -EFAULT: @buffer cannot be written, or as ferry_window_fault_lock()
+ * * -EFAULT: @buffer cannot be accessed, or as ferry_window_fault_lock()
  * * -EPERM, -ENOMEM, -EBUSY: as ferry_window_fault_lock() and ferry_window_get()
  * * -EINTR: a signal came
  */
-int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-		      void __user *buffer, u64 *done)
+int ferry_mirror_transfer(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+			  enum ferry_access access, void __user *buffer, u64 *done)
 {
 	void *bounce;
 	int ret = 0;
@@ -293,45 +298,7 @@ int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		return -ENOMEM;
 	while (*done < len && !(*done && signal_pending(current))) {
 		n = step_size(addr + *done, len - *done);
-		ret = read_step(mirror, bounce, addr + *done, &n);
-		if (!ret && copy_to_user(buffer + *done, bounce, n))
-			ret = -EFAULT;
-		if (ret)
-			break;
-		*done += n;
-		cond_resched();
-	}
-	kfree(bounce);
-	return ret;
-}
-
-/**
- * ferry_mirror_write() - the device writes virtual memory from a buffer
- * @mirror: the mirror, entered with ferry_mirror_enter_own()
- * @addr: first byte, of any alignment
- * @len: bytes; the range is checked with ferry_mirror_check()
- * @buffer: user memory of @len bytes
- * @done: in: 0; out: written bytes
- *
- * Context: sleeps; takes mmap_lock and window->lock; no lock held.
- * Return: as ferry_mirror_read().
- */
-int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-		       const void __user *buffer, u64 *done)
-{
-	void *bounce;
-	int ret = 0;
-	size_t n;
-
-	bounce = kmalloc(FERRY_STEP_SIZE, FERRY_GFP_CALL);
-	if (!bounce)
-		return -ENOMEM;
-	while (*done < len && !(*done && signal_pending(current))) {
-		n = step_size(addr + *done, len - *done);
-		if (copy_from_user(bounce, buffer + *done, n))
-			ret = -EFAULT;
-		else
-			ret = write_step(mirror, bounce, addr + *done, &n);
+		ret = transfer_step(mirror, addr + *done, &n, access, bounce, buffer + *done);
 		if (ret)
 			break;
 		*done += n;
@@ -367,8 +334,8 @@ int ferry_mirror_copy(struct ferry_mirror *mirror, unsigned long dst,
 		if (fatal_signal_pending(current))
 			ret = -EINTR;
 		n = min(step_size(src, len), step_size(dst, len));
-		ret = ret ?: read_step(mirror, bounce, src, &n);
-		ret = ret ?: write_step(mirror, bounce, dst, &n);
+		ret = ret ?: bounce_step(mirror, src, &n, FERRY_ACCESS_READ, bounce);
+		ret = ret ?: bounce_step(mirror, dst, &n, FERRY_ACCESS_WRITE, bounce);
 		cond_resched();
 	}
 	kfree(bounce);

@@ -388,7 +388,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 	}
 
 	if (access != FERRY_ACCESS_PEEK)
-		atomic64_inc(&stats->device_faults);
+		ferry_stats_count(stats, FERRY_STAT_DEVICE_FAULTS, 1);
 	for (tries = 0; tries < FERRY_FAULT_TRIES; tries++) {
 		ret = fault_once(&fault);
 		if (ret != -EBUSY)
@@ -397,7 +397,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
 			ret = -EINTR;
 			break;
 		}
-		atomic64_inc(&stats->device_fault_retries);
+		ferry_stats_count(stats, FERRY_STAT_DEVICE_FAULT_RETRIES, 1);
 		cond_resched();
 	}
 	if (fault.pfns != few)

@@ -117,10 +117,10 @@ int ferry_exec_run(struct ferry_mirror *mirror, struct drm_ferry_exec_op *op)
 	if (ret)
 		return ret;
 
-	atomic64_inc(&stats->ops);
+	ferry_stats_count(stats, FERRY_STAT_OPS, 1);
 	if (is_word_op(op->op))
-		atomic64_add(op->len, &stats->bytes_written);
+		ferry_stats_count(stats, FERRY_STAT_BYTES_WRITTEN, op->len);
 	if (op->op == DRM_FERRY_OP_ADD || op->op == DRM_FERRY_OP_CHECKSUM)
-		atomic64_add(op->len, &stats->bytes_read);
+		ferry_stats_count(stats, FERRY_STAT_BYTES_READ, op->len);
 	return 0;
 }

@@ -83,21 +83,6 @@
 #define FERRY_WAY_TRIES		20
 #define FERRY_WAY_US		50
 
-static struct ferry_tally device_tallies[FERRY_MAX_DEVICES];
-
-/**
- * ferry_mirror_device_tally() - statistics of a device
- * @device: the device
- *
- * Context: any.
- * Return: the sums over all calls of ferry_mirror_migrate() since the load of
- * the module. CPU faults, device faults and evictions are not counted.
- */
-struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device)
-{
-	return &device_tallies[device->index];
-}
-
 static enum ferry_stamp_way way(const struct ferry_batch *batch)
 {
 	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_STAMP_TO_DEVICE :
@@ -317,10 +302,9 @@ static void account(struct ferry_batch *batch)
 		outcomes = (struct ferry_outcomes) {
 			.pages[FERRY_HOLE] = batch->npages };
 	else
-		ferry_outcomes_count(&outcomes, batch->outcome, batch->npages);
-	ferry_tally_add(&batch->mirror->tally, &batch->migrate, &outcomes);
-	ferry_tally_add(ferry_mirror_device_tally(batch->mirror->device), &batch->migrate,
-			&outcomes);
+		ferry_stats_outcomes(&outcomes, batch->outcome, batch->npages);
+	ferry_stats_add(&stats->migrations, &batch->migrate, &outcomes);
+	ferry_stats_add(batch->mirror->device->migrations, &batch->migrate, &outcomes);
 
 	moved = outcomes.pages[FERRY_MOVED];
 	zeroed = outcomes.pages[FERRY_ZERO_FILLED];
@@ -330,10 +314,9 @@ static void account(struct ferry_batch *batch)
 	range->moved += moved + zeroed;
 	range->already += already;
 	range->failed += failed;
-	atomic64_add(moved, range->target == FERRY_TARGET_DEVICE ?
-		     &stats->to_device : &stats->to_system);
-	atomic64_add(zeroed, &stats->zero_filled);
-	atomic64_add(failed, &stats->failed);
+	ferry_stats_count(stats, range->target == FERRY_TARGET_DEVICE ?
+			  FERRY_STAT_TO_DEVICE : FERRY_STAT_TO_SYSTEM, moved);
+	ferry_stats_count(stats, FERRY_STAT_FAILED, failed);
 }
 
 /* Returns 0, or -EFAULT. */

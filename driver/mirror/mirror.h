@@ -10,7 +10,7 @@
 
 #include "device/memory.h"
 #include "migrate/stamp.h"
-#include "migrate/tally.h"
+#include "stats.h"
 
 /**
  * DOC: Ownership and lock order of the mirror layer
@@ -63,35 +63,6 @@ struct ferry_device;
 #define FERRY_BATCH_PAGES	(FERRY_BATCH_TABLES * FERRY_TABLE_PAGES)
 
 /**
- * struct ferry_mirror_stats - statistics of one mirror
- * @to_device: pages moved to the device by MIGRATE
- * @zero_filled: cleared device pages made by MIGRATE
- * @to_system: pages moved to system memory by MIGRATE
- * @failed: pages that MIGRATE did not move
- * @device_faults: device faults
- * @device_fault_retries: repeated tries within device faults
- * @invalidations: notifier calls that dropped entries
- * @bytes_read: bytes read by the device
- * @bytes_written: bytes written by the device
- * @ops: completed operations of EXEC
- *
- * The members have the meaning of the members of struct drm_ferry_stats with
- * the same name.
- */
-struct ferry_mirror_stats {
-	atomic64_t to_device;
-	atomic64_t zero_filled;
-	atomic64_t to_system;
-	atomic64_t failed;
-	atomic64_t device_faults;
-	atomic64_t device_fault_retries;
-	atomic64_t invalidations;
-	atomic64_t bytes_read;
-	atomic64_t bytes_written;
-	atomic64_t ops;
-};
-
-/**
  * struct ferry_mirror - one address space on one device
  * @device: the device; outlives the mirror
  * @mm: the address space; the mirror holds a reference to the struct
@@ -104,7 +75,6 @@ struct ferry_mirror_stats {
  * @evict_hand: index where the search for a surplus window begins; under the
  *	lock of @windows
  * @stats: statistics of this mirror
- * @tally: statistics of ferry_mirror_migrate() on this mirror
  */
 struct ferry_mirror {
 	struct ferry_device *device;
@@ -114,7 +84,6 @@ struct ferry_mirror {
 	unsigned long nwindows;
 	unsigned long evict_hand;
 	struct ferry_mirror_stats stats;
-	struct ferry_tally tally;
 };
 
 /* address_space.c */
@@ -175,7 +144,6 @@ struct ferry_range {
 };
 
 int ferry_mirror_migrate(struct ferry_mirror *mirror, struct ferry_range *range);
-struct ferry_tally *ferry_mirror_device_tally(const struct ferry_device *device);
 
 /* charge.c */
 unsigned long ferry_charge_room(struct mm_struct *mm, unsigned long npages);
@@ -304,10 +272,8 @@ int ferry_mirror_access(struct ferry_mirror *mirror, unsigned long addr, u64 len
 int ferry_mirror_access_mapped(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 			       enum ferry_access access, ferry_access_fn fn,
 			       void *arg, u64 *done);
-int ferry_mirror_read(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-		      void __user *buffer, u64 *done);
-int ferry_mirror_write(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-		       const void __user *buffer, u64 *done);
+int ferry_mirror_transfer(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+			  enum ferry_access access, void __user *buffer, u64 *done);
 int ferry_mirror_copy(struct ferry_mirror *mirror, unsigned long dst,
 		      unsigned long src, u64 len);
 

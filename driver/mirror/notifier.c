@@ -47,7 +47,7 @@ static bool window_invalidate(struct mmu_interval_notifier *notifier,
 	mmu_interval_set_seq(notifier, seq);
 	ferry_window_clear(window, range->start, range->end);
 	mutex_unlock(&window->lock);
-	atomic64_inc(&window->mirror->stats.invalidations);
+	ferry_stats_count(&window->mirror->stats, FERRY_STAT_INVALIDATIONS, 1);
 	return true;
 }
 

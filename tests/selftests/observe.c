@@ -116,6 +116,10 @@ TEST_F(observe, fdinfo)
 	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
 	ASSERT_EQ(count_lines(path, "ferry-pages-moved:\t6\n"), 1);
 	ASSERT_EQ(count_lines(path, "ferry-pages-zero-filled:\t1\n"), 1);
+	ASSERT_EQ(count_lines(path, "zero-filled"), 1);
+	/* A line for each value of STATS except zero_filled. */
+	ASSERT_EQ(count_lines(path, "ferry-invalidations:"), 1);
+	ASSERT_EQ(count_lines(path, "ferry-ops:\t0\n"), 1);
 	ASSERT_EQ(count_lines(path, "ferry-pages-pinned:\t1\n"), 1);
 	ASSERT_EQ(count_lines(path, "ferry-flushes-per-table:\t1\n"), 1);
 	ASSERT_EQ(count_lines(path, "ferry-installed-known:\t7\n"), 1);

@@ -2,7 +2,7 @@
 #include <kunit/test.h>
 #include <linux/string.h>
 
-#include "tally.h"
+#include "stats.h"
 
 #define PAGES 513
 
@@ -23,7 +23,7 @@ static void no_pages(struct kunit *test)
 	u8 outcome = FERRY_MOVED;
 
 	memset(&outcomes, 0xff, sizeof(outcomes));
-	ferry_outcomes_count(&outcomes, &outcome, 0);
+	ferry_stats_outcomes(&outcomes, &outcome, 0);
 	expect_pages(test, &outcomes, none);
 }
 
@@ -40,7 +40,7 @@ static void all_alike(struct kunit *test)
 		pages[i] = PAGES;
 		memset(outcome, i, PAGES);
 		memset(&outcomes, 0xff, sizeof(outcomes));
-		ferry_outcomes_count(&outcomes, outcome, PAGES);
+		ferry_stats_outcomes(&outcomes, outcome, PAGES);
 		expect_pages(test, &outcomes, pages);
 	}
 }
@@ -61,7 +61,7 @@ static void one_differs(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(where); i++) {
 		memset(outcome, FERRY_MOVED, PAGES);
 		outcome[where[i]] = FERRY_PINNED;
-		ferry_outcomes_count(&outcomes, outcome, PAGES);
+		ferry_stats_outcomes(&outcomes, outcome, PAGES);
 		expect_pages(test, &outcomes, pages);
 	}
 }
@@ -77,7 +77,7 @@ static void each_its_own(struct kunit *test)
 		outcome[i] = i % FERRY_NOUTCOMES;
 	for (i = 0; i < FERRY_NOUTCOMES; i++)
 		pages[i] = 3;
-	ferry_outcomes_count(&outcomes, outcome, ARRAY_SIZE(outcome));
+	ferry_stats_outcomes(&outcomes, outcome, ARRAY_SIZE(outcome));
 	expect_pages(test, &outcomes, pages);
 }
 
@@ -94,25 +94,25 @@ static void calls_add_up(struct kunit *test)
 			.walked = 6,
 		},
 	};
-	struct ferry_tally tally = { };
+	struct ferry_migration_stats stats = { };
 
-	ferry_tally_add(&tally, &migrate, &outcomes);
+	ferry_stats_add(&stats, &migrate, &outcomes);
 	migrate.flush = 0;
 	migrate.counts.flushes = 1;
-	ferry_tally_add(&tally, &migrate, &outcomes);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_MOVED]), 10);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_PINNED]), 4);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.outcomes[FERRY_NO_MEMORY]), 0);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_PER_PAGE]), 5);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.flushes[FERRY_FLUSH_AUTO]), 1);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.passes), 2);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.drains), 4);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.splits), 6);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.known), 8);
-	KUNIT_EXPECT_EQ(test, atomic64_read(&tally.walked), 12);
+	ferry_stats_add(&stats, &migrate, &outcomes);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.outcomes[FERRY_MOVED]), 10);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.outcomes[FERRY_PINNED]), 4);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.outcomes[FERRY_NO_MEMORY]), 0);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.flushes[FERRY_FLUSH_PER_PAGE]), 5);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.flushes[FERRY_FLUSH_AUTO]), 1);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.passes), 2);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.drains), 4);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.splits), 6);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.known), 8);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&stats.walked), 12);
 }
 
-static struct kunit_case tally_cases[] = {
+static struct kunit_case stats_cases[] = {
 	KUNIT_CASE(no_pages),
 	KUNIT_CASE(all_alike),
 	KUNIT_CASE(one_differs),
@@ -121,9 +121,9 @@ static struct kunit_case tally_cases[] = {
 	{}
 };
 
-static struct kunit_suite tally_suite = {
-	.name = "ferry_tally",
-	.test_cases = tally_cases,
+static struct kunit_suite stats_suite = {
+	.name = "ferry_stats",
+	.test_cases = stats_cases,
 };
 
-kunit_test_suite(tally_suite);
+kunit_test_suite(stats_suite);
