@@ -26,7 +26,7 @@
 
 /* Bits of ferry_page.flags. */
 enum {
-	FERRY_PAGE_COMING_HOME,	/* a CPU fault moves the page; one winner per page */
+	FERRY_PAGE_FAULTING,	/* a CPU fault moves the page; one winner per page */
 	FERRY_PAGE_ALONE,	/* ferry_owner.alone at the time of the hand-out */
 };
 

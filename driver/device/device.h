@@ -16,9 +16,9 @@ struct ferry_migration_stats;
  * @memory: memory of the device
  * @migrations: statistics of MIGRATE on the device (mirror/stats.c)
  *
- * No member changes while a file of the device is open. The address of the struct is the pgmap
- * owner of the device's pages: migrate_vma and HMM know the device by this
- * address.
+ * No member changes while a file of the device is open. The address of the
+ * struct is the pgmap owner of the device's pages: migrate_vma and HMM know the
+ * device by this address.
  */
 struct ferry_device {
 	unsigned int index;

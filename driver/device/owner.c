@@ -304,7 +304,7 @@ bool ferry_memory_fault_begin(struct page *page)
 	struct ferry_memory *memory = ferry_page_chunk(page)->memory;
 	struct ferry_page *meta = ferry_page_meta(page);
 
-	if (!test_and_set_bit_lock(FERRY_PAGE_COMING_HOME, &meta->flags))
+	if (!test_and_set_bit_lock(FERRY_PAGE_FAULTING, &meta->flags))
 		return true;
 
 	/* The reference keeps the page, and the page keeps its owner. */
@@ -317,23 +317,23 @@ bool ferry_memory_fault_begin(struct page *page)
 /**
  * ferry_memory_fault_end() - end the winner's fault, and count the pages
  * @page: device page with a reference of the winner
- * @came_home: whether the data of @page is in system memory
+ * @moved: whether the data of @page is in system memory
  * @around: number of neighbours that moved in the same fault, of any owner
  *
  * Context: process context; takes ferry_memory.lock.
  */
-void ferry_memory_fault_end(struct page *page, bool came_home, unsigned long around)
+void ferry_memory_fault_end(struct page *page, bool moved, unsigned long around)
 {
 	struct ferry_memory *memory = ferry_page_chunk(page)->memory;
 	struct ferry_page *meta = ferry_page_meta(page);
 
-	if (came_home || around) {
+	if (moved || around) {
 		spin_lock(&memory->lock);
-		page_owner(meta)->cpu_faults += came_home;
+		page_owner(meta)->cpu_faults += moved;
 		page_owner(meta)->cpu_faults_around += around;
 		spin_unlock(&memory->lock);
 	}
-	clear_bit_unlock(FERRY_PAGE_COMING_HOME, &meta->flags);
+	clear_bit_unlock(FERRY_PAGE_FAULTING, &meta->flags);
 }
 
 /**

@@ -20,7 +20,7 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
 			    unsigned long n);
 
 bool ferry_memory_fault_begin(struct page *page);
-void ferry_memory_fault_end(struct page *page, bool came_home, unsigned long around);
+void ferry_memory_fault_end(struct page *page, bool moved, unsigned long around);
 bool ferry_memory_comes_alone(const struct page *page);
 
 void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner);

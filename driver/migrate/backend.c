@@ -16,19 +16,6 @@
 #include "backend.h"
 #include "writes.h"
 
-static void stamp_call(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate,
-		       enum ferry_stamp_step step, cycles_t start)
-{
-	ferry_stamp_end(engine, ferry_stamp_way(migrate->vma.flags, migrate->vma.fault_page),
-			step, start);
-}
-
-static void stamp_pages(enum ferry_stamp_engine engine, const struct ferry_migrate *migrate)
-{
-	ferry_stamp_pages(engine, ferry_stamp_way(migrate->vma.flags, migrate->vma.fault_page),
-			  (migrate->vma.end - migrate->vma.start) >> PAGE_SHIFT);
-}
-
 #if IS_ENABLED(CONFIG_DEVICE_MIGRATION)
 /*
  * Setup sets @migrate->cleared once for each call to the device. To system
@@ -42,7 +29,6 @@ static bool core_is_tracked(const struct ferry_migrate *migrate)
 static int core_setup(struct ferry_migrate *migrate)
 {
 	struct migrate_vma *args = &migrate->vma;
-	cycles_t start = ferry_stamp_begin();
 	int ret;
 
 	/* core makes a page writable as its entry was (writes.c). */
@@ -53,43 +39,33 @@ static int core_setup(struct ferry_migrate *migrate)
 	ret = migrate_vma_setup(args);
 	if (ret && core_is_tracked(migrate))
 		ferry_writes_protect(args->vma, args->start, args->end);
-	stamp_call(FERRY_STAMP_CORE, migrate, FERRY_STAMP_SETUP, start);
-	stamp_pages(FERRY_STAMP_CORE, migrate);
 	return ret;
 }
 
 static void core_pages(struct ferry_migrate *migrate)
 {
-	cycles_t start = ferry_stamp_begin();
-
 	migrate_vma_pages(&migrate->vma);
-	stamp_call(FERRY_STAMP_CORE, migrate, FERRY_STAMP_PAGES, start);
 }
 
 static void core_finalize(struct ferry_migrate *migrate)
 {
 	struct migrate_vma *args = &migrate->vma;
-	cycles_t start = ferry_stamp_begin();
 
 	migrate_vma_finalize(args);
 	if (core_is_tracked(migrate))
 		ferry_writes_protect(args->vma, args->start, args->end);
-	stamp_call(FERRY_STAMP_CORE, migrate, FERRY_STAMP_FINALIZE, start);
 }
 
+/*
+ * Without FERRY_BACKEND_KSM, as measured on 6.12.117: a KSM page in the range
+ * ends in a BUG in include/linux/swapops.h and an oops in ksmd. Without
+ * FERRY_BACKEND_LIMIT: core charges a hole with GFP_KERNEL
+ * (mm/migrate_device.c:606).
+ */
 static const struct ferry_backend core = {
 	.name = "core",
-	.stamp = FERRY_STAMP_CORE,
-	/*
-	 * Measured on 6.12.117: a KSM page in the range ends in a BUG in
-	 * include/linux/swapops.h and an oops in ksmd.
-	 */
-	.survives_ksm = false,
-	/* core charges a hole with GFP_KERNEL: mm/migrate_device.c:606. */
-	.survives_limit = false,
-	.holds_anon_vma = false,
-	.anon_only = false,
-	.tells_outcomes = false,
+	.timing = FERRY_TIMING_CORE,
+	.can = 0,
 	.flushes = BIT(FERRY_FLUSH_DEFAULT) | BIT(FERRY_FLUSH_PER_PAGE),
 	.setup = core_setup,
 	.pages = core_pages,
@@ -101,44 +77,15 @@ static const struct ferry_backend core = {
 #endif
 
 #if IS_ENABLED(CONFIG_FERRY_MIGRATE)
-static int own_setup(struct ferry_migrate *migrate)
-{
-	cycles_t start = ferry_stamp_begin();
-	int ret = ferry_migrate_setup_ext(migrate);
-
-	stamp_call(FERRY_STAMP_OWN, migrate, FERRY_STAMP_SETUP, start);
-	stamp_pages(FERRY_STAMP_OWN, migrate);
-	return ret;
-}
-
-static void own_pages(struct ferry_migrate *migrate)
-{
-	cycles_t start = ferry_stamp_begin();
-
-	ferry_migrate_pages_ext(migrate);
-	stamp_call(FERRY_STAMP_OWN, migrate, FERRY_STAMP_PAGES, start);
-}
-
-static void own_finalize(struct ferry_migrate *migrate)
-{
-	cycles_t start = ferry_stamp_begin();
-
-	ferry_migrate_finalize_ext(migrate);
-	stamp_call(FERRY_STAMP_OWN, migrate, FERRY_STAMP_FINALIZE, start);
-}
-
 static const struct ferry_backend own = {
 	.name = "own",
-	.stamp = FERRY_STAMP_OWN,
-	.survives_ksm = true,
-	.survives_limit = true,
-	.holds_anon_vma = true,
-	.anon_only = true,
-	.tells_outcomes = true,
+	.timing = FERRY_TIMING_OWN,
+	.can = FERRY_BACKEND_KSM | FERRY_BACKEND_LIMIT | FERRY_BACKEND_ANON_VMA |
+	       FERRY_BACKEND_ANON_ONLY | FERRY_BACKEND_OUTCOMES,
 	.flushes = BIT(FERRY_NFLUSHES) - 1,
-	.setup = own_setup,
-	.pages = own_pages,
-	.finalize = own_finalize,
+	.setup = ferry_migrate_setup_ext,
+	.pages = ferry_migrate_pages_ext,
+	.finalize = ferry_migrate_finalize_ext,
 	.device_range = ferry_migrate_device_range,
 	.device_pages = ferry_migrate_device_pages,
 	.device_finalize = ferry_migrate_device_finalize,
@@ -281,4 +228,55 @@ unsigned int ferry_backend_available(void)
 		if (backends[id])
 			mask |= BIT(id);
 	return mask;
+}
+
+static enum ferry_timing_way way_of(const struct ferry_migrate *migrate)
+{
+	return ferry_timing_way(migrate->vma.flags, migrate->vma.fault_page);
+}
+
+/**
+ * ferry_backend_setup() - phase 1 of a migration by address
+ * @backend: the engine
+ * @migrate: the migration, with the arguments of migrate_vma_setup()
+ *
+ * Context: mmap_lock held, until after ferry_backend_finalize(); sleeps.
+ * Return: as migrate_vma_setup(). After an error no other phase is called.
+ */
+int ferry_backend_setup(const struct ferry_backend *backend, struct ferry_migrate *migrate)
+{
+	int ret = 0;
+
+	ferry_timed(ferry_timer(backend->timing, way_of(migrate), FERRY_TIMING_SETUP))
+		ret = backend->setup(migrate);
+	ferry_timing_pages(backend->timing, way_of(migrate),
+			   (migrate->vma.end - migrate->vma.start) >> PAGE_SHIFT);
+	return ret;
+}
+
+/**
+ * ferry_backend_pages() - phase 2, after the caller has copied the data
+ * @backend: the engine
+ * @migrate: the migration, after ferry_backend_setup()
+ *
+ * Context: as ferry_backend_setup().
+ */
+void ferry_backend_pages(const struct ferry_backend *backend, struct ferry_migrate *migrate)
+{
+	ferry_timed(ferry_timer(backend->timing, way_of(migrate), FERRY_TIMING_PAGES))
+		backend->pages(migrate);
+}
+
+/**
+ * ferry_backend_finalize() - phase 3: new or old pages are mapped
+ * @backend: the engine
+ * @migrate: the migration, after ferry_backend_setup(); ferry_backend_pages()
+ *	may be left out, if no slot has a destination
+ *
+ * Context: as ferry_backend_setup().
+ */
+void ferry_backend_finalize(const struct ferry_backend *backend, struct ferry_migrate *migrate)
+{
+	ferry_timed(ferry_timer(backend->timing, way_of(migrate), FERRY_TIMING_FINALIZE))
+		backend->finalize(migrate);
 }

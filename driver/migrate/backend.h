@@ -2,10 +2,11 @@
 #ifndef FERRY_MIGRATE_BACKEND_H
 #define FERRY_MIGRATE_BACKEND_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 #include "migrate.h"
-#include "stamp.h"
+#include "timing.h"
 
 /* Values of enum drm_ferry_backend; the front end checks the equality. */
 enum ferry_backend_id {
@@ -14,38 +15,36 @@ enum ferry_backend_id {
 	FERRY_BACKEND_OWN,
 };
 
+/* What an engine can do, or does by itself. */
+enum ferry_backend_can {
+	FERRY_BACKEND_KSM = BIT(0),	/* meets pages merged by KSM */
+	FERRY_BACKEND_LIMIT = BIT(1),	/* holes at a memory cgroup's limit stay, no kill */
+	FERRY_BACKEND_ANON_VMA = BIT(2), /* by pfn: keeps the anon_vmas (anon_vma.h) */
+	FERRY_BACKEND_ANON_ONLY = BIT(3), /* collects in a range anonymous pages, not of KSM */
+	FERRY_BACKEND_OUTCOMES = BIT(4), /* after finalize each page has an outcome */
+};
+
 /**
  * struct ferry_backend - an engine
  * @name: name of the engine, as in the parameter backend=
- * @stamp: engine in the timing's sums
- * @survives_ksm: the engine may meet pages merged by KSM
- * @survives_limit: holes at a memory cgroup's limit stay, and no process is
- *	killed
- * @holds_anon_vma: the forms by pfn keep the anon_vmas of their pages;
- *	otherwise the caller must (see anon_vma.h)
- * @anon_only: the pages that the engine collects in a range are anonymous, and
- *	not merged by KSM
- * @tells_outcomes: each page of a range has its outcome after @finalize
+ * @timing: engine in the timing's sums
+ * @can: bits of enum ferry_backend_can. Where a bit is missing, the caller must
+ *	avoid the case, or do the work
  * @flushes: mask of the engine's strategies; bit N is enum ferry_flush N
- * @setup: collects, locks and unmaps a range; see migrate_vma_setup(). The
- *	caller holds mmap_lock from before @setup until after @finalize; sleeps
- * @pages: moves the metadata, after the caller copied the data; sleeps
- * @finalize: maps the new pages, or the old pages again; sleeps
- * @device_range: as @setup, for consecutive pfns of a device; the caller needs
- *	no mmap_lock
- * @device_pages: as @pages, after @device_range
- * @device_finalize: as @finalize, after @device_range
+ * @setup: phase 1, by address; called through ferry_backend_setup()
+ * @pages: phase 2; called through ferry_backend_pages()
+ * @finalize: phase 3; called through ferry_backend_finalize()
+ * @device_range: phase 1 for consecutive pfns of a device; the caller needs no
+ *	mmap_lock
+ * @device_pages: phase 2, after @device_range
+ * @device_finalize: phase 3, after @device_range
  *
- * All members are required.
+ * All members but @can are required.
  */
 struct ferry_backend {
 	const char *name;
-	enum ferry_stamp_engine stamp;
-	bool survives_ksm;
-	bool survives_limit;
-	bool holds_anon_vma;
-	bool anon_only;
-	bool tells_outcomes;
+	enum ferry_timing_engine timing;
+	unsigned int can;
 	unsigned int flushes;
 	int (*setup)(struct ferry_migrate *migrate);
 	void (*pages)(struct ferry_migrate *migrate);
@@ -63,5 +62,8 @@ enum ferry_flush ferry_backend_flush(const struct ferry_backend *backend,
 				     enum ferry_flush flush);
 const struct ferry_backend *ferry_backend_get(unsigned int id);
 unsigned int ferry_backend_available(void);
+int ferry_backend_setup(const struct ferry_backend *backend, struct ferry_migrate *migrate);
+void ferry_backend_pages(const struct ferry_backend *backend, struct ferry_migrate *migrate);
+void ferry_backend_finalize(const struct ferry_backend *backend, struct ferry_migrate *migrate);
 
 #endif

@@ -49,7 +49,7 @@
 #include "control.h"
 #include "migrate.h"
 #include "rmap.h"
-#include "stamp.h"
+#include "timing.h"
 #include "tlb_batch.h"
 #include "writes.h"
 
@@ -170,7 +170,7 @@ static inline unsigned long ferry_job_addr(const struct ferry_job *job,
 	return job->start + slot * PAGE_SIZE;
 }
 
-static inline void ferry_job_tell(struct ferry_job *job, unsigned long slot, u8 outcome)
+static inline void ferry_job_report(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	if (job->outcome)
 		job->outcome[slot] = outcome;
@@ -183,7 +183,7 @@ static inline void ferry_job_tell(struct ferry_job *job, unsigned long slot, u8 
 static inline void ferry_job_skip(struct ferry_job *job, unsigned long slot, u8 outcome)
 {
 	job->src[slot] = 0;
-	ferry_job_tell(job, slot, outcome);
+	ferry_job_report(job, slot, outcome);
 }
 
 static inline unsigned long ferry_job_count_moving(const struct ferry_job *job)
@@ -201,7 +201,7 @@ static inline void ferry_job_refuse(struct ferry_job *job, unsigned long slot, u
 	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 	job->moving--;
 	job->refused = true;
-	ferry_job_tell(job, slot, outcome);
+	ferry_job_report(job, slot, outcome);
 }
 
 /* A collected page is a small folio, and the used destination is another. */
@@ -288,13 +288,13 @@ static inline struct folio *ferry_job_holder(const struct ferry_job *job,
 	return ferry_slot_folio(dst & FERRY_PFN_USED ? dst : job->src[slot]);
 }
 
-/* End of a timed step. Only migrations by address are timed. */
-static inline void ferry_job_stamp(const struct ferry_job *job, enum ferry_stamp_step step,
-				   cycles_t start)
+/* Only migrations by address are timed. */
+static inline struct ferry_timer ferry_job_timer(const struct ferry_job *job,
+						 enum ferry_timing_step step)
 {
-	if (job->vma)
-		ferry_stamp_end(FERRY_STAMP_OWN,
-				ferry_stamp_way(job->select, job->fault_page), step, start);
+	if (!job->vma)
+		return (struct ferry_timer) { };
+	return ferry_timer(FERRY_TIMING_OWN, ferry_timing_way(job->select, job->fault_page), step);
 }
 
 bool ferry_drain_is_due(void);

@@ -264,7 +264,7 @@ void ferry_insert_pages(struct ferry_job *job)
 			job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 		else
 			job->dst[slot] |= FERRY_PFN_USED;
-		ferry_job_tell(job, slot, why ?: FERRY_ZERO_FILLED);
+		ferry_job_report(job, slot, why ?: FERRY_ZERO_FILLED);
 		if (!((slot + 1) % FERRY_SLOTS_AT_ONCE))
 			cond_resched();
 	}

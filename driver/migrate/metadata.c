@@ -140,7 +140,7 @@ static void refuse_without(struct ferry_job *job, unsigned long slot)
 {
 	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 	if (!job->outcome || job->outcome[slot] == FERRY_NOT_ATTEMPTED)
-		ferry_job_tell(job, slot, job->src[slot] & MIGRATE_PFN_VALID ?
+		ferry_job_report(job, slot, job->src[slot] & MIGRATE_PFN_VALID ?
 			       FERRY_NO_DESTINATION : FERRY_HOLE);
 }
 
@@ -180,7 +180,7 @@ static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
 	job->dst[slot] |= FERRY_PFN_USED;
 	if (device)
 		job->src[slot] = src | FERRY_PFN_LISTED;
-	ferry_job_tell(job, slot, FERRY_MOVED);
+	ferry_job_report(job, slot, FERRY_MOVED);
 }
 
 /**

@@ -214,7 +214,6 @@ static void give_up(struct ferry_job *job)
 static void collect_in_passes(struct ferry_job *job)
 {
 	unsigned int pass;
-	cycles_t start;
 
 	for (pass = 1; pass <= FERRY_MIGRATE_PASSES; pass++) {
 		/* No later pass collects a page that the last pass puts off. */
@@ -223,9 +222,8 @@ static void collect_in_passes(struct ferry_job *job)
 			job->drained_for_list = true;
 		}
 		lru_add_drain();
-		start = ferry_stamp_begin();
-		ferry_collect(job);
-		ferry_job_stamp(job, FERRY_STAMP_COLLECT, start);
+		ferry_timed(ferry_job_timer(job, FERRY_TIMING_COLLECT))
+			ferry_collect(job);
 		job->counts->passes++;
 		if (job->want_drain)
 			drain(job);
@@ -239,15 +237,11 @@ static void collect_in_passes(struct ferry_job *job)
 
 static void collect_and_unmap(struct ferry_job *job)
 {
-	cycles_t start;
-
 	collect_in_passes(job);
-	start = ferry_stamp_begin();
-	ferry_isolate(job);
-	ferry_job_stamp(job, FERRY_STAMP_ISOLATE, start);
-	start = ferry_stamp_begin();
-	ferry_unmap(job);
-	ferry_job_stamp(job, FERRY_STAMP_UNMAP, start);
+	ferry_timed(ferry_job_timer(job, FERRY_TIMING_ISOLATE))
+		ferry_isolate(job);
+	ferry_timed(ferry_job_timer(job, FERRY_TIMING_UNMAP))
+		ferry_unmap(job);
 }
 
 static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
@@ -292,16 +286,13 @@ static void pages(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		  struct ferry_migrate *ext)
 {
 	struct ferry_job job;
-	cycles_t start;
 
 	init_job(&job, args, counts, ext);
 	ferry_control_pause(FERRY_PAUSE_AFTER_COPY);
-	start = ferry_stamp_begin();
-	ferry_metadata_move(&job);
-	ferry_job_stamp(&job, FERRY_STAMP_METADATA, start);
-	start = ferry_stamp_begin();
-	ferry_insert_pages(&job);
-	ferry_job_stamp(&job, FERRY_STAMP_HOLE, start);
+	ferry_timed(ferry_job_timer(&job, FERRY_TIMING_METADATA))
+		ferry_metadata_move(&job);
+	ferry_timed(ferry_job_timer(&job, FERRY_TIMING_HOLE))
+		ferry_insert_pages(&job);
 	if (trace_ferry_pages_enabled())
 		trace_ferry_pages(job.start, job.npages, ferry_job_count_moving(&job));
 }
@@ -310,14 +301,12 @@ static void finalize(struct migrate_vma *args, struct ferry_migrate_counts *coun
 		     struct ferry_migrate *ext)
 {
 	struct ferry_job job;
-	cycles_t start;
 
 	mmap_assert_locked(args->vma->vm_mm);
 	init_job(&job, args, counts, ext);
 	ferry_control_pause(FERRY_PAUSE_BEFORE_FINALIZE);
-	start = ferry_stamp_begin();
-	ferry_install(&job);
-	ferry_job_stamp(&job, FERRY_STAMP_INSTALL, start);
+	ferry_timed(ferry_job_timer(&job, FERRY_TIMING_INSTALL))
+		ferry_install(&job);
 	trace_ferry_finalize(job.start, job.npages, counts->known, counts->walked);
 }
 

@@ -138,7 +138,7 @@ static void expect_memory(struct ferry_kunit *t, const struct ferry_kunit_memory
 	KUNIT_EXPECT_EQ(t->test, now.mlocked, before->mlocked);
 }
 
-static void come_home(struct ferry_kunit *t)
+static void move_to_system_memory(struct ferry_kunit *t)
 {
 	struct ferry_kunit_device *device = t->device;
 
@@ -174,7 +174,7 @@ static void round_trip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.npages, t->npages);
 	expect_one_pass(t);
 	if (c->device)
-		come_home(t);
+		move_to_system_memory(t);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, t->npages), 0);
 	expect_memory(t, &before);
 }
@@ -194,7 +194,7 @@ static void exclusive_pages_are_not_walked(struct kunit *test)
 	expect_one_pass(t);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_MIGRATE], 1);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_CLEAR], 0);
-	come_home(t);
+	move_to_system_memory(t);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_MIGRATE], 2);
 	KUNIT_EXPECT_EQ(test, t->events[MMU_NOTIFY_CLEAR], 0);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, 64), 0);

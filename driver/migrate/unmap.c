@@ -80,7 +80,6 @@ void ferry_unmap(struct ferry_job *job)
 {
 	enum ttu_flags flags = ferry_tlb_ttu_flags(&job->tlb);
 	unsigned long slot, wanted = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
-	cycles_t start;
 
 	for (slot = 0; slot < job->npages && job->want_unmap && !job->want_drain; slot++) {
 		if ((job->src[slot] & wanted) == wanted)
@@ -88,9 +87,8 @@ void ferry_unmap(struct ferry_job *job)
 		if (!((slot + 1) % FERRY_SLOTS_AT_ONCE))
 			cond_resched();
 	}
-	start = ferry_stamp_begin();
-	ferry_tlb_end_call(&job->tlb);
-	ferry_job_stamp(job, FERRY_STAMP_FLUSH, start);
+	ferry_timed(ferry_job_timer(job, FERRY_TIMING_FLUSH))
+		ferry_tlb_end_call(&job->tlb);
 	if (job->refused && !job->want_drain)
 		ferry_install_back(job);
 }

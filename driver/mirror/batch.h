@@ -30,7 +30,7 @@
  *	not set
  * @full: at least one page found no device page
  * @contended: a thread waited for mmap_lock at the end of the batch
- * @untold: copy_to_user() of the outcomes failed
+ * @outcomes_fault: copy_to_user() of the outcomes failed
  * @few_src: array for @src if the call is small or without memory
  * @few_dst: array for @dst in the same case
  * @few_outcome: array for @outcome in the same case
@@ -49,7 +49,7 @@ struct ferry_batch {
 	bool skipped;
 	bool full;
 	bool contended;
-	bool untold;
+	bool outcomes_fault;
 	unsigned long few_src[FERRY_BATCH_FEW];
 	unsigned long few_dst[FERRY_BATCH_FEW];
 	u8 few_outcome[FERRY_BATCH_FEW];

@@ -15,7 +15,7 @@
  * one winner at a time. A loser returns at once, drops the reference, and
  * faults again. By then the loser meets a migration entry, and the kernel lets
  * the loser sleep without a reference. A loser that has not left yet makes the
- * winner's reference check fail. The winner therefore tries FERRY_HOME_TRIES
+ * winner's reference check fail. The winner therefore tries FERRY_CPU_FAULT_TRIES
  * times, then gives up the page and faults again like a loser. A fault from
  * within the kernel repeats without a return to user space; hmm_range_fault()
  * repeats in a loop that never yields. On a fault from within the kernel a
@@ -92,35 +92,35 @@
 	 ~__GFP_RECLAIM)
 
 /**
- * struct homecoming - one engine call for a CPU fault
+ * struct fault_move - one engine call for a CPU fault
  * @backend: engine
  * @migrate: the engine's arguments, without an outcome array
  * @wanted: slot of the faulting page
  * @around: out: number of moved neighbours
  */
-struct homecoming {
+struct fault_move {
 	const struct ferry_backend *backend;
 	struct ferry_migrate migrate;
 	unsigned long wanted;
 	unsigned long around;
 };
 
-static int populate_slots(const struct homecoming *home, unsigned long first, unsigned long npages,
+static int populate_slots(const struct fault_move *move, unsigned long first, unsigned long npages,
 			  gfp_t gfp)
 {
-	const struct migrate_vma *args = &home->migrate.vma;
-	const struct ferry_fill part = {
+	const struct migrate_vma *args = &move->migrate.vma;
+	const struct ferry_populate part = {
 		.src = args->src + first,
 		.dst = args->dst + first,
 		.npages = npages,
 		.vma = args->vma,
 		.start = args->start + first * PAGE_SIZE,
 		.gfp = gfp,
-		.backend = home->backend,
-		.way = ferry_stamp_way(args->flags, args->fault_page),
+		.backend = move->backend,
+		.way = ferry_timing_way(args->flags, args->fault_page),
 	};
 
-	return ferry_fill_home(&part);
+	return ferry_populate_system(&part);
 }
 
 static void give_back_slots(const struct migrate_vma *args)
@@ -146,33 +146,33 @@ static void give_back_slots(const struct migrate_vma *args)
  * called then, and core's finalize would treat a slot with a destination as
  * moved.
  */
-static int fill_window(const struct homecoming *home)
+static int populate_range(const struct fault_move *move)
 {
-	const struct migrate_vma *args = &home->migrate.vma;
+	const struct migrate_vma *args = &move->migrate.vma;
 
 	if (args->npages > 1)
-		populate_slots(home, 0, args->npages, FERRY_AROUND_GFP);
-	if (args->dst[home->wanted])
+		populate_slots(move, 0, args->npages, FERRY_AROUND_GFP);
+	if (args->dst[move->wanted])
 		return 0;
 	give_back_slots(args);
-	return populate_slots(home, home->wanted, 1, args->fault_page ? GFP_HIGHUSER_MOVABLE :
+	return populate_slots(move, move->wanted, 1, args->fault_page ? GFP_HIGHUSER_MOVABLE :
 			      GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN);
 }
 
-static unsigned long count_around(const struct homecoming *home)
+static unsigned long count_around(const struct fault_move *move)
 {
-	const unsigned long *src = home->migrate.vma.src;
+	const unsigned long *src = move->migrate.vma.src;
 	unsigned long n = 0, i;
 
-	for (i = 0; i < home->migrate.vma.npages; i++)
-		n += i != home->wanted && src[i] & MIGRATE_PFN_MIGRATE;
+	for (i = 0; i < move->migrate.vma.npages; i++)
+		n += i != move->wanted && src[i] & MIGRATE_PFN_MIGRATE;
 	return n;
 }
 
-static int migrate_home(struct homecoming *home)
+static int migrate_collected(struct fault_move *move)
 {
-	struct migrate_vma *args = &home->migrate.vma;
-	unsigned long *src = args->src + home->wanted;
+	struct migrate_vma *args = &move->migrate.vma;
+	unsigned long *src = args->src + move->wanted;
 	struct page *page = migrate_pfn_to_page(*src);
 	int ret;
 
@@ -180,30 +180,30 @@ static int migrate_home(struct homecoming *home)
 		return -EBUSY;
 	if (args->fault_page && page != args->fault_page)
 		return -EBUSY;
-	ret = fill_window(home);
+	ret = populate_range(move);
 	if (ret)
 		return ret;
-	home->backend->pages(&home->migrate);
-	home->around = count_around(home);
+	ferry_backend_pages(move->backend, &move->migrate);
+	move->around = count_around(move);
 	return *src & MIGRATE_PFN_MIGRATE ? 0 : -EBUSY;
 }
 
-static int move_to_system(struct homecoming *home)
+static int move_to_system(struct fault_move *move)
 {
 	int ret;
 
-	home->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
-	home->migrate.flush = ferry_backend_flush(home->backend, FERRY_FLUSH_DEFAULT);
-	ret = home->backend->setup(&home->migrate);
+	move->backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
+	move->migrate.flush = ferry_backend_flush(move->backend, FERRY_FLUSH_DEFAULT);
+	ret = ferry_backend_setup(move->backend, &move->migrate);
 	if (ret)
 		return ret;
-	ret = migrate_home(home);
-	home->backend->finalize(&home->migrate);
+	ret = migrate_collected(move);
+	ferry_backend_finalize(move->backend, &move->migrate);
 	return ret;
 }
 
 /**
- * ferry_home_try() - one try to move one device page to system memory
+ * ferry_cpu_fault_try() - one try to move one device page to system memory
  * @vma: the mapping
  * @addr: address of the page in @vma, page-aligned
  * @owner: pgmap owner of the device; a page of another device stays
@@ -218,11 +218,11 @@ static int move_to_system(struct homecoming *home)
  * * -EBUSY: no page of the device is mapped at @addr, or the page is in use
  * * -EINVAL: the mapping cannot migrate
  */
-int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
-		   enum ferry_memory_kind kind, struct page *fault_page)
+int ferry_cpu_fault_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
+			enum ferry_memory_kind kind, struct page *fault_page)
 {
 	unsigned long src = 0, dst = 0;
-	struct homecoming home = {
+	struct fault_move move = {
 		.migrate.vma = {
 			.vma = vma,
 			.start = addr,
@@ -237,14 +237,14 @@ int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
 		},
 	};
 
-	return move_to_system(&home);
+	return move_to_system(&move);
 }
 
 /*
  * Fault-around range in bytes, a power of two, at most one page table. A page
  * table may map only 32 pages.
  */
-static unsigned long window_size(const struct vm_fault *vmf)
+static unsigned long around_pages(const struct vm_fault *vmf)
 {
 	const struct ferry_device *device = vmf->page->pgmap->owner;
 
@@ -254,10 +254,10 @@ static unsigned long window_size(const struct vm_fault *vmf)
 }
 
 /* With neighbours. The caller provides zeroed slots: src[], then dst[]. */
-static int try_window(struct vm_fault *vmf, unsigned long start, unsigned long end,
-		      unsigned long *slots, unsigned long *around)
+static int try_range(struct vm_fault *vmf, unsigned long start, unsigned long end,
+		     unsigned long *slots, unsigned long *around)
 {
-	struct homecoming home = {
+	struct fault_move move = {
 		.migrate.vma = {
 			.vma = vmf->vma,
 			.start = start,
@@ -270,15 +270,15 @@ static int try_window(struct vm_fault *vmf, unsigned long start, unsigned long e
 		},
 		.wanted = ((vmf->address & PAGE_MASK) - start) / PAGE_SIZE,
 	};
-	int ret = move_to_system(&home);
+	int ret = move_to_system(&move);
 
-	*around = home.around;
+	*around = move.around;
 	return ret;
 }
 
 static int try_alone(struct vm_fault *vmf)
 {
-	return ferry_home_try(vmf->vma, vmf->address & PAGE_MASK, vmf->page->pgmap->owner,
+	return ferry_cpu_fault_try(vmf->vma, vmf->address & PAGE_MASK, vmf->page->pgmap->owner,
 			      FERRY_MEMORY_PRIVATE, vmf->page);
 }
 
@@ -288,7 +288,7 @@ static int try_alone(struct vm_fault *vmf)
  */
 static int try_around(struct vm_fault *vmf, unsigned long *around)
 {
-	unsigned long size = window_size(vmf);
+	unsigned long size = around_pages(vmf);
 	unsigned long start = max(ALIGN_DOWN(vmf->address, size), vmf->vma->vm_start);
 	unsigned long end = min(ALIGN_DOWN(vmf->address, size) + size, vmf->vma->vm_end);
 	unsigned long few[2 * FERRY_DEFAULT_FAULT_AROUND] = {}, *many;
@@ -297,11 +297,11 @@ static int try_around(struct vm_fault *vmf, unsigned long *around)
 	if (end - start == PAGE_SIZE)
 		return try_alone(vmf);
 	if (end - start <= FERRY_DEFAULT_FAULT_AROUND * PAGE_SIZE)
-		return try_window(vmf, start, end, few, around);
+		return try_range(vmf, start, end, few, around);
 	many = kcalloc(2 * (end - start) / PAGE_SIZE, sizeof(*many), GFP_NOWAIT | __GFP_NOWARN);
 	if (!many)
 		return try_alone(vmf);
-	ret = try_window(vmf, start, end, many, around);
+	ret = try_range(vmf, start, end, many, around);
 	kfree(many);
 	return ret;
 }
@@ -335,23 +335,24 @@ static vm_fault_t fault_result(int ret)
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 {
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
-	cycles_t start = ferry_stamp_begin();
 	struct page *page = vmf->page;
 	unsigned long around = 0;
-	int ret, tries;
+	int ret = 0, tries;
 
 	if (!ferry_memory_fault_begin(page)) {
 		if (!(vmf->flags & FAULT_FLAG_USER))
 			cond_resched();
 		return 0;
 	}
-	ferry_control_pause(FERRY_PAUSE_CPU_FAULT);
-	ret = try_around(vmf, &around);
-	for (tries = 1; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
-		cond_resched();
-		ret = try_alone(vmf);
+	ferry_timed(ferry_timer(backend->timing, FERRY_TIMING_CPU_FAULT,
+				FERRY_TIMING_DRIVER)) {
+		ferry_control_pause(FERRY_PAUSE_CPU_FAULT);
+		ret = try_around(vmf, &around);
+		for (tries = 1; tries < FERRY_CPU_FAULT_TRIES && ret == -EBUSY; tries++) {
+			cond_resched();
+			ret = try_alone(vmf);
+		}
+		ferry_memory_fault_end(page, !ret, around);
 	}
-	ferry_memory_fault_end(page, !ret, around);
-	ferry_stamp_end(backend->stamp, FERRY_STAMP_CPU_FAULT, FERRY_STAMP_DRIVER, start);
 	return fault_result(ret);
 }

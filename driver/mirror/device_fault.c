@@ -256,15 +256,15 @@ static int move_page_to_system(struct mm_struct *mm, unsigned long addr, void *o
 
 	if (!vma)
 		return -EFAULT;
-	for (tries = 0; tries < FERRY_HOME_TRIES && ret == -EBUSY; tries++) {
+	for (tries = 0; tries < FERRY_CPU_FAULT_TRIES && ret == -EBUSY; tries++) {
 		if (tries)
 			cond_resched();
-		ret = ferry_home_try(vma, addr, owner, FERRY_MEMORY_COHERENT, NULL);
+		ret = ferry_cpu_fault_try(vma, addr, owner, FERRY_MEMORY_COHERENT, NULL);
 	}
 	return ret;
 }
 
-static int bring_foreign_home(struct fault *fault)
+static int move_foreign_page(struct fault *fault)
 {
 	struct mm_struct *mm = fault->window->mirror->mm;
 	unsigned long addr;
@@ -368,7 +368,7 @@ static int fault_once(struct fault *fault)
 	fault->range.notifier_seq = mmu_interval_read_begin(&window->notifier);
 	ret = fault_pages(fault);
 	ret = ret ?: fill_entries(fault);
-	return ret == FOREIGN_PAGE ? bring_foreign_home(fault) : ret;
+	return ret == FOREIGN_PAGE ? move_foreign_page(fault) : ret;
 }
 
 static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned long end,

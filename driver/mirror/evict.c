@@ -155,7 +155,7 @@ static struct orphanage orphanages[FERRY_MAX_DEVICES];
 static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
 	const struct ferry_backend *backend = eviction->backend;
-	const struct ferry_fill wanted = {
+	const struct ferry_populate wanted = {
 		.src = eviction->src,
 		.dst = eviction->dst,
 		.npages = n,
@@ -167,7 +167,7 @@ static void evict_held(struct eviction *eviction, unsigned long pfn, unsigned lo
 	if (backend->device_range(eviction->src, pfn, n))
 		return;
 	memset(eviction->dst, 0, n * sizeof(*eviction->dst));
-	ferry_fill_home(&wanted);
+	ferry_populate_system(&wanted);
 	backend->device_pages(eviction->src, eviction->dst, n);
 	backend->device_finalize(eviction->src, eviction->dst, n);
 }
@@ -220,7 +220,7 @@ static void evict_holding(struct eviction *eviction, unsigned long pfn, unsigned
 
 static void evict_pfns(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
-	if (eviction->backend->holds_anon_vma)
+	if (eviction->backend->can & FERRY_BACKEND_ANON_VMA)
 		evict_held(eviction, pfn, n);
 	else
 		evict_holding(eviction, pfn, n);

@@ -116,8 +116,8 @@ static void split_by_engine(struct vm_area_struct *vma, unsigned long addr)
 		},
 	};
 
-	if (!backend->setup(&migrate))
-		backend->finalize(&migrate);
+	if (!ferry_backend_setup(backend, &migrate))
+		ferry_backend_finalize(backend, &migrate);
 }
 
 static void split_by_engine_all(struct exclusive *batch)

@@ -82,7 +82,7 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
  */
 static void leave_holes(struct ferry_batch *batch, unsigned long keep, u8 why)
 {
-	bool untold = userfaultfd_missing(batch->migrate.vma.vma);
+	bool outcomes_fault = userfaultfd_missing(batch->migrate.vma.vma);
 	unsigned long i;
 
 	for (i = 0; i < batch->npages; i++) {
@@ -93,7 +93,7 @@ static void leave_holes(struct ferry_batch *batch, unsigned long keep, u8 why)
 			continue;
 		}
 		batch->src[i] = 0;
-		if (!untold)
+		if (!outcomes_fault)
 			batch->outcome[i] = why;
 	}
 }
@@ -123,7 +123,7 @@ void ferry_batch_choose_holes(struct ferry_batch *batch)
 		leave_holes(batch, 0, FERRY_HOLE);
 		return;
 	}
-	if (batch->range->backend->survives_limit)
+	if (batch->range->backend->can & FERRY_BACKEND_LIMIT)
 		return;
 	holes = count_holes(batch);
 	room = holes ? ferry_charge_room(batch->mirror->mm, holes) : 0;

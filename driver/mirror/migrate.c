@@ -83,15 +83,15 @@
 #define FERRY_WAY_TRIES		20
 #define FERRY_WAY_US		50
 
-static enum ferry_stamp_way way(const struct ferry_batch *batch)
+static enum ferry_timing_way way(const struct ferry_batch *batch)
 {
-	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_STAMP_TO_DEVICE :
-							     FERRY_STAMP_TO_SYSTEM;
+	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_TIMING_TO_DEVICE :
+							     FERRY_TIMING_TO_SYSTEM;
 }
 
 static void populate_batch(struct ferry_batch *batch)
 {
-	const struct ferry_fill wanted = {
+	const struct ferry_populate wanted = {
 		.src = batch->src,
 		.dst = batch->dst,
 		.outcome = batch->outcome,
@@ -106,9 +106,9 @@ static void populate_batch(struct ferry_batch *batch)
 	};
 
 	if (batch->range->target == FERRY_TARGET_DEVICE)
-		batch->full = ferry_fill_device(&wanted);
+		batch->full = ferry_populate_device(&wanted);
 	else
-		ferry_fill_home(&wanted);
+		ferry_populate_system(&wanted);
 }
 
 static int run_engine(struct ferry_batch *batch)
@@ -116,22 +116,22 @@ static int run_engine(struct ferry_batch *batch)
 	const struct ferry_backend *backend = batch->range->backend;
 	int ret;
 
-	ret = backend->setup(&batch->migrate);
+	ret = ferry_backend_setup(backend, &batch->migrate);
 	if (ret)
 		return ret;
 	ferry_batch_choose_holes(batch);
 	populate_batch(batch);
-	backend->pages(&batch->migrate);
-	if (!backend->tells_outcomes)
+	ferry_backend_pages(backend, &batch->migrate);
+	if (!(backend->can & FERRY_BACKEND_OUTCOMES))
 		ferry_batch_note_moves(batch);
-	backend->finalize(&batch->migrate);
+	ferry_backend_finalize(backend, &batch->migrate);
 	return 0;
 }
 
 static bool must_avoid_ksm(const struct ferry_batch *batch)
 {
 	return IS_ENABLED(CONFIG_KSM) && batch->range->target == FERRY_TARGET_DEVICE &&
-	       !batch->range->backend->survives_ksm;
+	       !(batch->range->backend->can & FERRY_BACKEND_KSM);
 }
 
 /*
@@ -242,7 +242,7 @@ static int migrate_mapping(struct ferry_batch *batch, unsigned long start)
 	memset(batch->outcome, all, batch->npages);
 	if (all == FERRY_NOT_ATTEMPTED)
 		ret = run_engine(batch);
-	if (!ret && !range->backend->tells_outcomes)
+	if (!ret && !(range->backend->can & FERRY_BACKEND_OUTCOMES))
 		ferry_batch_judge(batch);
 	return ret;
 }
@@ -320,7 +320,7 @@ static void account(struct ferry_batch *batch)
 }
 
 /* Returns 0, or -EFAULT. */
-static int tell_user(struct ferry_batch *batch, u8 __user *to)
+static int report_outcomes(struct ferry_batch *batch, u8 __user *to)
 {
 	unsigned long done, n;
 
@@ -329,7 +329,7 @@ static int tell_user(struct ferry_batch *batch, u8 __user *to)
 	for (done = 0; done < batch->npages; done += n) {
 		n = min(batch->npages - done, batch->room);
 		if (copy_to_user(to + done, batch->outcome, n)) {
-			batch->untold = true;
+			batch->outcomes_fault = true;
 			return -EFAULT;
 		}
 		cond_resched();
@@ -348,7 +348,7 @@ static int migrate_next(struct ferry_batch *batch)
 		return ret;
 	account(batch);
 	if (range->outcomes)
-		ret = tell_user(batch, range->outcomes + first);
+		ret = report_outcomes(batch, range->outcomes + first);
 	if (!ret && batch->full)
 		ret = -ENOSPC;
 	return ret;
@@ -363,7 +363,7 @@ static int final_status(const struct ferry_batch *batch, int ret)
 {
 	const struct ferry_range *range = batch->range;
 
-	if (batch->untold)
+	if (batch->outcomes_fault)
 		return ret;
 	if (ret == -ENOSPC)
 		return range->moved ? 0 : ret;
@@ -435,26 +435,35 @@ static void end_use(struct ferry_memory *memory, struct ferry_range *range)
 	range->uses = false;
 }
 
-static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
+static int migrate_batches(struct ferry_batch *batch)
 {
-	struct ferry_batch batch = { .mirror = mirror, .range = range };
-	cycles_t start = ferry_stamp_begin();
-	void *arrays;
+	struct ferry_range *range = batch->range;
 	int ret = 0;
 
-	arrays = init_arrays(&batch, (range->end - range->start) / PAGE_SIZE);
 	while (!ret && range->start + range->done < range->end) {
 		if (range->done && signal_pending(current))
 			break;
-		ret = migrate_next(&batch);
+		ret = migrate_next(batch);
 		if (range->moved)
-			end_use(mirror->device->memory, range);
-		give_way(&batch);
+			end_use(batch->mirror->device->memory, range);
+		give_way(batch);
 		cond_resched();
 	}
-	range->ended_by = ret;
-	ret = final_status(&batch, ret);
-	ferry_stamp_end(range->backend->stamp, way(&batch), FERRY_STAMP_DRIVER, start);
+	return ret;
+}
+
+static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
+{
+	struct ferry_batch batch = { .mirror = mirror, .range = range };
+	void *arrays = NULL;
+	int ret = 0;
+
+	ferry_timed(ferry_timer(range->backend->timing, way(&batch), FERRY_TIMING_DRIVER)) {
+		arrays = init_arrays(&batch, (range->end - range->start) / PAGE_SIZE);
+		ret = migrate_batches(&batch);
+		range->ended_by = ret;
+		ret = final_status(&batch, ret);
+	}
 	kfree(arrays);
 	return ret;
 }

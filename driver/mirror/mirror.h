@@ -9,7 +9,7 @@
 #include <linux/xarray.h>
 
 #include "device/memory.h"
-#include "migrate/stamp.h"
+#include "migrate/timing.h"
 #include "stats.h"
 
 /**
@@ -155,7 +155,7 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
 /* populate.c */
 
 /**
- * struct ferry_fill - request for destination pages
+ * struct ferry_populate - request for destination pages
  * @src: the engine's array of sources, after setup
  * @dst: the engine's array of destinations; zero on entry
  * @outcome: one byte for each slot, or NULL; a slot without a destination gets
@@ -172,11 +172,11 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
  *	each page
  * @start: to system memory: address of slot 0
  * @gfp: to system memory: flags of the allocation
- * @backend: engine; required by ferry_fill_device(). For ferry_fill_home():
+ * @backend: engine; required by ferry_populate_device(). For ferry_populate_system():
  *	engine for the timing, or NULL for no timing
  * @way: kind of migration, for the timing
  */
-struct ferry_fill {
+struct ferry_populate {
 	const unsigned long *src;
 	unsigned long *dst;
 	u8 *outcome;
@@ -189,11 +189,11 @@ struct ferry_fill {
 	bool by_rmap;
 	gfp_t gfp;
 	const struct ferry_backend *backend;
-	enum ferry_stamp_way way;
+	enum ferry_timing_way way;
 };
 
-int ferry_fill_device(const struct ferry_fill *fill);
-int ferry_fill_home(const struct ferry_fill *fill);
+int ferry_populate_device(const struct ferry_populate *request);
+int ferry_populate_system(const struct ferry_populate *request);
 
 /* snapshot.c */
 
@@ -302,10 +302,10 @@ int ferry_mirror_release_device(struct ferry_mirror *mirror);
  * Tries while other threads fault on the page: each thread holds its reference
  * only until do_swap_page() returns.
  */
-#define FERRY_HOME_TRIES	10
+#define FERRY_CPU_FAULT_TRIES	10
 
-int ferry_home_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
-		   enum ferry_memory_kind kind, struct page *fault_page);
+int ferry_cpu_fault_try(struct vm_area_struct *vma, unsigned long addr, void *owner,
+			enum ferry_memory_kind kind, struct page *fault_page);
 vm_fault_t ferry_cpu_fault(struct vm_fault *vmf);
 
 #endif

@@ -3,7 +3,7 @@
  * Destinations and data for the pages that an engine has collected: the step
  * between setup and pages.
  *
- * The step goes in pieces of at most FERRY_FILL_PAGES slots; the lists of a
+ * The step goes in pieces of at most FERRY_PIECE_PAGES slots; the lists of a
  * piece fit on the stack. For each piece:
  *
  * 1. List the pages to move.
@@ -40,7 +40,7 @@
 #include "mirror.h"
 
 /* Slots of one piece: three lists of this size are on the stack. */
-#define FERRY_FILL_PAGES	48
+#define FERRY_PIECE_PAGES	48
 
 static_assert(BIT(16) >= FERRY_BATCH_PAGES);
 
@@ -53,127 +53,169 @@ static_assert(BIT(16) >= FERRY_BATCH_PAGES);
  */
 struct piece {
 	unsigned long n;
-	u16 slot[FERRY_FILL_PAGES];
-	struct page *from[FERRY_FILL_PAGES];
-	struct page *to[FERRY_FILL_PAGES];
+	u16 slot[FERRY_PIECE_PAGES];
+	struct page *from[FERRY_PIECE_PAGES];
+	struct page *to[FERRY_PIECE_PAGES];
 };
 
-static void refuse_slots(const struct ferry_fill *fill, struct piece *piece, unsigned long first,
-			 u8 outcome)
+/**
+ * struct direction - what differs between the two directions
+ * @is_wanted: the page of a slot is wanted; sets the source page
+ * @alloc: allocates locked destinations, from the first page on; returns the
+ *	number
+ * @copy: copies to, from, number
+ * @why_none: outcome of a page without a destination
+ * @error: error of a call in which at least one page has no destination
+ */
+struct direction {
+	bool (*is_wanted)(const struct ferry_populate *request, unsigned long slot,
+			  struct page **from);
+	unsigned long (*alloc)(const struct ferry_populate *request, struct piece *piece);
+	void (*copy)(struct page *const *to, struct page *const *from, unsigned long n);
+	u8 (*why_none)(const struct ferry_populate *request);
+	int error;
+};
+
+static __always_inline void list_pages(const struct ferry_populate *request, unsigned long *next,
+				       struct piece *piece, const struct direction *direction)
 {
-	unsigned long i;
+	unsigned long n = 0, slot = *next;
 
-	for (i = first; i < piece->n && fill->outcome; i++)
-		fill->outcome[piece->slot[i]] = outcome;
-}
-
-static void stamp_step(const struct ferry_fill *fill, enum ferry_stamp_step step, cycles_t start)
-{
-	if (fill->backend)
-		ferry_stamp_end(fill->backend->stamp, fill->way, step, start);
-}
-
-/* To the device ------------------------------------------------------------ */
-
-/* A hole or the zero page has no source page. */
-static bool may_go(const struct ferry_fill *fill, struct page *page)
-{
-	unsigned long mapping;
-
-	if (fill->backend->anon_only || !page)
-		return true;
-	mapping = (unsigned long)READ_ONCE(page_folio(page)->mapping);
-	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
-}
-
-static void list_for_device(const struct ferry_fill *fill, unsigned long *next,
-			    struct piece *piece)
-{
-	unsigned long n = 0, slot = *next, src;
-	struct page *page;
-
-	for (; slot < fill->npages && n < FERRY_FILL_PAGES; slot++) {
-		src = fill->src[slot];
-		if (!(src & MIGRATE_PFN_MIGRATE))
+	for (; slot < request->npages && n < FERRY_PIECE_PAGES; slot++) {
+		if (!direction->is_wanted(request, slot, &piece->from[n]))
 			continue;
-		page = migrate_pfn_to_page(src);
-		if (!may_go(fill, page))
-			continue;
-		piece->slot[n] = slot;
-		piece->from[n++] = page;
+		piece->slot[n++] = slot;
 	}
 	piece->n = n;
 	*next = slot;
 }
 
-static u8 why_none(const struct ferry_fill *fill)
+static void set_outcomes(const struct ferry_populate *request, struct piece *piece,
+			 unsigned long first, u8 outcome)
 {
-	return ferry_owner_quota_left(fill->memory, fill->owner) ? FERRY_NO_MEMORY :
+	unsigned long i;
+
+	for (i = first; i < piece->n && request->outcome; i++)
+		request->outcome[piece->slot[i]] = outcome;
+}
+
+static struct ferry_timer populate_timer(const struct ferry_populate *request,
+					 enum ferry_timing_step step)
+{
+	if (!request->backend)
+		return (struct ferry_timer) { };
+	return ferry_timer(request->backend->timing, request->way, step);
+}
+
+/* Inline, with a constant direction: the list has no indirect call for a page. */
+static __always_inline int populate(const struct ferry_populate *request,
+				    const struct direction *direction)
+{
+	unsigned long next = 0, got = 0, i;
+	struct piece piece __uninitialized;
+	int ret = 0;
+
+	while (next < request->npages) {
+		if (next)
+			cond_resched();
+		ferry_timed(populate_timer(request, FERRY_TIMING_ALLOC)) {
+			list_pages(request, &next, &piece, direction);
+			got = direction->alloc(request, &piece);
+			for (i = 0; i < got; i++)
+				request->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
+		}
+		ferry_timed(populate_timer(request, FERRY_TIMING_COPY))
+			direction->copy(piece.to, piece.from, got);
+		if (got == piece.n)
+			continue;
+		set_outcomes(request, &piece, got, direction->why_none(request));
+		ret = direction->error;
+	}
+	return ret;
+}
+
+/* To the device ------------------------------------------------------------ */
+
+/* A hole or the zero page has no source page. */
+static bool may_go(const struct ferry_populate *request, struct page *page)
+{
+	unsigned long mapping;
+
+	if (request->backend->can & FERRY_BACKEND_ANON_ONLY || !page)
+		return true;
+	mapping = (unsigned long)READ_ONCE(page_folio(page)->mapping);
+	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
+}
+
+static __always_inline bool wanted_on_device(const struct ferry_populate *request,
+					     unsigned long slot, struct page **from)
+{
+	unsigned long src = request->src[slot];
+
+	if (!(src & MIGRATE_PFN_MIGRATE))
+		return false;
+	*from = migrate_pfn_to_page(src);
+	return may_go(request, *from);
+}
+
+static unsigned long alloc_device(const struct ferry_populate *request, struct piece *piece)
+{
+	unsigned long got, i;
+
+	got = ferry_memory_alloc(request->memory, request->owner, piece->n, piece->to);
+	for (i = 0; i < got; i++)
+		zone_device_page_init(piece->to[i]);
+	return got;
+}
+
+static u8 why_no_device_page(const struct ferry_populate *request)
+{
+	return ferry_owner_quota_left(request->memory, request->owner) ? FERRY_NO_MEMORY :
 								    FERRY_QUOTA;
 }
 
+static const struct direction to_device = {
+	.is_wanted = wanted_on_device,
+	.alloc = alloc_device,
+	.copy = ferry_copy_to_device,
+	.why_none = why_no_device_page,
+	.error = -ENOSPC,
+};
+
 /**
- * ferry_fill_device() - device pages for system pages, holes and zero pages
- * @fill: the request, with @memory, @owner and @backend
+ * ferry_populate_device() - device pages for system pages, holes and zero pages
+ * @request: the request, with @memory, @owner and @backend
  *
  * Context: mmap_lock held, pages locked; may reschedule; takes
  * ferry_memory.lock.
  * Return: 0, or -ENOSPC if at least one slot got no page, because the device is
  * full or a quota is used up. The other slots have destinations in both cases.
  */
-int ferry_fill_device(const struct ferry_fill *fill)
+int ferry_populate_device(const struct ferry_populate *request)
 {
-	unsigned long next = 0, got, i;
-	struct piece piece __uninitialized;
-	cycles_t start;
-	int ret = 0;
-
-	while (next < fill->npages) {
-		if (next)
-			cond_resched();
-		start = ferry_stamp_begin();
-		list_for_device(fill, &next, &piece);
-		got = ferry_memory_alloc(fill->memory, fill->owner, piece.n, piece.to);
-		for (i = 0; i < got; i++) {
-			zone_device_page_init(piece.to[i]);
-			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
-		}
-		stamp_step(fill, FERRY_STAMP_ALLOC, start);
-		start = ferry_stamp_begin();
-		ferry_copy_to_device(piece.to, piece.from, got);
-		stamp_step(fill, FERRY_STAMP_COPY, start);
-		if (got == piece.n)
-			continue;
-		refuse_slots(fill, &piece, got, why_none(fill));
-		ret = -ENOSPC;
-	}
-	return ret;
+	return populate(request, &to_device);
 }
 
 /* To system memory --------------------------------------------------------- */
 
-static void list_for_home(const struct ferry_fill *fill, unsigned long *next,
-			  struct piece *piece)
+static __always_inline bool wanted_in_system(const struct ferry_populate *request,
+					     unsigned long slot, struct page **from)
 {
 	const unsigned long wanted = MIGRATE_PFN_MIGRATE | MIGRATE_PFN_VALID;
-	unsigned long n = 0, slot = *next;
+	unsigned long src = request->src[slot];
 
-	for (; slot < fill->npages && n < FERRY_FILL_PAGES; slot++) {
-		if ((fill->src[slot] & wanted) != wanted)
-			continue;
-		piece->slot[n] = slot;
-		piece->from[n++] = pfn_to_page(fill->src[slot] >> MIGRATE_PFN_SHIFT);
-	}
-	piece->n = n;
-	*next = slot;
+	if ((src & wanted) != wanted)
+		return false;
+	*from = pfn_to_page(src >> MIGRATE_PFN_SHIFT);
+	return true;
 }
 
-static bool has_policy(const struct ferry_fill *fill)
+static bool has_policy(const struct ferry_populate *request)
 {
 #ifdef CONFIG_NUMA
-	const struct vm_area_struct *vma = fill->vma;
+	const struct vm_area_struct *vma = request->vma;
 
-	if (current->mempolicy || (fill->by_rmap && num_online_nodes() > 1))
+	if (current->mempolicy || (request->by_rmap && num_online_nodes() > 1))
 		return true;
 	return vma && (vma->vm_policy || (vma->vm_ops && vma->vm_ops->get_policy));
 #else
@@ -182,20 +224,21 @@ static bool has_policy(const struct ferry_fill *fill)
 }
 
 /* Returns the number of allocated pages; stops at the first failure. */
-static unsigned long alloc_system_by_policy(const struct ferry_fill *fill, struct piece *piece)
+static unsigned long alloc_system_by_policy(const struct ferry_populate *request,
+					    struct piece *piece)
 {
 	struct folio *folio;
 	unsigned long i;
 
 	for (i = 0; i < piece->n; i++) {
-		if (fill->vma)
-			folio = vma_alloc_folio(fill->gfp, 0, fill->vma, fill->start +
+		if (request->vma)
+			folio = vma_alloc_folio(request->gfp, 0, request->vma, request->start +
 						piece->slot[i] * PAGE_SIZE, false);
-		else if (fill->by_rmap)
-			folio = ferry_placement_alloc((struct folio *)piece->from[i], fill->mm,
-						      fill->gfp);
+		else if (request->by_rmap)
+			folio = ferry_placement_alloc((struct folio *)piece->from[i], request->mm,
+						      request->gfp);
 		else
-			folio = folio_alloc(fill->gfp, 0);
+			folio = folio_alloc(request->gfp, 0);
 		if (!folio)
 			break;
 		piece->to[i] = folio_page(folio, 0);
@@ -207,54 +250,52 @@ static unsigned long alloc_system_by_policy(const struct ferry_fill *fill, struc
  * With low memory the bulk allocator stops early, and then returns one page a
  * call.
  */
-static unsigned long alloc_in_bulk(const struct ferry_fill *fill, struct piece *piece)
+static unsigned long alloc_in_bulk(const struct ferry_populate *request, struct piece *piece)
 {
 	unsigned long got = 0, before;
 
 	memset(piece->to, 0, piece->n * sizeof(*piece->to));
 	do {
 		before = got;
-		got = alloc_pages_bulk_array(fill->gfp, piece->n, piece->to);
+		got = alloc_pages_bulk_array(request->gfp, piece->n, piece->to);
 	} while (got > before && got < piece->n);
 	return got;
 }
 
+static unsigned long alloc_system(const struct ferry_populate *request, struct piece *piece)
+{
+	unsigned long got, i;
+
+	got = has_policy(request) ? alloc_system_by_policy(request, piece) :
+				    alloc_in_bulk(request, piece);
+	/* No other task knows the pages yet. */
+	for (i = 0; i < got; i++)
+		__folio_set_locked((struct folio *)piece->to[i]);
+	return got;
+}
+
+static u8 why_no_system_page(const struct ferry_populate *request)
+{
+	return FERRY_NO_MEMORY;
+}
+
+static const struct direction to_system = {
+	.is_wanted = wanted_in_system,
+	.alloc = alloc_system,
+	.copy = ferry_copy_from_device,
+	.why_none = why_no_system_page,
+	.error = -ENOMEM,
+};
+
 /**
- * ferry_fill_home() - system pages for device pages
- * @fill: the request, with @gfp, and with @vma except in the pfn forms
+ * ferry_populate_system() - system pages for device pages
+ * @request: the request, with @gfp, and with @vma except in the pfn forms
  *
- * Context: pages locked; as @fill->gfp.
+ * Context: pages locked; as @request->gfp.
  * Return: 0, or -ENOMEM if at least one slot got no page. The other slots have
  * destinations in both cases.
  */
-int ferry_fill_home(const struct ferry_fill *fill)
+int ferry_populate_system(const struct ferry_populate *request)
 {
-	bool by_policy = has_policy(fill);
-	unsigned long next = 0, got, i;
-	struct piece piece __uninitialized;
-	cycles_t start;
-	int ret = 0;
-
-	while (next < fill->npages) {
-		if (next)
-			cond_resched();
-		start = ferry_stamp_begin();
-		list_for_home(fill, &next, &piece);
-		got = by_policy ? alloc_system_by_policy(fill, &piece) :
-				  alloc_in_bulk(fill, &piece);
-		stamp_step(fill, FERRY_STAMP_ALLOC, start);
-		start = ferry_stamp_begin();
-		ferry_copy_from_device(piece.to, piece.from, got);
-		stamp_step(fill, FERRY_STAMP_COPY, start);
-		for (i = 0; i < got; i++) {
-			/* No other task knows the page yet. */
-			__folio_set_locked((struct folio *)piece.to[i]);
-			fill->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
-		}
-		if (got == piece.n)
-			continue;
-		refuse_slots(fill, &piece, got, FERRY_NO_MEMORY);
-		ret = -ENOMEM;
-	}
-	return ret;
+	return populate(request, &to_system);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The cost of each step for a page: the phase times of driver/migrate/stamp.c,
+ * The cost of each step for a page: the phase times of driver/migrate/timing.c,
  * in ticks per page, both engines in turn; and how many pages took the own
  * engine's fast path in install. Exclusive pages, calls of CALL_PAGES.
  *
@@ -16,7 +16,7 @@
 #include "bench.h"
 #include "ferry.h"
 
-#define STAMPS "/sys/kernel/debug/ferry_stamps"
+#define TIMING "/sys/kernel/debug/ferry_timing"
 #define MAX_FIGURES 64
 
 struct figure {
@@ -28,11 +28,11 @@ static struct figure figures[MAX_FIGURES];
 
 static void turn(const char *text)
 {
-	int fd = open(STAMPS, O_WRONLY | O_CLOEXEC);
+	int fd = open(TIMING, O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		die("%s: %m (it is there where Ferry's engine is linked into the kernel)",
-		    STAMPS);
+		    TIMING);
 	close(fd);
 }
 
@@ -41,16 +41,16 @@ static void collect(void)
 	char engine[16], way[16], step[16], key[64];
 	unsigned long long pages;
 	long long took;
-	FILE *file = fopen(STAMPS, "re");
+	FILE *file = fopen(TIMING, "re");
 	int i;
 
 	if (!file)
-		die("%s: %m", STAMPS);
+		die("%s: %m", TIMING);
 	while (fscanf(file, "%15s %15s %15s %lld %llu", engine, way, step, &took, &pages) == 5) {
 		snprintf(key, sizeof(key), "%s.%s.%s", engine, way, step);
 		for (i = 0; figures[i].key[0] && strcmp(figures[i].key, key); i++)
 			if (i == MAX_FIGURES - 1)
-				die("more than %d steps in %s", MAX_FIGURES, STAMPS);
+				die("more than %d steps in %s", MAX_FIGURES, TIMING);
 		memcpy(figures[i].key, key, sizeof(key));
 		sample(&figures[i].samples, (double)took / pages);
 	}
