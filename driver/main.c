@@ -21,6 +21,8 @@
 #include "front/dmirror.h"
 #include "front/drm.h"
 #include "migrate/backend.h"
+#include "mirror/cpu_fault.h"
+#include "mirror/evict.h"
 #include "mirror/mirror.h"
 #include "mirror/stats.h"
 

@@ -11,6 +11,7 @@
 
 #include "migrate/backend.h"
 #include "mirror/mirror.h"
+#include "mirror/snapshot.h"
 #include "mirror/stats.h"
 
 static_assert((int)DRM_FERRY_BACKEND_DEFAULT == (int)FERRY_BACKEND_DEFAULT);

@@ -29,8 +29,9 @@
 
 #include "dmirror_abi.h"
 #include "dmirror_data.h"
+#include "mirror/access.h"
+#include "mirror/device_fault.h"
 #include "mirror/mirror.h"
-#include "mirror/page_table.h"
 
 /* Tries without progress: the address space changed under each try. */
 #define FERRY_DMIRROR_TRIES		1000

@@ -33,7 +33,11 @@
 #include "dmirror_data.h"
 #include "dmirror_request.h"
 #include "migrate/backend.h"
+#include "mirror/evict.h"
+#include "mirror/exclusive.h"
+#include "mirror/migrate.h"
 #include "mirror/mirror.h"
+#include "mirror/snapshot.h"
 
 /* Bytes of SNAPSHOT for one look. */
 #define FERRY_DMIRROR_LOOK_PAGES	128

@@ -20,7 +20,12 @@
 
 #include "device/device.h"
 #include "migrate/backend.h"
+#include "mirror/access.h"
+#include "mirror/device_fault.h"
+#include "mirror/exec.h"
+#include "mirror/migrate.h"
 #include "mirror/mirror.h"
+#include "mirror/snapshot.h"
 #include "request.h"
 
 static int check_pages(const struct ferry_mirror *mirror, u64 addr, u64 len)

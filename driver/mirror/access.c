@@ -24,6 +24,8 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "access.h"
+#include "device_fault.h"
 #include "mirror.h"
 #include "page_table.h"
 

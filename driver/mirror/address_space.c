@@ -22,6 +22,7 @@
 
 #include "device/device.h"
 #include "device/owner.h"
+#include "evict.h"
 #include "mirror.h"
 #include "page_table.h"
 

@@ -29,6 +29,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "armed.h"
+#include "device_fault.h"
 
 /**
  * ferry_armed() - check for a mapping that userfaultfd watches

@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-#include "page_table.h"
+#include "device_fault.h"
 
 struct mm_struct;
 

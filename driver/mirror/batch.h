@@ -6,6 +6,7 @@
 #ifndef FERRY_MIRROR_BATCH_H
 #define FERRY_MIRROR_BATCH_H
 
+#include "migrate.h"
 #include "migrate/migrate.h"
 #include "mirror.h"
 

@@ -33,6 +33,7 @@
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
 
+#include "charge.h"
 #include "mirror.h"
 
 /* Page tables of one batch, one table of each higher level, an anon_vma. */

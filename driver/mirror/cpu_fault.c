@@ -79,12 +79,14 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "cpu_fault.h"
 #include "device/device.h"
 #include "device/memory.h"
 #include "device/owner.h"
 #include "migrate/backend.h"
 #include "migrate/control.h"
 #include "mirror.h"
+#include "populate.h"
 
 /* Destinations of neighbours: from free memory only. */
 #define FERRY_AROUND_GFP	\

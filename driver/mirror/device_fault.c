@@ -41,7 +41,9 @@
 #include <linux/slab.h>
 
 #include "armed.h"
+#include "cpu_fault.h"
 #include "device/device.h"
+#include "device_fault.h"
 #include "mirror.h"
 #include "page_table.h"
 #include "rights.h"

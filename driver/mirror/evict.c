@@ -78,9 +78,11 @@
 #include "device/owner.h"
 #include "device/plug.h"
 #include "device/turns.h"
+#include "evict.h"
 #include "migrate/anon_vma.h"
 #include "migrate/backend.h"
 #include "mirror.h"
+#include "populate.h"
 
 /* Pages of one run: three arrays of this size are on the stack. */
 #define FERRY_EVICT_PAGES	32

@@ -55,10 +55,13 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "device_fault.h"
+#include "exclusive.h"
 #include "migrate/backend.h"
 #include "migrate/split.h"
 #include "mirror.h"
 #include "page_table.h"
+#include "snapshot.h"
 
 /* Pages held and locked in one batch. */
 #define FERRY_EXCLUSIVE_PAGES	64

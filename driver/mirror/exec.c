@@ -9,6 +9,9 @@
 
 #include <drm/ferry_drm.h>
 
+#include "access.h"
+#include "device_fault.h"
+#include "exec.h"
 #include "mirror.h"
 
 #define FERRY_WORD	sizeof(u32)

@@ -4,6 +4,7 @@
 
 #include <drm/ferry_drm.h>
 
+#include "exec.h"
 #include "mirror.h"
 
 #define TASK_END	BIT(47)

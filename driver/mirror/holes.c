@@ -24,7 +24,11 @@
 #include <linux/userfaultfd_k.h>
 
 #include "batch.h"
+#include "charge.h"
+#include "holes.h"
+#include "migrate.h"
 #include "migrate/backend.h"
+#include "snapshot.h"
 
 #define SKIP_LOOKS	1024
 #define SKIP_PAGES	BIT(20)

@@ -9,6 +9,8 @@
 #include <linux/userfaultfd_k.h>
 
 #include "batch.h"
+#include "migrate.h"
+#include "snapshot.h"
 
 /**
  * ferry_batch_note_moves() - find the moved pages in core's arrays

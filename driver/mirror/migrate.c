@@ -70,8 +70,12 @@
 #include "device/device.h"
 #include "device/plug.h"
 #include "device/turns.h"
+#include "holes.h"
+#include "migrate.h"
 #include "migrate/backend.h"
 #include "mirror.h"
+#include "populate.h"
+#include "snapshot.h"
 
 /*
  * Lower limit for the pages of a batch under contention, unless the arrays are

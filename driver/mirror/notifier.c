@@ -27,6 +27,7 @@
  * a window in use, as the interface allows.
  */
 #include "mirror.h"
+#include "notifier.h"
 #include "page_table.h"
 
 static bool window_invalidate(struct mmu_interval_notifier *notifier,

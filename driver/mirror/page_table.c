@@ -22,6 +22,7 @@
 #include <linux/slab.h>
 
 #include "mirror.h"
+#include "notifier.h"
 #include "page_table.h"
 
 /**

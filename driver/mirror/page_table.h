@@ -11,20 +11,6 @@
 #include "mirror.h"
 
 /*
- * Pages of one window, aligned to the size of the window. The entries take 4
- * KiB.
- */
-#define FERRY_WINDOW_PAGES	512
-#define FERRY_WINDOW_SIZE	(FERRY_WINDOW_PAGES * PAGE_SIZE)
-
-/*
- * Most windows of one mirror: entries for 2,097,152 pages (8 GiB of 4 KiB
- * pages) in about 17 MiB of kernel memory, charged to the caller. Windows are a
- * cache. A device fault brings back a window that was given up.
- */
-#define FERRY_MAX_WINDOWS	4096
-
-/*
  * An entry of the device's page table: a pfn and three bits. Zero means not
  * mapped. EXCLUSIVE keeps the CPUs off the page as long as the entry exists.
  * EXCLUSIVE comes without WRITE: a write that is not atomic faults first, and
@@ -94,19 +80,5 @@ unsigned long ferry_window_count(struct ferry_window *window, unsigned long firs
 				 unsigned long n, bool write);
 void ferry_window_clear(struct ferry_window *window, unsigned long start,
 			unsigned long end);
-
-/* notifier.c */
-extern const struct mmu_interval_notifier_ops ferry_window_notifier_ops;
-
-/* device_fault.c */
-
-/* Signals that end a wait for userfaultfd's monitor. */
-enum ferry_wait {
-	FERRY_INTERRUPTIBLE,	/* any signal: nothing is accessed yet */
-	FERRY_KILLABLE,		/* SIGKILL only */
-};
-
-int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, unsigned long end,
-			    enum ferry_access access, enum ferry_wait wait);
 
 #endif

@@ -38,6 +38,7 @@
 #include "migrate/backend.h"
 #include "migrate/placement.h"
 #include "mirror.h"
+#include "populate.h"
 
 /* Slots of one piece: three lists of this size are on the stack. */
 #define FERRY_PIECE_PAGES	48

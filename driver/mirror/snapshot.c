@@ -34,6 +34,7 @@
 #include "migrate/entry.h"
 #include "migrate/writes.h"
 #include "mirror.h"
+#include "snapshot.h"
 
 /* Pages for one hold of mmap_lock; the array of SNAPSHOT is on the stack. */
 #define PAGES_AT_ONCE	128
