@@ -19,6 +19,7 @@
  * the xarray has a reference. The last put removes the notifier, and the
  * removal sleeps until no callback runs. No lock is held over the last put.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "mirror.h"
@@ -117,6 +118,17 @@ static struct ferry_window *take_surplus(struct ferry_mirror *mirror,
 	return window;
 }
 
+/*
+ * Reclaim calls the notifier, and the notifier takes the lock. Lockdep then
+ * reports each allocation under the lock, without waiting for a reclaim.
+ */
+static void prime_lockdep(struct ferry_window *window)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	might_lock(&window->lock);
+	fs_reclaim_release(GFP_KERNEL);
+}
+
 static struct ferry_window *create_window(struct ferry_mirror *mirror,
 					  unsigned long start)
 {
@@ -134,6 +146,7 @@ static struct ferry_window *create_window(struct ferry_mirror *mirror,
 	window->start = start;
 	refcount_set(&window->refs, 1);
 	mutex_init(&window->lock);
+	prime_lockdep(window);
 	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm, start,
 					   FERRY_WINDOW_SIZE,
 					   &ferry_window_notifier_ops);
