@@ -297,6 +297,7 @@ static inline struct ferry_timer ferry_job_timer(const struct ferry_job *job,
 	return ferry_timer(FERRY_TIMING_OWN, ferry_timing_way(job->select, job->fault_page), step);
 }
 
+void ferry_job_init_offset(struct ferry_job *job);
 bool ferry_drain_is_due(void);
 void ferry_collect(struct ferry_job *job);
 void ferry_isolate(struct ferry_job *job);

@@ -84,8 +84,13 @@ static int check_args(const struct migrate_vma *args)
 	return 0;
 }
 
-/* Layout of the offset of a migration entry. */
-static void init_offset(struct ferry_job *job)
+/**
+ * ferry_job_init_offset() - set the layout of a migration entry's offset
+ * @job: the migration; @job->young, @job->dirty and @job->pfn_mask are set
+ *
+ * Context: any.
+ */
+void ferry_job_init_offset(struct ferry_job *job)
 {
 	job->pfn_mask = ~0UL;
 	if (migration_entry_supports_ad()) {
@@ -114,7 +119,7 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 	};
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
 		       !((args->start ^ (args->end - 1)) & PMD_MASK), &counts->flushes);
-	init_offset(job);
+	ferry_job_init_offset(job);
 	job->tracked = ferry_writes_tracked_now(args->vma) || (ext && ext->cleared);
 	job->readable = job->tracked && ext;
 }
@@ -413,162 +418,3 @@ void ferry_migrate_finalize_ext(struct ferry_migrate *migrate)
 	finalize(&migrate->vma, &migrate->counts, migrate);
 }
 EXPORT_SYMBOL_GPL(ferry_migrate_finalize_ext);
-
-/* By pfn: the kernel's signatures ------------------------------------------ */
-
-/*
- * Lock a device page, take a reference, and take a reference on the anon_vma,
- * from before unmap to after install (I18). In between the page is mapped
- * nowhere. The last process that mapped the page may exit, and its anon_vma may
- * be freed before finalize walks the rmap. The page's private field keeps the
- * anon_vma: the field is free while the engine has the page lock, for a device
- * page is never in the swap cache. A page that is not mapped is on its way
- * elsewhere and is left alone.
- */
-static unsigned long lock_device_page(struct page *page)
-{
-	struct folio *folio = folio_get_nontail_page(page);
-	struct anon_vma *anon_vma;
-
-	if (!folio)
-		return 0;
-	if ((!folio_is_device_private(folio) && !folio_is_device_coherent(folio)) ||
-	    !folio_trylock(folio))
-		goto err_put;
-	anon_vma = folio_get_anon_vma(folio);
-	if (!anon_vma)
-		goto err_unlock;
-	folio->private = anon_vma;
-	return migrate_pfn(folio_pfn(folio)) | MIGRATE_PFN_MIGRATE | FERRY_PFN_HELD;
-
-err_unlock:
-	folio_unlock(folio);
-err_put:
-	folio_put(folio);
-	return 0;
-}
-
-static void init_device_job(struct ferry_job *job, unsigned long *src,
-			    unsigned long *dst, unsigned long npages,
-			    struct ferry_migrate_counts *counts)
-{
-	*job = (struct ferry_job) {
-		.src = src,
-		.dst = dst,
-		.npages = npages,
-		.counts = counts,
-		.mapped.place = FERRY_NO_PLACE,
-		.drained = true,
-		.want_unmap = true,
-	};
-	/* By pfn, rmap walks take out all entries and share one flush. */
-	ferry_tlb_init(&job->tlb, FERRY_FLUSH_PER_CALL, false, &counts->flushes);
-	init_offset(job);
-}
-
-static void unmap_device_pages(unsigned long *src, unsigned long npages)
-{
-	struct ferry_migrate_counts counts = {};
-	struct ferry_job job;
-
-	init_device_job(&job, src, NULL, npages, &counts);
-	ferry_unmap(&job);
-	ferry_control_pause(FERRY_PAUSE_AFTER_SETUP);
-}
-
-/**
- * ferry_migrate_device_range() - lock and unmap consecutive pages of a device
- * @src_pfns: out: one slot for each page, encoded as src[] of
- *	ferry_migrate_setup(); 0 for a page that is free, locked by another
- *	task, not mapped, referenced, or not a device's
- * @start: first pfn
- * @npages: number of pages
- *
- * Drop-in for migrate_device_range(), for memory that is to be freed. No
- * mmap_lock is needed: the engine holds the pages' anon_vmas until finalize.
- *
- * Context: sleeps; takes no mmap_lock and waits for no mmap_lock.
- * Return: 0.
- */
-int ferry_migrate_device_range(unsigned long *src_pfns, unsigned long start,
-			       unsigned long npages)
-{
-	unsigned long i;
-
-	for (i = 0; i < npages; i++) {
-		src_pfns[i] = lock_device_page(pfn_to_page(start + i));
-		if (!((i + 1) % FERRY_SLOTS_AT_ONCE))
-			cond_resched();
-	}
-	unmap_device_pages(src_pfns, npages);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(ferry_migrate_device_range);
-
-/**
- * ferry_migrate_device_pfns() - lock and unmap any pages of a device
- * @src_pfns: in: plain pfns; out: as for ferry_migrate_device_range()
- * @npages: number of pages
- *
- * Drop-in for migrate_device_pfns() of later kernels.
- *
- * Context: sleeps; takes no mmap_lock and waits for no mmap_lock.
- * Return: 0.
- */
-int ferry_migrate_device_pfns(unsigned long *src_pfns, unsigned long npages)
-{
-	unsigned long i;
-
-	for (i = 0; i < npages; i++) {
-		src_pfns[i] = lock_device_page(pfn_to_page(src_pfns[i]));
-		if (!((i + 1) % FERRY_SLOTS_AT_ONCE))
-			cond_resched();
-	}
-	unmap_device_pages(src_pfns, npages);
-	return 0;
-}
-EXPORT_SYMBOL_GPL(ferry_migrate_device_pfns);
-
-/**
- * ferry_migrate_device_pages() - destinations take the place of their sources
- * @src_pfns: from ferry_migrate_device_range() or ferry_migrate_device_pfns()
- * @dst_pfns: one slot for each page: a locked page with the data, or 0
- * @npages: number of pages
- *
- * Drop-in for migrate_device_pages().
- *
- * Context: sleeps.
- */
-void ferry_migrate_device_pages(unsigned long *src_pfns, unsigned long *dst_pfns,
-				unsigned long npages)
-{
-	struct ferry_migrate_counts counts = {};
-	struct ferry_job job;
-
-	init_device_job(&job, src_pfns, dst_pfns, npages, &counts);
-	ferry_control_pause(FERRY_PAUSE_AFTER_COPY);
-	ferry_metadata_move(&job);
-}
-EXPORT_SYMBOL_GPL(ferry_migrate_device_pages);
-
-/**
- * ferry_migrate_device_finalize() - map the new pages, or the old pages again
- * @src_pfns: from ferry_migrate_device_pages()
- * @dst_pfns: from ferry_migrate_device_pages()
- * @npages: number of pages
- *
- * Drop-in for migrate_device_finalize(). All pages are unlocked and put.
- *
- * Context: sleeps.
- */
-void ferry_migrate_device_finalize(unsigned long *src_pfns, unsigned long *dst_pfns,
-				   unsigned long npages)
-{
-	struct ferry_migrate_counts counts = {};
-	struct ferry_job job;
-
-	init_device_job(&job, src_pfns, dst_pfns, npages, &counts);
-	ferry_control_pause(FERRY_PAUSE_BEFORE_FINALIZE);
-	ferry_install(&job);
-}
-EXPORT_SYMBOL_GPL(ferry_migrate_device_finalize);
