@@ -162,7 +162,7 @@ struct ferry_job {
 DECLARE_TRACEPOINT(ferry_outcome);
 
 /* trace.c */
-void ferry_trace_outcome(unsigned long addr, unsigned long slot, u8 outcome);
+void ferry_trace_outcome(const struct ferry_job *job, unsigned long slot, u8 outcome);
 
 static inline unsigned long ferry_job_addr(const struct ferry_job *job,
 					   unsigned long slot)
@@ -175,8 +175,7 @@ static inline void ferry_job_report(struct ferry_job *job, unsigned long slot, u
 	if (job->outcome)
 		job->outcome[slot] = outcome;
 	if (outcome && tracepoint_enabled(ferry_outcome))
-		ferry_trace_outcome(job->vma ? ferry_job_addr(job, slot) : 0, slot,
-				    outcome);
+		ferry_trace_outcome(job, slot, outcome);
 }
 
 /* Leave the page of a slot alone, with the reason in @outcome. */

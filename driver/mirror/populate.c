@@ -62,8 +62,8 @@ struct piece {
 /**
  * struct direction - what differs between the two directions
  * @is_wanted: the page of a slot is wanted; sets the source page
- * @alloc: allocates locked destinations, from the first page on; returns the
- *	number
+ * @alloc: allocates destinations, from the first page on; returns the number
+ * @lock: locks a new destination, which no other task knows yet
  * @copy: copies to, from, number
  * @why_none: outcome of a page without a destination
  * @error: error of a call in which at least one page has no destination
@@ -72,6 +72,7 @@ struct direction {
 	bool (*is_wanted)(const struct ferry_populate *request, unsigned long slot,
 			  struct page **from);
 	unsigned long (*alloc)(const struct ferry_populate *request, struct piece *piece);
+	void (*lock)(struct page *page);
 	void (*copy)(struct page *const *to, struct page *const *from, unsigned long n);
 	u8 (*why_none)(const struct ferry_populate *request);
 	int error;
@@ -122,8 +123,10 @@ static __always_inline int populate(const struct ferry_populate *request,
 		ferry_timed(populate_timer(request, FERRY_TIMING_ALLOC)) {
 			list_pages(request, &next, &piece, direction);
 			got = direction->alloc(request, &piece);
-			for (i = 0; i < got; i++)
+			for (i = 0; i < got; i++) {
+				direction->lock(piece.to[i]);
 				request->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
+			}
 		}
 		ferry_timed(populate_timer(request, FERRY_TIMING_COPY))
 			direction->copy(piece.to, piece.from, got);
@@ -161,12 +164,7 @@ static __always_inline bool wanted_on_device(const struct ferry_populate *reques
 
 static unsigned long alloc_device(const struct ferry_populate *request, struct piece *piece)
 {
-	unsigned long got, i;
-
-	got = ferry_memory_alloc(request->memory, request->owner, piece->n, piece->to);
-	for (i = 0; i < got; i++)
-		zone_device_page_init(piece->to[i]);
-	return got;
+	return ferry_memory_alloc(request->memory, request->owner, piece->n, piece->to);
 }
 
 static u8 why_no_device_page(const struct ferry_populate *request)
@@ -178,6 +176,7 @@ static u8 why_no_device_page(const struct ferry_populate *request)
 static const struct direction to_device = {
 	.is_wanted = wanted_on_device,
 	.alloc = alloc_device,
+	.lock = zone_device_page_init,
 	.copy = ferry_copy_to_device,
 	.why_none = why_no_device_page,
 	.error = -ENOSPC,
@@ -265,14 +264,13 @@ static unsigned long alloc_in_bulk(const struct ferry_populate *request, struct 
 
 static unsigned long alloc_system(const struct ferry_populate *request, struct piece *piece)
 {
-	unsigned long got, i;
+	return has_policy(request) ? alloc_system_by_policy(request, piece) :
+				     alloc_in_bulk(request, piece);
+}
 
-	got = has_policy(request) ? alloc_system_by_policy(request, piece) :
-				    alloc_in_bulk(request, piece);
-	/* No other task knows the pages yet. */
-	for (i = 0; i < got; i++)
-		__folio_set_locked((struct folio *)piece->to[i]);
-	return got;
+static __always_inline void lock_system_page(struct page *page)
+{
+	__folio_set_locked((struct folio *)page);
 }
 
 static u8 why_no_system_page(const struct ferry_populate *request)
@@ -283,6 +281,7 @@ static u8 why_no_system_page(const struct ferry_populate *request)
 static const struct direction to_system = {
 	.is_wanted = wanted_in_system,
 	.alloc = alloc_system,
+	.lock = lock_system_page,
 	.copy = ferry_copy_from_device,
 	.why_none = why_no_system_page,
 	.error = -ENOMEM,
