@@ -29,6 +29,8 @@
 #include "kselftest_harness.h"
 
 #define MIB (1ull << 20)
+/* Bytes that a page table maps, and bytes of a huge page. */
+#define PMD_SIZE (2 * MIB)
 
 static inline size_t page_size(void)
 {
@@ -82,9 +84,39 @@ static inline size_t find_nonzero(const void *memory, size_t n)
 #define test_zero(memory, n)						\
 	ASSERT_EQ(find_nonzero(memory, n), (size_t)(n))
 
+static inline void *map_near(uint64_t hint, size_t n)
+{
+	return mmap((void *)(uintptr_t)hint, n, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/*
+ * Maps @n bytes, in the area of one page table if @n permits. A batch of the
+ * core engine can end with a page table, and the next batch is not attempted if
+ * the device is full. ASLR must not decide whether a small area crosses the end
+ * of a page table: a test would then find NOT_ATTEMPTED by chance.
+ *
+ * An area that crosses an end is mapped again, below that end. If the addresses
+ * are in use, the kernel ignores the hint, and the next hint is one page table
+ * lower. Returns MAP_FAILED if all hints are ignored.
+ */
 static inline void *_test_map(size_t n)
 {
-	return mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t length = (n + page_size() - 1) & ~(page_size() - 1);
+	void *map = map_near(0, n);
+	uint64_t table;
+	int tries;
+
+	for (tries = 0; tries < 16 && map != MAP_FAILED; tries++) {
+		table = (ptr(map) + length - 1) & ~(PMD_SIZE - 1);
+		if (length > PMD_SIZE || ptr(map) >= table)
+			return map;
+		munmap(map, n);
+		map = map_near(table - tries * PMD_SIZE - length, n);
+	}
+	if (map != MAP_FAILED)
+		munmap(map, n);
+	return MAP_FAILED;
 }
 
 #define test_map(n)							\
