@@ -117,9 +117,9 @@ static void read_resident(const void *memory, struct resident *now)
 		fclose(file);
 	read_smaps(memory, now->smaps);
 	for (i = 0; i < OF_ALL; i++)
-		now->rollup[i] = counter("/proc/self/smaps_rollup", fields[i]);
-	now->status_rss = counter("/proc/self/status", "VmRSS");
-	now->status_swap = counter("/proc/self/status", "VmSwap");
+		now->rollup[i] = read_counter("/proc/self/smaps_rollup", fields[i]);
+	now->status_rss = read_counter("/proc/self/status", "VmRSS");
+	now->status_swap = read_counter("/proc/self/status", "VmSwap");
 }
 
 TEST_F(accounts, resident)
@@ -173,13 +173,13 @@ static struct machine machine(void)
 
 	if (settle())
 		return now;
-	now.lists = counter(path, "nr_active_anon") + counter(path, "nr_inactive_anon") +
-		    counter(path, "nr_unevictable");
-	now.anon = counter(path, "nr_anon_pages");
-	now.isolated = counter(path, "nr_isolated_anon");
-	now.dirtied = counter(path, "nr_dirtied");
-	now.written = counter(path, "nr_written");
-	now.dirty = counter(path, "nr_dirty");
+	now.lists = read_counter(path, "nr_active_anon") + read_counter(path, "nr_inactive_anon") +
+		    read_counter(path, "nr_unevictable");
+	now.anon = read_counter(path, "nr_anon_pages");
+	now.isolated = read_counter(path, "nr_isolated_anon");
+	now.dirtied = read_counter(path, "nr_dirtied");
+	now.written = read_counter(path, "nr_written");
+	now.dirty = read_counter(path, "nr_dirty");
 	return now;
 }
 

@@ -137,7 +137,7 @@ static int limit(long bytes)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%ld", bytes);
-	return put(GROUP "/memory.max", text) ?: put(GROUP "/memory.swap.max", "0");
+	return write_file(GROUP "/memory.max", text) ?: write_file(GROUP "/memory.swap.max", "0");
 }
 
 /* A page that is charged already needs no further charge to move. */
@@ -148,7 +148,7 @@ TEST_F_TIMEOUT(charges, no_room_is_needed_to_move, 60)
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY, TO_DEVICE);
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY / 2, TO_SYSTEM);
 	test_pattern(self->memory, MEMORY, 1);
-	ASSERT_EQ(counter(GROUP "/memory.events", "oom"), 0);
+	ASSERT_EQ(read_counter(GROUP "/memory.events", "oom"), 0);
 	ASSERT_LE(current(), MEMORY + 2 * (long)SLACK);
 	test_goes_away(_metadata, self);
 }
@@ -193,9 +193,9 @@ TEST_F_TIMEOUT(charges, holes_over_the_limit, 90)
 	test_near((long)done, filled);
 	ASSERT_EQ(count_outcome(outcomes, sizeof(outcomes), DRM_FERRY_NO_MEMORY), failed);
 	ASSERT_EQ(_test_used(self->ferry), done - failed * page_size());
-	ASSERT_GT(counter(GROUP "/memory.events", "max"), 0);
-	ASSERT_EQ(counter(GROUP "/memory.events", "oom"), 0);
-	ASSERT_EQ(counter(GROUP "/memory.events", "oom_kill"), 0);
+	ASSERT_GT(read_counter(GROUP "/memory.events", "max"), 0);
+	ASSERT_EQ(read_counter(GROUP "/memory.events", "oom"), 0);
+	ASSERT_EQ(read_counter(GROUP "/memory.events", "oom_kill"), 0);
 	test_goes_away(_metadata, self);
 }
 

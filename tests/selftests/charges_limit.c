@@ -55,7 +55,7 @@ static int enter(pid_t pid)
 	char text[16];
 
 	snprintf(text, sizeof(text), "%d", pid);
-	return put(GROUP "/cgroup.procs", text);
+	return write_file(GROUP "/cgroup.procs", text);
 }
 
 static long charged(void)
@@ -70,12 +70,12 @@ static int limit(long bytes)
 	char text[24];
 
 	snprintf(text, sizeof(text), "%ld", bytes);
-	return put(GROUP "/memory.max", text);
+	return write_file(GROUP "/memory.max", text);
 }
 
 static long event(const char *name)
 {
-	return counter(GROUP "/memory.events", name);
+	return read_counter(GROUP "/memory.events", name);
 }
 
 /* No process is killed when the test writes a limit below the usage. */
@@ -84,7 +84,7 @@ static int spare(pid_t pid, bool yes)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	return put(path, yes ? "-1000" : "0");
+	return write_file(path, yes ? "-1000" : "0");
 }
 
 static void lie_there(int done)
@@ -121,9 +121,9 @@ FIXTURE_SETUP(limit)
 	ASSERT_NE(self->found, MAP_FAILED);
 	ASSERT_EQ(pipe(self->go), 0);
 	ASSERT_EQ(pipe(self->done), 0);
-	ASSERT_EQ(put(GROUPS "/cgroup.subtree_control", "+memory"), 0);
+	ASSERT_EQ(write_file(GROUPS "/cgroup.subtree_control", "+memory"), 0);
 	ASSERT_EQ(make_group(), 0);
-	ASSERT_EQ(put(GROUP "/memory.swap.max", "0"), 0);
+	ASSERT_EQ(write_file(GROUP "/memory.swap.max", "0"), 0);
 	self->victim = test_fork();
 	if (!self->victim) {
 		child_check(!enter(getpid()));
@@ -243,7 +243,7 @@ TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
 	long swapped = -1;
 
 	ASSERT_EQ(swap_on(), 0);
-	ASSERT_EQ(put(GROUP "/memory.swap.max", "max"), 0);
+	ASSERT_EQ(write_file(GROUP "/memory.swap.max", "max"), 0);
 	self->child = test_fork();
 	if (!self->child)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);

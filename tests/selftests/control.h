@@ -9,7 +9,6 @@
 
 #include "pages.h"
 
-#define DEFAULT_WINDOW 16	/* pages, the default of fault_around= */
 #define CONTROL "/sys/kernel/debug/ferry_test/"
 
 /* Names of the points; see driver/migrate/control.c. */
@@ -21,35 +20,12 @@
 #define CLEAR_TO_FLUSH "clear_to_flush_us"
 #define CLEAR_TO_DIRTY "clear_to_dirty_us"
 
-static inline int read_number(const char *path, long *value)
-{
-	FILE *file = fopen(path, "re");
-	int ret;
-
-	if (!file)
-		return -errno;
-	ret = fscanf(file, "%li", value) == 1 ? 0 : -EIO;
-	fclose(file);
-	return ret;
-}
-
-/* Largest fault-around range in pages, a power of two; 0: unknown. */
-static inline size_t read_window(void)
-{
-	long pages = 0;
-
-	if (read_number("/sys/module/ferry/parameters/fault_around", &pages))
-		return 0;
-	return pages < 0 ? DEFAULT_WINDOW : pages;
-}
-
 static inline int control_set(const char *name, long value)
 {
-	char path[128], text[24];
+	char path[128];
 
 	snprintf(path, sizeof(path), CONTROL "%s", name);
-	snprintf(text, sizeof(text), "%ld", value);
-	return put(path, text);
+	return write_number(path, value);
 }
 
 /* Only this process is held. */

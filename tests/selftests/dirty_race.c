@@ -135,7 +135,7 @@ struct counters {
 	volatile bool stop;
 };
 
-static volatile uint64_t *counter(uint8_t *memory, int i)
+static volatile uint64_t *counter_of(uint8_t *memory, int i)
 {
 	return (void *)(memory + i * page_size());
 }
@@ -148,25 +148,11 @@ static void *count(void *arg)
 	pin_to_cpu(1);
 	while (!counters->stop) {
 		for (i = 0; i < PAGES; i++) {
-			++*counter(counters->memory, i);
+			++*counter_of(counters->memory, i);
 			counters->truth[i]++;
 		}
 	}
 	return NULL;
-}
-
-static uint64_t read_vmstat(const char *name)
-{
-	unsigned long long value = 0;
-	char line[128], key[64];
-	FILE *file = fopen("/proc/vmstat", "re");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%63s %llu", key, &value) == 2 && !strcmp(key, name))
-			break;
-	if (file)
-		fclose(file);
-	return value;
 }
 
 TEST_F_TIMEOUT(dirty_race, counters, 120)
@@ -174,7 +160,8 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 	struct drm_ferry_migrate request = {
 		.backend = variant->backend, .flush = variant->flush };
 	struct counters counters = { .memory = self->memory };
-	uint64_t moved = 0, written = read_vmstat("pswpout");
+	uint64_t moved = 0;
+	long written = read_counter("/proc/vmstat", "pswpout");
 	int i, round;
 
 	ASSERT_EQ(control_set(CLEAR_TO_DIRTY, 200), 0);
@@ -198,11 +185,11 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 	pthread_join(counters.thread, NULL);
 
 	ASSERT_GT(moved, PAGES);
-	ASSERT_GT(read_vmstat("pswpout"), written + PAGES);
+	ASSERT_GT(read_counter("/proc/vmstat", "pswpout"), written + PAGES);
 	ASSERT_EQ(swap_out(self->memory, self->n), 0);
 	for (i = 0; i < PAGES; i++) {
 		ASSERT_GT(counters.truth[i], ROUNDS);
-		ASSERT_EQ(*counter(self->memory, i), counters.truth[i]);
+		ASSERT_EQ(*counter_of(self->memory, i), counters.truth[i]);
 	}
 }
 

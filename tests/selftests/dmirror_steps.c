@@ -183,12 +183,13 @@ TEST_F_TIMEOUT(dmirror_steps, bystander_lives, 120)
 	ASSERT_NE(data, NULL);
 	ASSERT_EQ(pipe(ready), 0);
 	ASSERT_EQ(group_enter(&group), 0);
-	ASSERT_EQ(put(GROUP "/memory.max", LIMIT) ?: put(GROUP "/memory.swap.max", "0"), 0);
+	ASSERT_EQ(write_file(GROUP "/memory.max", LIMIT), 0);
+	ASSERT_EQ(write_file(GROUP "/memory.swap.max", "0"), 0);
 	bystander = start_bystander(ready[1]);
 	ASSERT_EQ(wait_told(ready[0]), 0);
-	ASSERT_EQ(put("/proc/self/oom_score_adj", "-1000"), 0);
+	ASSERT_EQ(write_file("/proc/self/oom_score_adj", "-1000"), 0);
 	ret = _test_cmd(self->fd, HMM_DMIRROR_READ, memory, data, MANY / page_size(), &cmd);
-	kills = counter(GROUP "/memory.events", "oom_kill");
+	kills = read_counter(GROUP "/memory.events", "oom_kill");
 	ASSERT_EQ(waitpid(bystander, &status, WNOHANG), 0);
 	kill(bystander, SIGKILL);
 	waitpid(bystander, &status, 0);

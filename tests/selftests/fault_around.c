@@ -9,6 +9,7 @@
  * Guest: selftests, selftests-core, fault-around-off, fault-around-most, debug
  */
 #include "control.h"
+#include "params.h"
 
 #define MIN_PAGES 12
 
@@ -24,7 +25,7 @@ FIXTURE_SETUP(fault_around)
 {
 	size_t size;
 
-	self->window = read_window();
+	self->window = fault_around_pages();
 	ASSERT_GT(self->window, 0);
 	size = self->window * page_size();
 	self->pages = self->window < MIN_PAGES / 3 ? MIN_PAGES : 3 * self->window;

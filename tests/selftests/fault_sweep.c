@@ -239,20 +239,20 @@ TEST_F_TIMEOUT(sweep, home_by_touch_one_by_one, 200)
 /* Page allocations use up the space @first, then @then allocations fail. */
 static int fail_later(const char *first, const char *then)
 {
-	int ret = put(PAGE_ALLOC "task-filter", "Y");
+	int ret = write_file(PAGE_ALLOC "task-filter", "Y");
 
-	ret = ret ?: put(PAGE_ALLOC "probability", "100");
-	ret = ret ?: put(PAGE_ALLOC "space", first);
-	ret = ret ?: put(PAGE_ALLOC "times", then);
-	return ret ?: put("/proc/self/make-it-fail", "1");
+	ret = ret ?: write_file(PAGE_ALLOC "probability", "100");
+	ret = ret ?: write_file(PAGE_ALLOC "space", first);
+	ret = ret ?: write_file(PAGE_ALLOC "times", then);
+	return ret ?: write_file("/proc/self/make-it-fail", "1");
 }
 
 static int fail_no_more(void)
 {
-	int ret = put("/proc/self/make-it-fail", "0");
+	int ret = write_file("/proc/self/make-it-fail", "0");
 
-	ret = ret ?: put(PAGE_ALLOC "probability", "0");
-	return ret ?: put(PAGE_ALLOC "task-filter", "N");
+	ret = ret ?: write_file(PAGE_ALLOC "probability", "0");
+	return ret ?: write_file(PAGE_ALLOC "task-filter", "N");
 }
 
 /* Neighbours get destinations. The faulting page gets none, and again none. */

@@ -46,26 +46,11 @@ FIXTURE_TEARDOWN(flush_width)
 	ferry_close(self->ferry);
 }
 
-static long read_counter(const char *name)
-{
-	char line[128];
-	size_t length = strlen(name);
-	FILE *file = fopen("/proc/vmstat", "re");
-	long value = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, length) && line[length] == ' ')
-			value = atol(line + length);
-	if (file)
-		fclose(file);
-	return value;
-}
-
 static struct flushed read_flushed(void)
 {
 	return (struct flushed){
-		.all = read_counter("nr_tlb_local_flush_all"),
-		.one = read_counter("nr_tlb_local_flush_one"),
+		.all = read_counter("/proc/vmstat", "nr_tlb_local_flush_all"),
+		.one = read_counter("/proc/vmstat", "nr_tlb_local_flush_one"),
 	};
 }
 

@@ -124,27 +124,12 @@ static void *be_sibling(void *arg)
 	return NULL;
 }
 
-/* The number behind @name in a small file of /proc, or -1. */
-static long read_named(const char *path, const char *name)
-{
-	char text[16384], *line;
-	ssize_t n;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	line = strstr(text, name);
-	return line ? atol(line + strlen(name)) : -1;
-}
-
 static struct flushes read_flushes(void)
 {
 	return (struct flushes){
-		.remote = read_named("/proc/vmstat", "\nnr_tlb_remote_flush "),
-		.local = read_named("/proc/vmstat", "\nnr_tlb_local_flush_all ") +
-			 read_named("/proc/vmstat", "\nnr_tlb_local_flush_one "),
+		.remote = read_counter("/proc/vmstat", "nr_tlb_remote_flush"),
+		.local = read_counter("/proc/vmstat", "nr_tlb_local_flush_all") +
+			 read_counter("/proc/vmstat", "nr_tlb_local_flush_one"),
 	};
 }
 
@@ -154,7 +139,7 @@ static long read_switches(const struct sibling *sibling)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", sibling->tid, sibling->tid);
-	return read_named(path, "\nnonvoluntary_ctxt_switches:");
+	return read_counter(path, "nonvoluntary_ctxt_switches");
 }
 
 static struct flushes difference(struct flushes a, struct flushes b)

@@ -43,24 +43,24 @@ static inline int group_enter(struct group *group)
 	if (file)
 		fclose(file);
 	snprintf(group->former, sizeof(group->former), GROUPS "%s/cgroup.procs", name);
-	ret = ret ?: put(GROUPS "/cgroup.subtree_control", "+memory");
+	ret = ret ?: write_file(GROUPS "/cgroup.subtree_control", "+memory");
 	if (ret || mkdir(GROUP, 0700))
 		return ret ?: -errno;
-	group->dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
+	group->dying = read_counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
 	if (mlockall(MCL_CURRENT) || munlockall())
 		return -errno;
 	group_touch_stack();
-	return put(GROUP "/cgroup.procs", "0");
+	return write_file(GROUP "/cgroup.procs", "0");
 }
 
 static inline int group_leave(const struct group *group)
 {
-	return put(group->former, "0");
+	return write_file(group->former, "0");
 }
 
 static inline long group_stat(const char *name)
 {
-	return counter(GROUP "/memory.stat", name);
+	return read_counter(GROUP "/memory.stat", name);
 }
 
 /* The kernel sums counts up every two seconds, and after large changes. */
@@ -94,14 +94,14 @@ static inline int group_goes_away(const struct group *group)
 	if (settle())
 		return -1;
 	/* The page cache of files that the test read. */
-	put(GROUP "/memory.reclaim", "1G");
+	write_file(GROUP "/memory.reclaim", "1G");
 	if (rmdir(GROUP))
 		return -1;
 	do {
 		/* Caches of files that were read in the group. */
-		put("/proc/sys/vm/drop_caches", "3");
+		write_file("/proc/sys/vm/drop_caches", "3");
 		usleep(100000);
-		dying = counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
+		dying = read_counter(GROUPS "/cgroup.stat", "nr_dying_descendants");
 	} while (dying > group->dying && seconds() < end);
 	return dying > group->dying ? -1 : 0;
 }

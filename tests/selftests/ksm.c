@@ -37,17 +37,17 @@ FIXTURE_SETUP(ksm)
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
 	self->copy = test_map(self->n);
-	ASSERT_EQ(put(KSM "run", "2"), 0);
-	ASSERT_EQ(put(KSM "smart_scan", "0"), 0);
-	ASSERT_EQ(put(KSM "pages_to_scan", "1000"), 0);
-	ASSERT_EQ(put(KSM "sleep_millisecs", "1"), 0);
+	ASSERT_EQ(write_file(KSM "run", "2"), 0);
+	ASSERT_EQ(write_file(KSM "smart_scan", "0"), 0);
+	ASSERT_EQ(write_file(KSM "pages_to_scan", "1000"), 0);
+	ASSERT_EQ(write_file(KSM "sleep_millisecs", "1"), 0);
 }
 
 FIXTURE_TEARDOWN(ksm)
 {
 	control_off();
-	put(KSM "run", "2");
-	put(KSM "run", "0");
+	write_file(KSM "run", "2");
+	write_file(KSM "run", "0");
 	ferry_close(self->ferry);
 }
 
@@ -132,11 +132,11 @@ static uint64_t merge(pid_t pid, const uint8_t *memory)
 	double end = seconds() + 20;
 	uint64_t pfn;
 
-	if (put(KSM "run", "1"))
+	if (write_file(KSM "run", "1"))
 		return 0;
 	while (count_merged(pid, memory, &pfn) < PAGES / 2 && seconds() < end)
 		usleep(1000);
-	if (wait_scans() || put(KSM "run", "0"))
+	if (wait_scans() || write_file(KSM "run", "0"))
 		return 0;
 	return count_merged(pid, memory, &pfn) == PAGES / 2 ? pfn : 0;
 }
@@ -242,7 +242,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	memset(self->memory, 3, self->n);
 	memset(shadow, 3, self->n);
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
-	ASSERT_EQ(put(KSM "run", "1"), 0);
+	ASSERT_EQ(write_file(KSM "run", "1"), 0);
 	while (seconds() < end || round < 20 || scans() < first + 5 || !merged) {
 		ASSERT_LT(seconds(), end + 60);
 		for (i = round % 5; i < PAGES; i += 5) {
@@ -269,7 +269,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	TH_LOG("%u rounds, %ld scans: %zu moved, %zu merged", round, scans() - first,
 	       moved, merged);
 
-	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(write_file(KSM "run", "2"), 0);
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
 	ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
@@ -293,9 +293,9 @@ TEST_F_TIMEOUT(ksm, scans_while_a_migration_is_held, 90)
 	ASSERT_EQ(control_arm(AFTER_COPY), 0);
 	ASSERT_EQ(background_start(&background), 0);
 	ASSERT_EQ(control_wait(AFTER_COPY), 0);
-	ASSERT_EQ(put(KSM "run", "1"), 0);
+	ASSERT_EQ(write_file(KSM "run", "1"), 0);
 	ASSERT_EQ(wait_scans(), 0);
-	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(write_file(KSM "run", "2"), 0);
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
 	ASSERT_EQ(control_release(AFTER_COPY), 0);
 	ASSERT_EQ(background_join(&background), 0);

@@ -275,26 +275,11 @@ TEST_F(limits, merged_by_a_child)
 		ASSERT_EQ(memory[i], 7);
 }
 
-static unsigned long long mlocked_kb(void)
-{
-	unsigned long long kb = 0;
-	char line[128];
-	FILE *file;
-
-	file = fopen("/proc/meminfo", "r");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "Mlocked: %llu", &kb) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kb;
-}
-
 /* munlock() skips device pages. The count must still be right. */
 TEST_F(limits, mlock)
 {
 	size_t n = 64 * page_size();
-	unsigned long long before = mlocked_kb();
+	long before = read_counter("/proc/meminfo", "Mlocked");
 	uint8_t *memory = test_map(n);
 
 	fill_pattern(memory, n, 1);
@@ -305,7 +290,7 @@ TEST_F(limits, mlock)
 	ASSERT_EQ(memory[n / 2], pattern(n / 2, 1));
 	munmap(memory + n / 2, n / 2);
 	test_used(self->ferry, 0);
-	ASSERT_LE(mlocked_kb(), before);
+	ASSERT_LE(read_counter("/proc/meminfo", "Mlocked"), before);
 }
 
 static void on_alarm(int signal)

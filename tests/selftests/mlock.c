@@ -36,9 +36,9 @@ static struct locked locked(void)
 
 	if (settle())
 		return now;
-	now.mlocked = counter("/proc/meminfo", "Mlocked");
-	now.unevictable = counter("/proc/meminfo", "Unevictable");
-	now.own = counter("/proc/self/status", "VmLck");
+	now.mlocked = read_counter("/proc/meminfo", "Mlocked");
+	now.unevictable = read_counter("/proc/meminfo", "Unevictable");
+	now.own = read_counter("/proc/self/status", "VmLck");
 	return now;
 }
 
@@ -124,7 +124,7 @@ TEST_F(mlock, round_trips)
 	for (round = 0; round < 2; round++) {
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_DEVICE);
-		ASSERT_EQ(counter("/proc/self/status", "VmLck") - self->before.own,
+		ASSERT_EQ(read_counter("/proc/self/status", "VmLck") - self->before.own,
 			  (long)self->n / 1024);
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_SYSTEM);
@@ -242,7 +242,7 @@ TEST_F(mlock, shared_with_a_child)
 	if (!pid) {
 		child_check(!wait_told(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
-		child_check(counter("/proc/self/status", "VmLck") == 0);
+		child_check(read_counter("/proc/self/status", "VmLck") == 0);
 		_exit(0);
 	}
 	for (round = 0; round < 2; round++) {

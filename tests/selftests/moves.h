@@ -56,27 +56,6 @@ static inline size_t count_outcome(const uint8_t *outcomes, size_t n, uint8_t ou
 }
 
 /*
- * The number after a name in a file like /proc/meminfo or /proc/vmstat, or -1.
- */
-static inline long counter(const char *path, const char *name)
-{
-	size_t length = strlen(name);
-	char line[256];
-	long value = -1;
-	FILE *file = fopen(path, "re");
-
-	while (file && fgets(line, sizeof(line), file)) {
-		if (strncmp(line, name, length) || !strchr(": \t", line[length]))
-			continue;
-		value = strtol(line + length + 1, NULL, 10);
-		break;
-	}
-	if (file)
-		fclose(file);
-	return value;
-}
-
-/*
  * Drains the pages in all CPUs' batches to their LRU lists (move_pages() begins
  * with a drain) and adds up the per-CPU counts. Returns 0 or -errno.
  */
@@ -90,7 +69,7 @@ static inline int settle(void)
 	*(volatile uint8_t *)page = 1;
 	ret = syscall(SYS_move_pages, 0, 1ul, &page, &node, &status, 1 << 1) ? -errno : 0;
 	munmap(page, page_size());
-	return ret ?: put("/proc/sys/vm/stat_refresh", "1");
+	return ret ?: write_file("/proc/sys/vm/stat_refresh", "1");
 }
 
 static inline int cpus_online(void)

@@ -28,7 +28,7 @@ FIXTURE(numa_scan) {
 
 static int scan(bool on)
 {
-	return put("/proc/sys/kernel/numa_balancing", on ? "1" : "0");
+	return write_file("/proc/sys/kernel/numa_balancing", on ? "1" : "0");
 }
 
 /*
@@ -46,9 +46,9 @@ FIXTURE_SETUP(numa_scan)
 {
 	if (access("/sys/devices/system/node/node1", F_OK))
 		SKIP(return, "one node");
-	ASSERT_EQ(put(SCAN "scan_delay_ms", "10"), 0);
-	ASSERT_EQ(put(SCAN "scan_period_min_ms", "10"), 0);
-	ASSERT_EQ(put(SCAN "scan_period_max_ms", "20"), 0);
+	ASSERT_EQ(write_file(SCAN "scan_delay_ms", "10"), 0);
+	ASSERT_EQ(write_file(SCAN "scan_period_min_ms", "10"), 0);
+	ASSERT_EQ(write_file(SCAN "scan_period_max_ms", "20"), 0);
 	ASSERT_EQ(pthread_create(&self->idle, NULL, wait_for_ever, NULL), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
@@ -63,9 +63,9 @@ FIXTURE_SETUP(numa_scan)
 FIXTURE_TEARDOWN(numa_scan)
 {
 	scan(false);
-	put(SCAN "scan_delay_ms", "1000");
-	put(SCAN "scan_period_min_ms", "1000");
-	put(SCAN "scan_period_max_ms", "60000");
+	write_file(SCAN "scan_delay_ms", "1000");
+	write_file(SCAN "scan_period_min_ms", "1000");
+	write_file(SCAN "scan_period_max_ms", "60000");
 	if (self->ferry)
 		ferry_close(self->ferry);
 }
@@ -84,29 +84,15 @@ static size_t count_there(struct ferry *ferry, const uint8_t *memory, bool writa
 	return count;
 }
 
-static long hint_faults(void)
-{
-	long value = -1, found = -1;
-	FILE *file = fopen("/proc/vmstat", "re");
-	char name[64];
-
-	while (file && fscanf(file, "%63s %ld", name, &value) == 2)
-		if (!strcmp(name, "numa_hint_faults"))
-			found = value;
-	if (file)
-		fclose(file);
-	return found;
-}
-
 /* After a scan, each page in system memory takes a NUMA hint fault. */
 static bool was_scanned(const uint8_t *memory)
 {
-	long before = hint_faults();
+	long before = read_counter("/proc/vmstat", "numa_hint_faults");
 	size_t i;
 
 	for (i = 0; i < PAGES; i++)
 		(void)*(const volatile uint8_t *)(memory + i * page_size());
-	return hint_faults() - before >= PAGES;
+	return read_counter("/proc/vmstat", "numa_hint_faults") - before >= PAGES;
 }
 
 /*

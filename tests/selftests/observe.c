@@ -45,7 +45,7 @@ FIXTURE_SETUP(observe)
 
 FIXTURE_TEARDOWN(observe)
 {
-	put(TRACING "events/ferry/enable", "0");
+	write_file(TRACING "events/ferry/enable", "0");
 	ferry_close(self->ferry);
 }
 
@@ -83,10 +83,10 @@ TEST_F(observe, trace)
 	int i;
 
 	system("mount -t tracefs none /sys/kernel/tracing 2>/dev/null");
-	ASSERT_EQ(put(TRACING "trace", "\n"), 0);
-	ASSERT_EQ(put(TRACING "events/ferry/enable", "1"), 0);
+	ASSERT_EQ(write_file(TRACING "trace", "\n"), 0);
+	ASSERT_EQ(write_file(TRACING "events/ferry/enable", "1"), 0);
 	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
-	ASSERT_EQ(put(TRACING "events/ferry/enable", "0"), 0);
+	ASSERT_EQ(write_file(TRACING "events/ferry/enable", "0"), 0);
 
 	snprintf(expected, sizeof(expected), "ferry_setup: start=%#llx npages=%d cpages=%d",
 		 (unsigned long long)ptr(self->memory), PAGES, PAGES - 1);

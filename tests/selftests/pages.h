@@ -7,7 +7,7 @@
 #include <sys/swap.h>
 #include <sys/syscall.h>
 
-#include "ferry_test.h"
+#include "files.h"
 
 #define NULLB "/sys/kernel/config/nullb/ferry"
 
@@ -19,17 +19,6 @@
 #define PAGEMAP_PFN ((1ull << 55) - 1)
 #define KPF_DIRTY (1ull << 4)
 #define KPF_SWAPCACHE (1ull << 13)
-
-static inline int put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
-	close(fd);
-	return ret;
-}
 
 static inline const char *swap_device(void)
 {
@@ -48,9 +37,9 @@ static inline int swap_on(void)
 	ret = system("mount -t configfs none /sys/kernel/config 2>/dev/null");
 	if (mkdir(NULLB, 0700))
 		return -errno;
-	ret = put(NULLB "/size", "64");
-	ret = ret ?: put(NULLB "/memory_backed", "1");
-	ret = ret ?: put(NULLB "/power", "1");
+	ret = write_file(NULLB "/size", "64");
+	ret = ret ?: write_file(NULLB "/memory_backed", "1");
+	ret = ret ?: write_file(NULLB "/power", "1");
 	if (ret)
 		return ret;
 	snprintf(command, sizeof(command), "/run/busybox mkswap %s >/dev/null", swap_device());

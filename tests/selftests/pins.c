@@ -247,7 +247,7 @@ TEST_F(pins, refused_mappings)
 	aio_context_t context = 0;
 	uint8_t *memory;
 
-	ASSERT_EQ(put("/proc/sys/vm/nr_hugepages", "1"), 0);
+	ASSERT_EQ(write_file("/proc/sys/vm/nr_hugepages", "1"), 0);
 	memory = mmap(NULL, huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		      MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
 	ASSERT_NE(memory, MAP_FAILED);
@@ -255,7 +255,7 @@ TEST_F(pins, refused_mappings)
 	test_refused(_metadata, self->ferry, variant->engine, memory, huge);
 	test_pattern(memory, huge, 1);
 	munmap(memory, huge);
-	ASSERT_EQ(put("/proc/sys/vm/nr_hugepages", "0"), 0);
+	ASSERT_EQ(write_file("/proc/sys/vm/nr_hugepages", "0"), 0);
 
 	ASSERT_EQ(syscall(SYS_io_setup, 1, &context), 0);
 	test_refused(_metadata, self->ferry, variant->engine, (void *)context, page_size());

@@ -8,7 +8,7 @@
  * Shows: quota, STATS, fdinfo
  * Guest: quota
  */
-#include "ferry_test.h"
+#include "files.h"
 
 #define NOBODY 65534
 
@@ -48,19 +48,10 @@ static int fill_up(struct ferry *ferry, uint8_t *memory, size_t n, uint8_t *outc
 
 static long from_fdinfo(struct ferry *ferry, const char *key)
 {
-	char path[64], line[128], wanted[64];
-	long value = -1, found;
-	FILE *file;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ferry_fd(ferry));
-	snprintf(wanted, sizeof(wanted), "%s: %%ld", key);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, wanted, &found) == 1)
-			value = found;
-	if (file)
-		fclose(file);
-	return value;
+	return read_counter(path, key);
 }
 
 TEST_F(quota, of_a_file)

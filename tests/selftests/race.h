@@ -16,6 +16,7 @@
 #include <semaphore.h>
 
 #include "control.h"
+#include "params.h"
 
 #define PAGES 16
 #define FIRST_COHERENT_DEVICE 2
@@ -41,20 +42,6 @@ struct race {
 static inline bool is_private(const struct race *race)
 {
 	return race->device < FIRST_COHERENT_DEVICE;
-}
-
-/*
- * Returns true if the module's default engine is own. The core engine has no
- * points.
- */
-static inline bool default_is_own(void)
-{
-	char name[16] = "";
-	int fd = open("/sys/module/ferry/parameters/backend", O_RDONLY | O_CLOEXEC);
-	ssize_t got = read(fd, name, sizeof(name) - 1);
-
-	close(fd);
-	return got > 0 && strncmp(name, "core", 4);
 }
 
 struct held {

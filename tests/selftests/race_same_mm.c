@@ -83,7 +83,7 @@ FIXTURE_TEARDOWN(same_mm)
 #define test_left(pages)						\
 	do {								\
 		ASSERT_LE(_test_used(self->ferry), (pages) * page_size()); \
-		if (variant->race.how != TOUCH || read_window() == 1)	\
+		if (variant->race.how != TOUCH || fault_around_pages() == 1)	\
 			test_used(self->ferry, pages);			\
 	} while (0)
 

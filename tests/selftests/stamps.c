@@ -24,12 +24,12 @@ FIXTURE_SETUP(stamps)
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
 	fill_pattern(self->memory, self->n, 1);
-	ASSERT_EQ(put(STAMPS, "1"), 0);
+	ASSERT_EQ(write_file(STAMPS, "1"), 0);
 }
 
 FIXTURE_TEARDOWN(stamps)
 {
-	put(STAMPS, "0");
+	write_file(STAMPS, "0");
 	ferry_close(self->ferry);
 }
 
@@ -104,14 +104,14 @@ TEST_F(stamps, off_and_on_again)
 
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
 	before = test_stamped("own to_device setup");
-	ASSERT_EQ(put(STAMPS, "0"), 0);
+	ASSERT_EQ(write_file(STAMPS, "0"), 0);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_SYSTEM);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(test_stamped("own to_device setup"), before);
 	ASSERT_EQ(stamped("own to_system setup", &pages), -1);
-	ASSERT_EQ(put(STAMPS, "1"), 0);
+	ASSERT_EQ(write_file(STAMPS, "1"), 0);
 	ASSERT_EQ(stamped("own to_device setup", &pages), -1);
-	ASSERT_EQ(put(STAMPS, "x"), -EINVAL);
+	ASSERT_EQ(write_file(STAMPS, "x"), -EINVAL);
 }
 
 /* The module's default decides the engine. */

@@ -79,7 +79,7 @@ static inline unsigned int page_state(struct ferry *ferry, const void *addr)
  */
 static inline int clear_refs(const char *what)
 {
-	return put("/proc/self/clear_refs", what);
+	return write_file("/proc/self/clear_refs", what);
 }
 
 /* Maps a page between two inaccessible pages: smaps has the page alone. */

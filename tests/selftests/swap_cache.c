@@ -91,7 +91,7 @@ static bool is_right(const uint8_t *memory, unsigned int seed)
 
 static long swap_cached(void)
 {
-	return settle() ? -1 : counter("/proc/meminfo", "SwapCached");
+	return settle() ? -1 : read_counter("/proc/meminfo", "SwapCached");
 }
 
 TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)

@@ -46,13 +46,13 @@ FIXTURE(sweep) {
 
 static inline int set_failing(const char *wait, const char *order)
 {
-	int ret = put(SLAB "ignore-gfp-wait", wait);
+	int ret = write_file(SLAB "ignore-gfp-wait", wait);
 
-	ret = ret ?: put(SLAB "verbose", "0");
-	ret = ret ?: put(PAGE_ALLOC "ignore-gfp-wait", wait);
-	ret = ret ?: put(PAGE_ALLOC "ignore-gfp-highmem", wait);
-	ret = ret ?: put(PAGE_ALLOC "verbose", "0");
-	return ret ?: put(PAGE_ALLOC "min-order", order);
+	ret = ret ?: write_file(SLAB "verbose", "0");
+	ret = ret ?: write_file(PAGE_ALLOC "ignore-gfp-wait", wait);
+	ret = ret ?: write_file(PAGE_ALLOC "ignore-gfp-highmem", wait);
+	ret = ret ?: write_file(PAGE_ALLOC "verbose", "0");
+	return ret ?: write_file(PAGE_ALLOC "min-order", order);
 }
 
 FIXTURE_SETUP(sweep)

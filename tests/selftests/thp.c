@@ -97,7 +97,7 @@ static int stop_khugepaged(void)
 	/* Every write to the file wakes khugepaged. */
 	if (read_number(sleep, &ms) || ms == 1000000000)
 		return -!ms;
-	return put(sleep, "1000000000");
+	return write_file(sleep, "1000000000");
 }
 
 FIXTURE_SETUP(thp)
