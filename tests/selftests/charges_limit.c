@@ -12,7 +12,7 @@
  * Shows: I25, memory cgroup
  * Guest: engine, debug-engine
  */
-#include "group.h"
+#include "memcg.h"
 
 #define MEMORY (16 * MIB)
 #define VICTIM (24 * MIB)
@@ -50,41 +50,13 @@ FIXTURE_VARIANT(limit) {
 FIXTURE_VARIANT_ADD(limit, own) { .engine = OWN };
 FIXTURE_VARIANT_ADD(limit, core) { .engine = CORE };
 
-static int enter(pid_t pid)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", pid);
-	return write_file(GROUP "/cgroup.procs", text);
-}
-
-static long charged(void)
-{
-	long value = -1;
-
-	return read_number(GROUP "/memory.current", &value) ? -1 : value;
-}
-
-static int limit(long bytes)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%ld", bytes);
-	return write_file(GROUP "/memory.max", text);
-}
-
-static long event(const char *name)
-{
-	return read_counter(GROUP "/memory.events", name);
-}
-
 /* No process is killed when the test writes a limit below the usage. */
 static int spare(pid_t pid, bool yes)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	return write_file(path, yes ? "-1000" : "0");
+	return write_number(path, yes ? -1000 : 0);
 }
 
 static void lie_there(int done)
@@ -100,14 +72,15 @@ static void lie_there(int done)
 }
 
 /* The kernel may still kill processes of an earlier test. Returns 0 or -1. */
-static int make_group(void)
+static int create_group(void)
 {
 	double end = seconds() + 10;
+	int ret;
 
-	while (mkdir(GROUP, 0700)) {
-		if (errno != EEXIST || seconds() > end)
+	while ((ret = memcg_create())) {
+		if (ret != -EEXIST || seconds() > end)
 			return -1;
-		rmdir(GROUP);
+		rmdir(MEMCG);
 		usleep(10000);
 	}
 	return 0;
@@ -121,12 +94,11 @@ FIXTURE_SETUP(limit)
 	ASSERT_NE(self->found, MAP_FAILED);
 	ASSERT_EQ(pipe(self->go), 0);
 	ASSERT_EQ(pipe(self->done), 0);
-	ASSERT_EQ(write_file(GROUPS "/cgroup.subtree_control", "+memory"), 0);
-	ASSERT_EQ(make_group(), 0);
-	ASSERT_EQ(write_file(GROUP "/memory.swap.max", "0"), 0);
+	ASSERT_EQ(create_group(), 0);
+	ASSERT_EQ(memcg_forbid_swap(), 0);
 	self->victim = test_fork();
 	if (!self->victim) {
-		child_check(!enter(getpid()));
+		child_check(!memcg_add(getpid()));
 		lie_there(self->done[1]);
 	}
 	ASSERT_EQ(wait_told(self->done[0]), 0);
@@ -137,7 +109,7 @@ FIXTURE_TEARDOWN(limit)
 	kill(self->victim, SIGKILL);
 	waitpid(self->victim, NULL, 0);
 	ferry_close(self->watch);
-	rmdir(GROUP);
+	rmdir(MEMCG);
 }
 
 /* Warm up outside the group: no charge for the driver's first use. */
@@ -152,7 +124,7 @@ static struct ferry *open_warm(uint32_t engine)
 	call.addr = ptr(page);
 	child_check(!ferry_migrate_raw(ferry, &call, sizeof(call)) && call.moved == 1);
 	child_check(*(volatile uint8_t *)page == 1);
-	group_touch_stack();
+	memcg_touch_stack();
 	return ferry;
 }
 
@@ -205,17 +177,17 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
-	ASSERT_EQ(enter(self->child), 0);
-	max = charged() + ROOM;
-	ASSERT_EQ(limit(max), 0);
+	ASSERT_EQ(memcg_add(self->child), 0);
+	max = memcg_charged() + ROOM;
+	ASSERT_EQ(memcg_set_max(max), 0);
 	ASSERT_EQ(tell(self->go[1]), 0);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
 
-	ASSERT_EQ(event("oom"), 0);
-	ASSERT_EQ(event("oom_kill"), 0);
-	ASSERT_GT(event("max"), 0);
+	ASSERT_EQ(memcg_event("oom"), 0);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
+	ASSERT_GT(memcg_event("max"), 0);
 	ASSERT_EQ(self->found->ret, 0);
-	ASSERT_LE(charged(), max);
+	ASSERT_LE(memcg_charged(), max);
 	ASSERT_EQ(self->found->call.done, MEMORY);
 	ASSERT_EQ(self->found->call.moved + self->found->call.failed, npages);
 	/* Some holes stay. More than half of the room is used. */
@@ -243,21 +215,21 @@ TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
 	long swapped = -1;
 
 	ASSERT_EQ(swap_on(), 0);
-	ASSERT_EQ(write_file(GROUP "/memory.swap.max", "max"), 0);
+	ASSERT_EQ(write_file(MEMCG "/memory.swap.max", "max"), 0);
 	self->child = test_fork();
 	if (!self->child)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
 	close(self->done[1]);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
-	ASSERT_EQ(enter(self->child), 0);
-	ASSERT_EQ(limit(charged() + ROOM), 0);
+	ASSERT_EQ(memcg_add(self->child), 0);
+	ASSERT_EQ(memcg_set_max(memcg_charged() + ROOM), 0);
 	ASSERT_EQ(tell(self->go[1]), 0);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
 
-	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	ASSERT_EQ(self->found->ret, 0);
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
-	ASSERT_EQ(read_number(GROUP "/memory.swap.current", &swapped), 0);
+	ASSERT_EQ(read_number(MEMCG "/memory.swap.current", &swapped), 0);
 	TH_LOG("%u of %zu pages moved, %ld bytes were swapped out",
 	       (unsigned int)self->found->call.moved, MEMORY / page_size(), swapped);
 	ASSERT_EQ(swapped, 0);
@@ -315,22 +287,22 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
-	ASSERT_EQ(enter(self->child), 0);
+	ASSERT_EQ(memcg_add(self->child), 0);
 	ASSERT_EQ(tell(self->go[1]), 0);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
 	ASSERT_EQ(self->found->call.moved, MEMORY / page_size());
 
 	ASSERT_EQ(spare(self->child, true) ?: spare(self->victim, true), 0);
-	ASSERT_EQ(limit(VICTIM + MEMORY / 2), 0);
+	ASSERT_EQ(memcg_set_max(VICTIM + MEMORY / 2), 0);
 	ASSERT_EQ(spare(self->child, false) ?: spare(self->victim, false), 0);
-	ASSERT_EQ(event("oom_kill"), 0);
-	ASSERT_GT(charged(), VICTIM + MEMORY / 2);
-	oom = event("oom");
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
+	ASSERT_GT(memcg_charged(), VICTIM + MEMORY / 2);
+	oom = memcg_event("oom");
 	ASSERT_EQ(tell(self->go[1]), 0);
 	ASSERT_EQ(wait_told(self->done[0]), 0);
 
-	ASSERT_EQ(event("oom"), oom);
-	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_EQ(memcg_event("oom"), oom);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	ASSERT_EQ(self->found->ret, 0);
 	/* Charged pages move. Holes need a charge and stay. */
 	ASSERT_EQ(self->found->small[0].moved, small);

@@ -13,7 +13,7 @@
 #ifndef FERRY_SWEEP_H
 #define FERRY_SWEEP_H
 
-#include "group.h"
+#include "memcg.h"
 
 #define SLAB "/sys/kernel/debug/failslab/"
 #define PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
@@ -41,7 +41,7 @@ FIXTURE(sweep) {
 	struct drm_ferry_migrate request;
 	struct drm_ferry_migrate far;
 	int nth;
-	struct group group;
+	struct memcg group;
 };
 
 static inline int set_failing(const char *wait, const char *order)
@@ -65,7 +65,7 @@ FIXTURE_SETUP(sweep)
 	self->n = PAGES * page_size();
 	self->data = test_map(HUGE);
 	memset(self->data, 0, HUGE);
-	ASSERT_EQ(group_enter(&self->group), 0);
+	ASSERT_EQ(memcg_enter(&self->group), 0);
 }
 
 FIXTURE_TEARDOWN(sweep)
@@ -74,8 +74,8 @@ FIXTURE_TEARDOWN(sweep)
 	ferry_close(self->watch);
 	set_failing("Y", "1");
 	close(self->nth);
-	group_leave(&self->group);
-	rmdir(GROUP);
+	memcg_leave(&self->group);
+	rmdir(MEMCG);
 }
 
 /**
@@ -137,10 +137,10 @@ static inline void prepare_memory(struct __test_metadata *_metadata,
 
 static inline long on_lists(void)
 {
-	long bytes = group_stat_settled("anon"), lists;
+	long bytes = memcg_stat_settled("anon"), lists;
 
-	lists = group_stat("active_anon") + group_stat("inactive_anon") +
-		group_stat("unevictable");
+	lists = memcg_stat("active_anon") + memcg_stat("inactive_anon") +
+		memcg_stat("unevictable");
 	return lists == bytes ? bytes / (long)page_size() : -1000;
 }
 
@@ -171,8 +171,8 @@ static inline void test_chain(struct __test_metadata *_metadata,
 	TH_LOG("%u allocations failed", nth - 2);
 	ASSERT_GE(nth - 2, chain->at_least);
 	ASSERT_LE(labs(on_lists() - before), FEW);
-	ASSERT_EQ(group_leave(&self->group), 0);
-	ASSERT_EQ(group_goes_away(&self->group), 0);
+	ASSERT_EQ(memcg_leave(&self->group), 0);
+	ASSERT_EQ(memcg_wait_gone(&self->group), 0);
 }
 
 #endif
