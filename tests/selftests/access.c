@@ -11,7 +11,7 @@
 
 #include "ferry_test.h"
 
-#define WINDOW (2 * MIB)
+#define WINDOW PMD_SIZE
 
 FIXTURE(access) {
 	struct ferry *ferry;

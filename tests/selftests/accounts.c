@@ -15,7 +15,9 @@
  */
 #include <numaif.h>
 
-#include "moves.h"
+#include "lru.h"
+#include "migrate.h"
+#include "threads.h"
 
 #define PAGES 512
 #define MAX_NODES 16
@@ -171,7 +173,7 @@ static struct machine machine(void)
 	const char *path = "/proc/vmstat";
 	struct machine now = { 0 };
 
-	if (settle())
+	if (settle_counters())
 		return now;
 	now.lists = read_counter(path, "nr_active_anon") + read_counter(path, "nr_inactive_anon") +
 		    read_counter(path, "nr_unevictable");
@@ -265,7 +267,7 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 
 	ASSERT_GT(nodes, 0);
 	for (cpu = 0; cpu < cpus_online(); cpu += cpus_online() / nodes ?: 1) {
-		ASSERT_EQ(run_on(cpu), 0);
+		ASSERT_EQ(run_on_cpu(cpu), 0);
 		for (node = 0; node < nodes; node++) {
 			for (way = 0; way < 2; way++) {
 				test_engine_moves(self->ferry, variant->engine, self->memory,
@@ -299,7 +301,7 @@ TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 				TH_LOG("node %d, way %d", node, way);
 		}
 		for (node = 0; node < nodes; node++) {
-			ASSERT_EQ(run_on(node * cpus_online() / nodes), 0);
+			ASSERT_EQ(run_on_cpu(node * cpus_online() / nodes), 0);
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
 			bring_home(_metadata, self, variant->engine, way);

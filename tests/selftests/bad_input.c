@@ -173,13 +173,13 @@ TEST_F(bad_input, hugetlb)
 	ASSERT_NE(file, NULL);
 	fprintf(file, "2\n");
 	fclose(file);
-	huge = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+	huge = mmap(NULL, PMD_SIZE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
 	ASSERT_NE(huge, MAP_FAILED);
 	*huge = 1;
-	ASSERT_EQ(_test_migrate(self->ferry, huge, 2 * MIB, DRM_FERRY_TARGET_DEVICE,
+	ASSERT_EQ(_test_migrate(self->ferry, huge, PMD_SIZE, DRM_FERRY_TARGET_DEVICE,
 				NULL, &counts), -EINVAL);
-	munmap(huge, 2 * MIB);
+	munmap(huge, PMD_SIZE);
 }
 
 static uint8_t *find_mapping(const char *name)

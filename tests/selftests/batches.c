@@ -10,7 +10,7 @@
  * Shows: I20, MIGRATE
  * Guest: engine
  */
-#include "ferry_test.h"
+#include "migrate.h"
 
 #define BATCH 2048
 #define GUARD 0xee
@@ -52,7 +52,7 @@ FIXTURE_SETUP(batches)
 	self->n = variant->npages * page_size();
 	self->outcomes = test_map(variant->npages + 2);
 	/* The range begins @before pages into a page table. */
-	area = (uint8_t *)((ptr(area) + 2 * MIB - 1) & ~(2 * MIB - 1));
+	area = (uint8_t *)((ptr(area) + PMD_SIZE - 1) & ~(PMD_SIZE - 1));
 	self->memory = area + variant->before * page_size();
 }
 

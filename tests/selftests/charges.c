@@ -16,6 +16,7 @@
  * Guest: engine, debug-engine
  */
 #include "memcg.h"
+#include "migrate.h"
 
 #define MEMORY (16 * MIB)
 /* Per-CPU stocks of charges, page tables, the call's own memory. */

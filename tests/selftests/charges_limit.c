@@ -13,11 +13,13 @@
  * Guest: engine, debug-engine
  */
 #include "memcg.h"
+#include "migrate.h"
+#include "swap.h"
+#include "threads.h"
 
 #define MEMORY (16 * MIB)
 #define VICTIM (24 * MIB)
 #define ROOM (4 * MIB)
-#define TABLE (2 * MIB)
 #define FAR 32
 #define SMALL (1 * MIB)
 /* Pages that one CPU charged in advance, before the limit was set. */
@@ -145,10 +147,10 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 	uint8_t *memory = _test_map(MEMORY), *far;
 	int i;
 
-	far = mmap(NULL, 2 * FAR * TABLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	far = mmap(NULL, 2 * FAR * PMD_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	child_check(memory != MAP_FAILED && far != MAP_FAILED);
 	for (i = 0; i < FAR; i++)
-		child_check(!mprotect(far + 2 * i * TABLE, page_size(),
+		child_check(!mprotect(far + 2 * i * PMD_SIZE, page_size(),
 				      PROT_READ | PROT_WRITE));
 	found->call = request(engine, memory, MEMORY, TO_DEVICE);
 	found->call.outcomes = ptr(found->outcomes);
@@ -156,7 +158,7 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 
 	found->ret = ferry_migrate_raw(ferry, &found->call, sizeof(found->call));
 	for (i = 0; i < FAR; i++) {
-		found->far[i] = request(engine, far + 2 * i * TABLE, page_size(), TO_DEVICE);
+		found->far[i] = request(engine, far + 2 * i * PMD_SIZE, page_size(), TO_DEVICE);
 		if (!found->ret)
 			found->ret = ferry_migrate_raw(ferry, &found->far[i],
 						       sizeof(found->far[i]));
@@ -193,7 +195,7 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 	/* Some holes stay. More than half of the room is used. */
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
 	ASSERT_LE(self->found->call.moved,
-		  ROOM / page_size() + STOCK * sysconf(_SC_NPROCESSORS_ONLN));
+		  ROOM / page_size() + STOCK * cpus_online());
 	ASSERT_EQ(count_outcome(self->found->outcomes, npages, DRM_FERRY_NO_MEMORY),
 		  self->found->call.failed);
 	for (i = 0; i < FAR; i++)

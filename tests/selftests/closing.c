@@ -16,7 +16,8 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#include "safety.h"
+#include "page_refs.h"
+#include "threads.h"
 
 #define SHARERS 300
 #define HEAVY_PAGES 4096
@@ -177,13 +178,13 @@ TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
 	struct closes alone, beside;
 	int ready[2], i;
 
-	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+	for (i = 0; i < cpus_online() && i < MAX_LOOPS; i++)
 		self->loops[i] = fork_idle_loop();
 	alone = time_closes(0, variant->pages);
 	ASSERT_EQ(alone.n, CLOSES);
 	ASSERT_EQ(alone.ret, 0);
 
-	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+	for (i = 0; i < cpus_online() && i < MAX_LOOPS; i++)
 		kill(self->loops[i], SIGSTOP);
 	ASSERT_EQ(pipe(ready), 0);
 	self->heavy = test_fork();
@@ -193,7 +194,7 @@ TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
 	/* In the middle of its close the heavy process loses its CPU time. */
 	usleep(100000);
 	ASSERT_EQ(sched_setscheduler(self->heavy, SCHED_IDLE, &none), 0);
-	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+	for (i = 0; i < cpus_online() && i < MAX_LOOPS; i++)
 		kill(self->loops[i], SIGCONT);
 	beside = time_closes(0, variant->pages);
 	TH_LOG("%d closes: the worst %.2f ms, beside the other %.2f ms", CLOSES,

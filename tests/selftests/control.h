@@ -7,7 +7,7 @@
 #ifndef FERRY_CONTROL_H
 #define FERRY_CONTROL_H
 
-#include "pages.h"
+#include "files.h"
 
 #define CONTROL "/sys/kernel/debug/ferry_test/"
 
@@ -72,35 +72,6 @@ static inline int control_release(const char *point)
 
 	snprintf(name, sizeof(name), "%s/release", point);
 	return control_set(name, 1);
-}
-
-/* A migration in its own thread: the test acts while the migration is held. */
-struct background {
-	struct ferry *ferry;
-	struct drm_ferry_migrate request;
-	int ret;
-	pthread_t thread;
-};
-
-static inline void *background_run(void *arg)
-{
-	struct background *background = arg;
-
-	background->ret = ferry_migrate_raw(background->ferry, &background->request,
-					    sizeof(background->request));
-	return NULL;
-}
-
-static inline int background_start(struct background *background)
-{
-	return -pthread_create(&background->thread, NULL, background_run, background);
-}
-
-/* Returns the result of the ioctl. */
-static inline int background_join(struct background *background)
-{
-	pthread_join(background->thread, NULL);
-	return background->ret;
 }
 
 #endif

@@ -20,7 +20,11 @@
  * Shows: I1, I2
  * Guest: races
  */
-#include "safety.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "swap.h"
+#include "threads.h"
 
 #define PAGES 16
 #define SLOW_US 100000
@@ -61,7 +65,7 @@ FIXTURE_VARIANT_ADD(dirty_race, core) {
 FIXTURE_SETUP(dirty_race)
 {
 	ASSERT_EQ(swap_on(), 0);
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
@@ -87,7 +91,7 @@ static void *write_once(void *arg)
 {
 	struct writer *writer = arg;
 
-	pin_to_cpu(1);
+	run_on_cpu(1);
 	writer->ready = true;
 	while (!writer->when)
 		;
@@ -117,7 +121,8 @@ TEST_F_TIMEOUT(dirty_race, write_in_the_window, 60)
 		ASSERT_TRUE(is_clean(self->memory));
 
 		writer.when = seconds() + (step + 0.5) / STEPS * SLOW_US / 1e6;
-		ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, page, &outcome), 0);
+		ASSERT_EQ(_test_request_for(self->ferry, &request, self->memory, page,
+					    &outcome), 0);
 		ASSERT_EQ(request.failed, 1);
 		pthread_join(writer.thread, NULL);
 		let_go(in_pipe);
@@ -145,7 +150,7 @@ static void *count(void *arg)
 	struct counters *counters = arg;
 	int i;
 
-	pin_to_cpu(1);
+	run_on_cpu(1);
 	while (!counters->stop) {
 		for (i = 0; i < PAGES; i++) {
 			++*counter_of(counters->memory, i);
@@ -170,7 +175,7 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 	for (round = 0; round < ROUNDS; round++) {
 		request.target = round % 4 == 3 ? DRM_FERRY_TARGET_SYSTEM :
 						  DRM_FERRY_TARGET_DEVICE;
-		EXPECT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, NULL), 0);
+		EXPECT_EQ(_test_request_for(self->ferry, &request, self->memory, self->n, NULL), 0);
 		moved += request.moved;
 		usleep(1000);
 		if (round % 2) {

@@ -51,10 +51,10 @@ static void huge_pages(struct twin *twin)
 {
 	uint8_t *small = twin->memory;
 
-	twin->memory = _test_map_huge(HUGE_SIZE);
+	twin->memory = _test_map_huge(PMD_SIZE);
 	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
 	look_on(twin, 0, PAGES);	/* the huge zero page */
-	memset(twin->memory, 1, HUGE_SIZE);
+	memset(twin->memory, 1, PMD_SIZE);
 	look_on(twin, 0, PAGES);
 	protect(twin, 0, 512, PROT_READ);
 	look_on(twin, 0, PAGES);
@@ -62,7 +62,7 @@ static void huge_pages(struct twin *twin)
 	write_device(twin, PAGES, 2);
 	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
 	look_on(twin, 0, 16);
-	munmap(twin->memory, HUGE_SIZE);
+	munmap(twin->memory, PMD_SIZE);
 	twin->memory = small;
 }
 
@@ -70,7 +70,7 @@ static void hugetlb_pages(struct twin *twin)
 {
 	uint8_t *small = twin->memory;
 
-	twin->memory = mmap(NULL, HUGE_SIZE, PROT_READ | PROT_WRITE,
+	twin->memory = mmap(NULL, PMD_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 	say(twin, "%d\n", twin->memory == MAP_FAILED);
 	look_on(twin, 0, 2);
@@ -80,7 +80,7 @@ static void hugetlb_pages(struct twin *twin)
 	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 512);
 	ask(twin, HMM_DMIRROR_MIGRATE_TO_SYS, 0, 512);
 	ask(twin, HMM_DMIRROR_EXCLUSIVE, 0, 512);
-	munmap(twin->memory, HUGE_SIZE);
+	munmap(twin->memory, PMD_SIZE);
 	twin->memory = small;
 }
 

@@ -13,9 +13,9 @@
  */
 #include <numaif.h>
 
+#include "pagemap.h"
 #include "sweep.h"
 
-#define KPF_THP (1ull << 22)
 /* Pages, the default of fault_around=. */
 #define WINDOW 16
 
@@ -91,16 +91,16 @@ static void prepare_huge(struct __test_metadata *_metadata, struct _test_data_sw
 {
 	size_t i;
 
-	self->n = HUGE;
-	self->memory = test_map(2 * HUGE);
-	self->memory += HUGE - ptr(self->memory) % HUGE;
-	ASSERT_EQ(madvise(self->memory, HUGE, MADV_HUGEPAGE), 0);
-	for (i = 0; i < HUGE / page_size(); i++)
+	self->n = PMD_SIZE;
+	self->memory = test_map(2 * PMD_SIZE);
+	self->memory += PMD_SIZE - ptr(self->memory) % PMD_SIZE;
+	ASSERT_EQ(madvise(self->memory, PMD_SIZE, MADV_HUGEPAGE), 0);
+	for (i = 0; i < PMD_SIZE / page_size(); i++)
 		*word_of(self->memory, i) = i + 1;
 	ASSERT_TRUE(kpageflags(self->memory) & KPF_THP);
 	self->ferry = test_open(0);
 	self->request = (struct drm_ferry_migrate) {
-		.addr = ptr(self->memory), .len = HUGE, .backend = self->engine };
+		.addr = ptr(self->memory), .len = PMD_SIZE, .backend = self->engine };
 }
 
 static void check_huge(struct __test_metadata *_metadata, struct _test_data_sweep *self,
@@ -110,9 +110,9 @@ static void check_huge(struct __test_metadata *_metadata, struct _test_data_swee
 
 	check_request(_metadata, self, ret, whole);
 	test_used(self->watch, self->request.moved);
-	for (i = 0; i < HUGE / page_size() && *word_of(self->memory, i) == i + 1; i++)
+	for (i = 0; i < PMD_SIZE / page_size() && *word_of(self->memory, i) == i + 1; i++)
 		;
-	ASSERT_EQ(i, HUGE / page_size());
+	ASSERT_EQ(i, PMD_SIZE / page_size());
 	test_used(self->watch, 0);
 }
 

@@ -32,6 +32,16 @@
 /* Bytes that a page table maps, and bytes of a huge page. */
 #define PMD_SIZE (2 * MIB)
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25	/* not in older C libraries */
+#endif
+
+/* The user without rights. */
+#define NOBODY 65534
+
+/* Devices 0 and 1 are private. */
+#define FIRST_COHERENT 2
+
 static inline size_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
@@ -117,6 +127,19 @@ static inline void *_test_map(size_t n)
 	if (map != MAP_FAILED)
 		munmap(map, n);
 	return MAP_FAILED;
+}
+
+/* @n is a power of two, and the area is aligned to @n. */
+static inline void *_test_map_aligned(size_t n)
+{
+	uint8_t *all = _test_map(2 * n), *aligned;
+
+	if (all == MAP_FAILED)
+		return MAP_FAILED;
+	aligned = (uint8_t *)((ptr(all) + n - 1) & ~(n - 1));
+	munmap(all, aligned - all);
+	munmap(aligned + n, all + n - aligned);
+	return aligned;
 }
 
 #define test_map(n)							\

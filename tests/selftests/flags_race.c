@@ -17,9 +17,10 @@
  * Shows: I8, userfaultfd, RELEASE
  * Guest: races, debug-races
  */
+#include "control.h"
 #include "dmirror.h"
-#include "safety.h"
-#include "state.h"
+#include "migrate.h"
+#include "page_state.h"
 #include "wp.h"
 
 #define PAGES 4
@@ -238,12 +239,12 @@ static pid_t fork_owner(struct _test_data_by_pfn *self, int ready, int go)
 	child_check(!tell(ready) && !wait_told(go));
 
 	child_check((entry_state(own, self->memory) &
-		     (STATE_THERE | STATE_WRITABLE | STATE_UFFD_WP)) == STATE_THERE);
+		     (STATE_IN_SYSTEM | STATE_WRITABLE | STATE_UFFD_WP)) == STATE_IN_SYSTEM);
 	child_check((entry_state(own, self->memory + page) &
-		     (STATE_THERE | STATE_WRITABLE | STATE_UFFD_WP)) ==
-		    (STATE_THERE | STATE_UFFD_WP));
+		     (STATE_IN_SYSTEM | STATE_WRITABLE | STATE_UFFD_WP)) ==
+		    (STATE_IN_SYSTEM | STATE_UFFD_WP));
 	child_check((entry_state(own, self->memory + 2 * page) &
-		     (STATE_THERE | STATE_WRITABLE)) == (STATE_THERE | STATE_WRITABLE));
+		     (STATE_IN_SYSTEM | STATE_WRITABLE)) == (STATE_IN_SYSTEM | STATE_WRITABLE));
 	child_check(find_difference(self->memory, self->n, 1) == self->n);
 	_exit(0);
 }

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "dmirror.h"
+#include "threads.h"
 
 #define PAGES 128
 #define NODES 2
@@ -46,15 +47,6 @@ static size_t count_on(uint8_t *memory, size_t n, int node)
 	for (i = 0; i < n; i += page)
 		count += node_of(memory + i) == node;
 	return count;
-}
-
-static int run_on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 FIXTURE(home_node) {

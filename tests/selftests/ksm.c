@@ -18,7 +18,9 @@
  * Shows: I11, I16, KSM
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "control.h"
+#include "migrate.h"
+#include "pagemap.h"
 
 #define KSM "/sys/kernel/mm/ksm/"
 #define PAGES 64

@@ -10,7 +10,8 @@
  * Shows: KSM
  * Guest: engine
  */
-#include "moves.h"
+#include "files.h"
+#include "migrate.h"
 
 #define KSM "/sys/kernel/mm/ksm/"
 #define PAGES 64

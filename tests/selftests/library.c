@@ -11,8 +11,6 @@
 
 #include "ferry_test.h"
 
-#define NOBODY 65534
-
 FIXTURE(library) {
 	struct ferry *ferry;
 	uint8_t *memory;

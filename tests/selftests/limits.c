@@ -8,8 +8,7 @@
  */
 #include <sys/time.h>
 
-#include "ferry_test.h"
-#include "pages.h"
+#include "pagemap.h"
 
 FIXTURE(limits) {
 	struct ferry *ferry;
@@ -225,7 +224,7 @@ static int count_merged(pid_t pid, const uint8_t *memory, int npages)
 
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
 	for (i = 0; i < npages; i++) {
-		pfn = entry_of(path, ptr(memory) / page_size() + i) & PAGEMAP_PFN;
+		pfn = read_entry(path, ptr(memory) / page_size() + i) & PAGEMAP_PFN;
 		first = first ?: pfn;
 		n += pfn && pfn == first;
 	}
@@ -366,7 +365,7 @@ TEST_F(limits, extra_reference)
 	ASSERT_EQ(memory[5], 5);
 }
 
-#define WINDOW (2 * MIB)
+#define WINDOW PMD_SIZE
 #define MAX_WINDOWS 4096
 
 static void touch_windows(struct __test_metadata *_metadata, struct ferry *ferry,

@@ -6,7 +6,9 @@
 #ifndef FERRY_MEMCG_H
 #define FERRY_MEMCG_H
 
-#include "moves.h"
+#include <sys/stat.h>
+
+#include "lru.h"
 
 #define MEMCG_ROOT "/sys/fs/cgroup"
 #define MEMCG MEMCG_ROOT "/ferry_test"
@@ -129,7 +131,7 @@ static inline int memcg_wait_gone(const struct memcg *group)
 	double end = seconds() + 20;
 	long dying;
 
-	if (settle())
+	if (settle_counters())
 		return -1;
 	/* The page cache of files that the test read. */
 	write_file(MEMCG "/memory.reclaim", "1G");

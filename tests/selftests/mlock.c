@@ -15,7 +15,10 @@
  * Shows: I22, mlock
  * Guest: engine
  */
-#include "moves.h"
+#include "lru.h"
+#include "migrate.h"
+#include "pagemap.h"
+#include "threads.h"
 
 /* More pages than a batch holds. */
 #define PAGES 64
@@ -34,7 +37,7 @@ static struct locked locked(void)
 {
 	struct locked now = { -1, -1, -1 };
 
-	if (settle())
+	if (settle_counters())
 		return now;
 	now.mlocked = read_counter("/proc/meminfo", "Mlocked");
 	now.unevictable = read_counter("/proc/meminfo", "Unevictable");
@@ -254,7 +257,7 @@ TEST_F(mlock, shared_with_a_child)
 	}
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(settle(), 0);
+	ASSERT_EQ(settle_counters(), 0);
 	ASSERT_EQ(tell(go[1]), 0);
 	test_wait(pid);
 	test_wait_unused(self->ferry, 2);
@@ -297,10 +300,10 @@ TEST_F(mlock, from_cpu_to_cpu)
 
 	lock_all(_metadata, self);
 	for (round = 0; round < 4; round++) {
-		ASSERT_EQ(run_on(0), 0);
+		ASSERT_EQ(run_on_cpu(0), 0);
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_DEVICE);
-		ASSERT_EQ(run_on(last), 0);
+		ASSERT_EQ(run_on_cpu(last), 0);
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_SYSTEM);
 	}

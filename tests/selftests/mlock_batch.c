@@ -14,7 +14,9 @@
  * Shows: I12, I22, mlock
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "lru.h"
+#include "migrate.h"
+#include "threads.h"
 
 /* More pages than a batch holds: some pages stay in the batch. */
 #define PAGES 64
@@ -45,12 +47,12 @@ FIXTURE_SETUP(mlock_batch)
 	self->memory = test_map(self->n);
 	fill_pattern(self->memory, self->n, 1);
 	ASSERT_EQ(mlock(self->memory, self->n), 0);
-	ASSERT_EQ(settle(), 0);
-	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(settle_counters(), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	ASSERT_EQ(pipe(self->go), 0);
 	self->pid = test_fork();
 	if (!self->pid) {
-		child_check(!run_on(cpus_online() - 1));
+		child_check(!run_on_last_cpu());
 		child_check(!wait_told(self->go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
@@ -98,7 +100,7 @@ static void move_from_there(struct _test_data_mlock_batch *self, uint32_t engine
 	};
 	struct ferry *ferry;
 
-	child_check(!run_on(cpus_online() - 1));
+	child_check(!run_on_last_cpu());
 	child_check(!ferry_open_index(0, &ferry));
 	child_check(!wait_told(self->go[0]));
 	child_check(!ferry_migrate_raw(ferry, &request, sizeof(request)));

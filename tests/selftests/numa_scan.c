@@ -11,8 +11,7 @@
  */
 #include <pthread.h>
 
-#include "control.h"
-#include "state.h"
+#include "pagemap.h"
 
 #define PAGES 64
 #define SCAN "/sys/kernel/debug/sched/numa_balancing/"
@@ -115,15 +114,6 @@ static int run_until_scanned(const uint8_t *memory)
 	return scan(false) ?: scanned ? 0 : -1;
 }
 
-static size_t count_soft_dirty(const uint8_t *memory)
-{
-	size_t i, count = 0;
-
-	for (i = 0; i < PAGES; i++)
-		count += !!(pagemap(memory + i * page_size()) & PAGEMAP_SOFT_DIRTY);
-	return count;
-}
-
 TEST_F_TIMEOUT(numa_scan, page_stays, 120)
 {
 	test_to_device(self->ferry, self->memory, self->n);
@@ -143,16 +133,16 @@ TEST_F_TIMEOUT(numa_scan, marks_stay, 120)
 	test_to_device(self->ferry, self->memory, self->n);
 	ASSERT_EQ(clear_refs("4"), 0);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES / 2);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES / 2);
 	ASSERT_EQ(run_until_scanned(self->other), 0);
 
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES / 2);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES / 2);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory + self->n / 2, self->n / 4,
 			      self->data + self->n / 2, NULL), 0);
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES * 3 / 4);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES * 3 / 4);
 	test_used(self->ferry, PAGES);
 	test_to_system(self->ferry, self->memory, self->n);
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES * 3 / 4);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES * 3 / 4);
 	ASSERT_EQ(find_difference(self->memory, self->n * 3 / 4, 2), self->n * 3 / 4);
 }
 

@@ -9,7 +9,7 @@
 #include <dirent.h>
 #include <sys/uio.h>
 
-#include "pages.h"
+#include "files.h"
 
 #define PAGES 8
 #define TRACING "/sys/kernel/tracing/"

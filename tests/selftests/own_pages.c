@@ -7,7 +7,7 @@
  * Shows: READ, WRITE, mprotect, fork, mremap
  * Guest: selftests, selftests-core, debug
  */
-#include "ferry_test.h"
+#include "pagemap.h"
 
 #define PAGES 32
 
@@ -79,17 +79,6 @@ TEST_F(own_pages, mprotect_and_back)
 	 */
 	test_used(self->ferry, PAGES);
 	test_pattern(self->memory, self->n, 2);
-}
-
-static int clear_refs(const char *what)
-{
-	int fd = open("/proc/self/clear_refs", O_WRONLY), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, what, 1) == 1 ? 0 : -errno;
-	close(fd);
-	return ret;
 }
 
 TEST_F(own_pages, clear_refs)

@@ -16,8 +16,10 @@
  */
 #include <mm/gup_test.h>
 
-#include "safety.h"
-#include "state.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_state.h"
+#include "threads.h"
 
 FIXTURE(pinned) {
 	struct ferry *ferry;
@@ -67,7 +69,7 @@ static int pin(int gup, const void *page, uint32_t flags)
 
 FIXTURE_SETUP(pinned)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	self->data = test_map(page_size());
 	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
@@ -106,7 +108,7 @@ static void refuse(struct __test_metadata *_metadata, struct _test_data_pinned *
 
 	ASSERT_TRUE(before & STATE_EXCLUSIVE);
 	ASSERT_EQ(!!(before & STATE_WRITABLE), !variant->read_only);
-	ASSERT_EQ(_test_engine(self->ferry, &request, self->page, page_size(), &outcome), 0);
+	ASSERT_EQ(_test_request_for(self->ferry, &request, self->page, page_size(), &outcome), 0);
 	ASSERT_EQ(outcome, DRM_FERRY_PINNED);
 	ASSERT_EQ(page_state(self->ferry, self->page), before);
 	ASSERT_EQ(pagemap(self->page), entry);

@@ -13,11 +13,12 @@
  * Guest: engine, debug-engine
  */
 #include <linux/aio_abi.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include <mm/gup_test.h>
 
-#include "moves.h"
+#include "migrate.h"
 #include "slow_disk.h"
 
 #define PAGES 16
@@ -243,7 +244,7 @@ static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
 /* hugetlb, and a special mapping with normal pages: the AIO ring. */
 TEST_F(pins, refused_mappings)
 {
-	size_t huge = 2 * MIB;
+	size_t huge = PMD_SIZE;
 	aio_context_t context = 0;
 	uint8_t *memory;
 

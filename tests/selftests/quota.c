@@ -10,8 +10,6 @@
  */
 #include "files.h"
 
-#define NOBODY 65534
-
 FIXTURE(quota) {
 	struct ferry *ferry;
 	uint8_t *memory;

@@ -8,13 +8,7 @@
 #define FERRY_RACE_CHILD_H
 
 #include "race.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
-/* No other mapping is in an area: MADV_COLLAPSE can collapse the area. */
-#define AREA (2 * MIB)
+#include "threads.h"
 
 struct child;
 
@@ -35,8 +29,9 @@ struct child_op {
 /**
  * struct child - the other process
  * @op: the operation of the child
- * @memory: PAGES pages with pattern 1, at the start of AREA bytes
- * @spare: AREA bytes, the target of mremap()
+ * @memory: PAGES pages with pattern 1, at the start of an aligned area of
+ *   PMD_SIZE bytes, which MADV_COLLAPSE can collapse
+ * @spare: an area like that of @memory, the target of mremap()
  * @device: number of a device to which the child may try to move the pages
  * @ferry: the device, opened by the child
  * @grandchild: pid of the child's own child, which waits for @check
@@ -58,18 +53,6 @@ struct child {
 	int go[2];
 	int told[2];
 };
-
-static inline uint8_t *_test_map_area(void)
-{
-	uint8_t *all = _test_map(2 * AREA), *area;
-
-	if (all == MAP_FAILED)
-		return MAP_FAILED;
-	area = (uint8_t *)((ptr(all) + AREA - 1) & ~(AREA - 1));
-	munmap(all, area - all);
-	munmap(area + AREA, all + AREA - area);
-	return area;
-}
 
 /*
  * Checks that the data is unchanged and writable. Only these pages of the area
@@ -97,7 +80,7 @@ static inline int child_nothing(struct child *child)
 
 static inline int child_mprotect(struct child *child)
 {
-	return mprotect(child->memory, AREA, PROT_READ);
+	return mprotect(child->memory, PMD_SIZE, PROT_READ);
 }
 
 /* The memory stays read-only until mprotect() permits writes again. */
@@ -110,13 +93,13 @@ static inline int child_after_mprotect(struct child *child)
 		return -EIO;
 	if (read(in_pipe[0], child->memory, 1) >= 0 || errno != EFAULT)
 		return -EIO;
-	return mprotect(child->memory, AREA, PROT_READ | PROT_WRITE) ?:
+	return mprotect(child->memory, PMD_SIZE, PROT_READ | PROT_WRITE) ?:
 	       check_and_write(child->memory);
 }
 
 static inline int child_munmap(struct child *child)
 {
-	return munmap(child->memory, AREA);
+	return munmap(child->memory, PMD_SIZE);
 }
 
 static inline int child_exit(struct child *child)
@@ -149,7 +132,7 @@ static inline int child_after_fork(struct child *child)
 
 static inline int child_mremap(struct child *child)
 {
-	void *moved = mremap(child->memory, AREA, AREA, MREMAP_MAYMOVE | MREMAP_FIXED,
+	void *moved = mremap(child->memory, PMD_SIZE, PMD_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
 			     child->spare);
 
 	return moved == child->spare ? 0 : -1;
@@ -179,7 +162,7 @@ static inline int child_after_dontneed(struct child *child)
 /* The result is ignored: the kernel may refuse to collapse. */
 static inline int child_collapse(struct child *child)
 {
-	madvise(child->memory, AREA, MADV_COLLAPSE);
+	madvise(child->memory, PMD_SIZE, MADV_COLLAPSE);
 	return 0;
 }
 

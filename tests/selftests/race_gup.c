@@ -15,7 +15,9 @@
 #include <mm/gup_test.h>
 #include <sys/uio.h>
 
+#include "params.h"
 #include "race.h"
+#include "threads.h"
 
 FIXTURE(gup) {
 	struct ferry *ferry;

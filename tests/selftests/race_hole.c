@@ -15,8 +15,10 @@
  */
 #include <sched.h>
 
-#include "dmirror.h"
+#include "params.h"
 #include "race.h"
+#include "thp.h"
+#include "threads.h"
 
 FIXTURE(hole) {
 	struct ferry *ferry;
@@ -147,12 +149,9 @@ struct reader {
 static int read_on(void *arg)
 {
 	struct reader *reader = arg;
-	cpu_set_t last;
 	bool written;
 
-	CPU_ZERO(&last);
-	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
-	sched_setaffinity(0, sizeof(last), &last);
+	run_on_last_cpu();
 	while (reader->go_on) {
 		/* Every read after the load of @written must be new. */
 		written = __atomic_load_n(&reader->written, __ATOMIC_SEQ_CST);
@@ -219,10 +218,10 @@ FIXTURE_SETUP(huge_hole)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	/* Two page tables; only the first table may get a huge page. */
-	self->memory = _test_map_huge(2 * HUGE_SIZE);
+	self->memory = _test_map_huge(2 * PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
-	ASSERT_EQ(madvise(self->memory + HUGE_SIZE, HUGE_SIZE, MADV_NOHUGEPAGE), 0);
-	self->npages = HUGE_SIZE / page_size();
+	ASSERT_EQ(madvise(self->memory + PMD_SIZE, PMD_SIZE, MADV_NOHUGEPAGE), 0);
+	self->npages = PMD_SIZE / page_size();
 	self->outcomes = test_map(2 * self->npages);
 }
 
@@ -242,7 +241,7 @@ TEST_F(huge_hole, cpu_is_faster)
 		.ferry = self->ferry,
 		.request = {
 			.addr = ptr(self->memory),
-			.len = 2 * HUGE_SIZE,
+			.len = 2 * PMD_SIZE,
 			.backend = DRM_FERRY_BACKEND_OWN,
 			.outcomes = ptr(self->outcomes),
 		},
@@ -259,7 +258,7 @@ TEST_F(huge_hole, cpu_is_faster)
 	ASSERT_EQ(control_release(variant->race.point), 0);
 	ASSERT_EQ(background_join(&self->background), 0);
 
-	ASSERT_EQ(self->background.request.done, 2 * HUGE_SIZE);
+	ASSERT_EQ(self->background.request.done, 2 * PMD_SIZE);
 	for (i = 0; i < 2 * self->npages; i++) {
 		ASSERT_EQ(self->outcomes[i],
 			  i < self->npages ? DRM_FERRY_RACED : DRM_FERRY_ZERO_FILLED);
@@ -267,8 +266,8 @@ TEST_F(huge_hole, cpu_is_faster)
 	test_used(self->ferry, self->npages);
 	ASSERT_EQ(memory[at], variant->write ? 7 : 0);
 	memory[at] = 0;
-	test_zero(self->memory, 2 * HUGE_SIZE);
-	ASSERT_EQ(munmap(self->memory, 2 * HUGE_SIZE), 0);
+	test_zero(self->memory, 2 * PMD_SIZE);
+	ASSERT_EQ(munmap(self->memory, 2 * PMD_SIZE), 0);
 	test_used(self->ferry, 0);
 }
 

@@ -15,6 +15,7 @@
  * Shows: I8, I23, CPU fault, fork
  * Guest: races
  */
+#include "params.h"
 #include "race_child.h"
 
 FIXTURE(other_mm) {
@@ -53,14 +54,14 @@ FIXTURE_SETUP(other_mm)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	self->seen = test_map(self->n);
-	self->memory = _test_map_area();
+	self->memory = _test_map_aligned(PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill_pattern(self->memory, self->n, 1);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 	self->child = (struct child) {
 		.memory = self->memory,
-		.spare = _test_map_area(),
+		.spare = _test_map_aligned(PMD_SIZE),
 		.device = variant->race.device + 1,
 	};
 }
@@ -86,7 +87,7 @@ FIXTURE_TEARDOWN(other_mm)
 		test_pattern(self->memory, self->n, 1);			\
 		fill_pattern(self->memory, self->n, 3);			\
 		test_pattern(self->memory, self->n, 3);			\
-		ASSERT_EQ(munmap(self->memory, AREA), 0);		\
+		ASSERT_EQ(munmap(self->memory, PMD_SIZE), 0);		\
 		test_used(self->ferry, 0);				\
 	}
 

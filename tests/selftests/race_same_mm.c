@@ -15,7 +15,10 @@
  * Shows: I2, I6, I16, I23, CPU fault, MADV_DONTNEED, MADV_PAGEOUT
  * Guest: fault-around-off, races
  */
+#include "params.h"
 #include "race.h"
+#include "swap.h"
+#include "threads.h"
 
 FIXTURE(same_mm) {
 	struct ferry *ferry;

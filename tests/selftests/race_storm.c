@@ -17,7 +17,9 @@
  * Shows: MIGRATE, RELEASE, close, fork, pins, swap, THP, PAGEMAP_SCAN
  * Guest: races
  */
+#include "dmirror.h"
 #include "race_storm_child.h"
+#include "swap.h"
 
 static unsigned long setting(const char *name, unsigned long fallback)
 {

@@ -16,18 +16,13 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "dmirror.h"
-#include "control.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
+#include "ferry_test.h"
 
 /*
  * Regions of 2 MiB. Region 0 is under userfaultfd, region 1 is collapsed at
  * times, regions 2 and 3 have huge pages.
  */
-#define REGION HUGE_SIZE
+#define REGION PMD_SIZE
 #define REGIONS 4
 #define REGION_PAGES 512
 #define SMALL_PAGES (2 * REGION_PAGES)

@@ -4,6 +4,7 @@
 #define FERRY_RACE_STORM_CHILD_H
 
 #include "race_storm.h"
+#include "thp.h"
 
 static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 {

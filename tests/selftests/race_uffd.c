@@ -20,7 +20,10 @@
 #include <include/uapi/linux/fs.h>
 #include <include/uapi/linux/userfaultfd.h>
 
+#include "pagemap.h"
+#include "params.h"
 #include "race.h"
+#include "threads.h"
 
 FIXTURE(protect) {
 	struct ferry *ferry;

@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #include "race.h"
+#include "threads.h"
 
 struct writer {
 	volatile uint32_t *word;
@@ -48,11 +49,8 @@ RACE_VARIANT(writer, coherent_home_after_copy, 2, TO_SYSTEM, AFTER_COPY);
 static int write_on(void *arg)
 {
 	struct writer *writer = arg;
-	cpu_set_t last;
 
-	CPU_ZERO(&last);
-	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
-	sched_setaffinity(0, sizeof(last), &last);
+	run_on_last_cpu();
 	while (!writer->stop) {
 		++*writer->word;
 		writer->count++;

@@ -22,7 +22,7 @@
 #include <sys/uio.h>
 
 #include "dmirror.h"
-#include "pages.h"
+#include "swap.h"
 
 static int migrate(struct ferry *ferry, unsigned int backend, uint8_t *memory, size_t n,
 		   uint32_t target, uint8_t *outcomes, struct drm_ferry_migrate *request)
@@ -85,7 +85,7 @@ static const struct expected {
 	[NO_TABLE] = { DRM_FERRY_ZERO_FILLED, true },
 };
 
-#define TABLE (HUGE_SIZE / 4096)
+#define TABLE (PMD_SIZE / 4096)
 #define FIRST 300
 #define END (3 * TABLE + 100)
 #define MIXED (END - FIRST)
@@ -200,10 +200,10 @@ FIXTURE_SETUP(mixed)
 	self->dmirror = test_dmirror_open(0);
 	ASSERT_EQ(pipe(self->pipe), 0);
 	ASSERT_GE(fcntl(self->pipe[1], F_SETPIPE_SZ, MIB), (int)MIB);
-	self->memory = _test_map_huge(4 * HUGE_SIZE);
+	self->memory = _test_map_huge(4 * PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	self->scratch = test_map(page_size());
-	ASSERT_EQ(madvise(self->memory, 4 * HUGE_SIZE, MADV_NOHUGEPAGE), 0);
+	ASSERT_EQ(madvise(self->memory, 4 * PMD_SIZE, MADV_NOHUGEPAGE), 0);
 	ASSERT_EQ(map_others(self), 0);
 	for (i = FIRST; i < END; i++) {
 		self->kinds[i] = kind_of(i);

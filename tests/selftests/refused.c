@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 
 #include "race.h"
+#include "swap.h"
 
 /* Every other page is in a pipe. */
 FIXTURE(refused) {

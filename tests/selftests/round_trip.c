@@ -257,7 +257,7 @@ TEST_F(part, dropped_pages_free_device_memory)
 
 TEST_F(part, huge_page)
 {
-	size_t n = 2 * 2 * MIB;
+	size_t n = 2 * PMD_SIZE;
 	uint8_t *memory = test_map(2 * n);
 
 	memory += n - ptr(memory) % n;

@@ -6,7 +6,9 @@
 #ifndef FERRY_SLOW_DISK_H
 #define FERRY_SLOW_DISK_H
 
-#include "pages.h"
+#include <sys/stat.h>
+
+#include "files.h"
 
 #define SLOW_DISK "/dev/ferry_slow"
 #define SLOW_NULLB "/sys/kernel/config/nullb/ferry_slow"

@@ -7,7 +7,8 @@
  * Shows: phase time
  * Guest: engine
  */
-#include "moves.h"
+#include "files.h"
+#include "migrate.h"
 
 #define PAGES 64
 #define STAMPS "/sys/kernel/debug/ferry_stamps"

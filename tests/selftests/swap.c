@@ -11,7 +11,7 @@
  * Shows: I14, swap
  * Guest: selftests, selftests-core, debug
  */
-#include "pages.h"
+#include "swap.h"
 
 #define PAGES 16
 FIXTURE(swap) {

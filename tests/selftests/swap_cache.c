@@ -20,8 +20,9 @@
  * Shows: I11, I21, swap
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "migrate.h"
 #include "slow_disk.h"
+#include "swap.h"
 
 #define PAGES 4
 
@@ -91,7 +92,7 @@ static bool is_right(const uint8_t *memory, unsigned int seed)
 
 static long swap_cached(void)
 {
-	return settle() ? -1 : read_counter("/proc/meminfo", "SwapCached");
+	return settle_counters() ? -1 : read_counter("/proc/meminfo", "SwapCached");
 }
 
 TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)

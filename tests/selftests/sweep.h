@@ -14,6 +14,7 @@
 #define FERRY_SWEEP_H
 
 #include "memcg.h"
+#include "migrate.h"
 
 #define SLAB "/sys/kernel/debug/failslab/"
 #define PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
@@ -27,7 +28,6 @@
 #define FULL 17
 #define HOLES 8
 #define PAGES (FULL + HOLES)
-#define HUGE (2 * MIB)
 /* Far from other mappings: the upper page tables do not exist either. */
 #define FAR ((uint8_t *)0x100000000000)
 
@@ -63,8 +63,8 @@ FIXTURE_SETUP(sweep)
 	self->watch = test_open(0);
 	self->engine = OWN;
 	self->n = PAGES * page_size();
-	self->data = test_map(HUGE);
-	memset(self->data, 0, HUGE);
+	self->data = test_map(PMD_SIZE);
+	memset(self->data, 0, PMD_SIZE);
 	ASSERT_EQ(memcg_enter(&self->group), 0);
 }
 

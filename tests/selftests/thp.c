@@ -18,12 +18,7 @@
 #include <sched.h>
 #include <sys/uio.h>
 
-#include "dmirror.h"
-#include "control.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
+#include "thp.h"
 
 #define HUGES 2
 
@@ -70,7 +65,7 @@ FIXTURE_VARIANT_ADD(thp, core_ptes) {
 /* Maps the middle page of each huge page by a PTE of its own. */
 static int split_mapping(uint8_t *memory)
 {
-	uint8_t *page = memory + HUGE_SIZE / 2;
+	uint8_t *page = memory + PMD_SIZE / 2;
 
 	return mprotect(page, page_size(), PROT_READ) ?:
 	       mprotect(page, page_size(), PROT_READ | PROT_WRITE);
@@ -81,8 +76,8 @@ static bool all_in_thp(const uint8_t *memory)
 	int i;
 
 	for (i = 0; i < HUGES; i++)
-		if (!is_in_thp(memory + i * HUGE_SIZE) ||
-		    !is_in_thp(memory + (i + 1) * HUGE_SIZE - page_size()))
+		if (!is_in_thp(memory + i * PMD_SIZE) ||
+		    !is_in_thp(memory + (i + 1) * PMD_SIZE - page_size()))
 			return false;
 	return true;
 }
@@ -105,7 +100,7 @@ FIXTURE_SETUP(thp)
 	int i;
 
 	ASSERT_EQ(stop_khugepaged(), 0);
-	self->n = HUGES * HUGE_SIZE;
+	self->n = HUGES * PMD_SIZE;
 	self->npages = self->n / page_size();
 	self->stays = variant->by_ptes && variant->backend == DRM_FERRY_BACKEND_CORE;
 	self->ferry = test_open(variant->device);
@@ -114,7 +109,7 @@ FIXTURE_SETUP(thp)
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill_pattern(self->memory, self->n, 1);
 	for (i = 0; variant->by_ptes && i < HUGES; i++)
-		ASSERT_EQ(split_mapping(self->memory + i * HUGE_SIZE), 0);
+		ASSERT_EQ(split_mapping(self->memory + i * PMD_SIZE), 0);
 	ASSERT_TRUE(all_in_thp(self->memory));
 }
 
@@ -305,15 +300,15 @@ static void *make_huge(void *arg)
 	size_t i;
 
 	while (!maker->stop) {
-		madvise(maker->huge, HUGE_SIZE, MADV_DONTNEED);
+		madvise(maker->huge, PMD_SIZE, MADV_DONTNEED);
 		maker->rounds++;
 		/* Writes some pages in order; unwritten pages must be zero. */
-		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
+		for (i = 0; i < PMD_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += *word != 0;
 			*word = maker->rounds;
 		}
-		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
+		for (i = 0; i < PMD_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += word[0] != maker->rounds || word[1];
 		}
@@ -323,7 +318,7 @@ static void *make_huge(void *arg)
 
 TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 {
-	struct maker maker = { .huge = self->memory + HUGE_SIZE };
+	struct maker maker = { .huge = self->memory + PMD_SIZE };
 	struct drm_ferry_migrate request;
 	unsigned int round;
 
@@ -340,7 +335,7 @@ TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 	pthread_join(maker.thread, NULL);
 	ASSERT_EQ(maker.wrong, 0);
 	ASSERT_GT(maker.rounds, 1);
-	test_pattern(self->memory, HUGE_SIZE, 1);
+	test_pattern(self->memory, PMD_SIZE, 1);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
 	test_used(self->ferry, 0);
 }

@@ -22,8 +22,9 @@
  * Shows: I2
  * Guest: engine, debug-engine
  */
-#include "safety.h"
-#include "users.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_users.h"
 #include "wp.h"
 
 #define PAGES USER_PAGES
@@ -64,7 +65,7 @@ FIXTURE_VARIANT_ADD(tlb, per_call) {
 
 FIXTURE_SETUP(tlb)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(MAX_ROUNDS * self->n);
@@ -152,7 +153,7 @@ typedef bool (*one_round)(struct __test_metadata *_metadata, struct _test_data_t
 static void run_rounds(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 		       const struct _fixture_variant_tlb *variant, one_round run)
 {
-	bool owed = variant->flush == DRM_FERRY_FLUSH_PER_CALL && cpus() > 1;
+	bool owed = variant->flush == DRM_FERRY_FLUSH_PER_CALL && cpus_online() > 1;
 	int rounds, in_use = 0;
 
 	for (rounds = 0; rounds < (owed ? MAX_ROUNDS : ROUNDS); rounds++) {

@@ -13,8 +13,7 @@
  * Shows: I2, I8
  * Guest: races
  */
-#include "safety.h"
-#include "users.h"
+#include "page_users.h"
 #include "wp.h"
 
 #define PAGES USER_PAGES
@@ -56,7 +55,7 @@ FIXTURE_VARIANT_ADD(tlb_race, core) {
 
 FIXTURE_SETUP(tlb_race)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
@@ -82,7 +81,7 @@ static void *move(void *arg)
 {
 	struct mover *mover = arg;
 
-	pin_to_cpu(2);
+	run_on_cpu(2);
 	while (!mover->stop &&
 	       !ferry_migrate_raw(mover->ferry, &mover->request, sizeof(mover->request)))
 		mover->moved += mover->request.moved;

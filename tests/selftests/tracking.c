@@ -12,8 +12,7 @@
  * Shows: I8, I24, PAGEMAP_SCAN
  * Guest: engine, debug-races
  */
-#include "safety.h"
-#include "state.h"
+#include "migrate.h"
 #include "wp.h"
 
 #define PAGES 8
@@ -73,7 +72,7 @@ static long write_and_scan(struct __test_metadata *_metadata,
 
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
 	self->memory[self->n - page] = 7;
-	ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, NULL), 0);
+	ASSERT_EQ(_test_request_for(self->ferry, &request, self->memory, self->n, NULL), 0);
 	ASSERT_EQ(request.failed, 0);
 	for (i = 0; i < self->n / 2; i += page)
 		EXPECT_EQ(wp_scan(self->memory + i, page, false), 1);
@@ -86,14 +85,14 @@ TEST_F(tracking, protected_before_the_device)
 {
 	ASSERT_EQ(wp_scan(self->memory, self->n, true), PAGES);
 	ASSERT_EQ(wp_scan(self->memory, self->n, true), 0);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
 	ASSERT_EQ(wp_scan(self->memory, self->n, false), 0);
 	ASSERT_EQ(write_and_scan(_metadata, self, variant), PAGES / 2 + 1);
 }
 
 TEST_F(tracking, protected_on_the_device)
 {
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
 	ASSERT_EQ(wp_scan(self->memory, self->n, true), PAGES);
 	printf("# of %d pages %ld were told\n", PAGES / 2 + 1,
 	       write_and_scan(_metadata, self, variant));

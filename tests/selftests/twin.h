@@ -128,13 +128,13 @@ static inline struct twin *play(const char *name, void (*scene)(struct twin *twi
 	if (twin->fd[3] < 0)
 		return NULL;
 	twin->memory = _test_map(page(PAGES));
-	twin->data = _test_map(HUGE_SIZE);
+	twin->data = _test_map(PMD_SIZE);
 	/* Prevents sharing and merging with earlier mappings. */
 	madvise(twin->memory, page(PAGES), MADV_NOHUGEPAGE);
-	madvise(twin->data, HUGE_SIZE, MADV_NOHUGEPAGE);
+	madvise(twin->data, PMD_SIZE, MADV_NOHUGEPAGE);
 	scene(twin);
 	munmap(twin->memory, page(PAGES));
-	munmap(twin->data, HUGE_SIZE);
+	munmap(twin->data, PMD_SIZE);
 	for (i = 0; i < 4; i++)
 		close(twin->fd[i]);
 	return twin;

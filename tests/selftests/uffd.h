@@ -8,8 +8,9 @@
 
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <sys/syscall.h>
 
-#include "moves.h"
+#include "ferry_test.h"
 
 /* Newer than some systems' headers. */
 #ifndef UFFD_FEATURE_WP_UNPOPULATED

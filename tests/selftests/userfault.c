@@ -13,6 +13,8 @@
  * Shows: I11, userfaultfd
  * Guest: engine, debug-engine
  */
+#include "migrate.h"
+#include "pagemap.h"
 #include "uffd.h"
 
 #define PAGES 16

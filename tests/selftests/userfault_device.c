@@ -13,6 +13,7 @@
  * Shows: I24, userfaultfd, READ, WRITE
  * Guest: engine
  */
+#include "pagemap.h"
 #include "uffd.h"
 
 #define PAGES 24	/* more than a step of 64 KiB */

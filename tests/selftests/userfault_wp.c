@@ -14,6 +14,8 @@
  * Shows: I8, I24, userfaultfd
  * Guest: engine
  */
+#include "migrate.h"
+#include "pagemap.h"
 #include "uffd.h"
 
 #define PAGES 16

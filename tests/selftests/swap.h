@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A page's entries in /proc, and a swap device that uses the swap cache. */
-#ifndef FERRY_PAGES_H
-#define FERRY_PAGES_H
+/* A swap device that uses the swap cache, and pages that leave and return. */
+#ifndef FERRY_SWAP_H
+#define FERRY_SWAP_H
 
 #include <sys/stat.h>
 #include <sys/swap.h>
-#include <sys/syscall.h>
 
-#include "files.h"
+#include "lru.h"
+#include "pagemap.h"
 
 #define NULLB "/sys/kernel/config/nullb/ferry"
-
-#define PAGEMAP_PRESENT (1ull << 63)
-#define PAGEMAP_SWAPPED (1ull << 62)
-#define PAGEMAP_EXCLUSIVE (1ull << 56)
-#define PAGEMAP_UFFD_WP (1ull << 57)
-#define PAGEMAP_SOFT_DIRTY (1ull << 55)
-#define PAGEMAP_PFN ((1ull << 55) - 1)
-#define KPF_DIRTY (1ull << 4)
-#define KPF_SWAPCACHE (1ull << 13)
 
 static inline const char *swap_device(void)
 {
@@ -48,40 +39,6 @@ static inline int swap_on(void)
 	return swapon(swap_device(), 0) ? -errno : 0;
 }
 
-static inline uint64_t entry_of(const char *path, uint64_t index)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	if (pread(fd, &entry, sizeof(entry), index * sizeof(entry)) != sizeof(entry))
-		entry = 0;
-	close(fd);
-	return entry;
-}
-
-static inline uint64_t pagemap(const void *addr)
-{
-	return entry_of("/proc/self/pagemap", ptr(addr) / page_size());
-}
-
-static inline uint64_t kpageflags(const void *addr)
-{
-	return entry_of("/proc/kpageflags", pagemap(addr) & PAGEMAP_PFN);
-}
-
-/*
- * New pages wait in batches of the faulting CPU. drain_lru() moves the pages to
- * their LRU lists, by migrate_pages() from node 0 to node 0, which begins with
- * a drain. Reclaim then finds the pages, and the engine has no reason to
- * restore pages, drain and collect again.
- */
-static inline int drain_lru(void)
-{
-	unsigned long node = 1;
-
-	return syscall(SYS_migrate_pages, 0, 8 * sizeof(node), &node, &node) < 0 ? -errno : 0;
-}
-
 /*
  * Tries until the first page of the range is swapped out. Returns 0 or -1.
  * MADV_PAGEOUT never isolates a page in the batch of a CPU that this thread has
@@ -102,6 +59,25 @@ static inline int page_out(uint8_t *memory, size_t n)
 	return -1;
 }
 
+/* Tries until no page of the range is present. Returns 0 or -1. */
+static inline int swap_out(uint8_t *memory, size_t n)
+{
+	size_t page = page_size(), i, left;
+	int tries;
+
+	for (tries = 0; tries < 100; tries++) {
+		if (drain_lru())
+			return -1;
+		madvise(memory, n, MADV_PAGEOUT);
+		for (i = left = 0; i < n; i += page)
+			left += !!(pagemap(memory + i) & PAGEMAP_PRESENT);
+		if (!left)
+			return 0;
+		usleep(10000);
+	}
+	return -1;
+}
+
 /* Waits until the page is clean and in the swap cache. Returns 0 or -1. */
 static inline int wait_clean_in_swap_cache(const void *addr)
 {
@@ -113,6 +89,48 @@ static inline int wait_clean_in_swap_cache(const void *addr)
 		if (flags & KPF_SWAPCACHE && !(flags & KPF_DIRTY))
 			return 0;
 		usleep(20000);
+	}
+	return -1;
+}
+
+/*
+ * Returns true if the page is present, in the swap cache, and unchanged since
+ * the page was written to the swap device.
+ */
+static inline bool is_clean(const uint8_t *addr)
+{
+	uint64_t flags = kpageflags(addr) & (KPF_SWAPCACHE | KPF_DIRTY | KPF_WRITEBACK);
+
+	return pagemap(addr) & PAGEMAP_PRESENT && flags == KPF_SWAPCACHE;
+}
+
+static inline size_t count_clean(const uint8_t *memory, size_t n)
+{
+	size_t page = page_size(), i, clean = 0;
+
+	for (i = 0; i < n; i += page)
+		clean += is_clean(memory + i);
+	return clean;
+}
+
+/*
+ * Swaps the pages out and in again by a read: the pages are mapped writable and
+ * clean, and the copies on the swap device stay. Returns 0 when every page is
+ * clean, or -1.
+ */
+static inline int make_clean(uint8_t *memory, size_t n)
+{
+	size_t page = page_size(), i;
+	int tries;
+
+	if (swap_out(memory, n))
+		return -1;
+	for (i = 0; i < n; i += page)
+		*(volatile uint8_t *)(memory + i);
+	for (tries = 0; tries < 100; tries++) {
+		if (count_clean(memory, n) == n / page)
+			return 0;
+		usleep(10000);
 	}
 	return -1;
 }

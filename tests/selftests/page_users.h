@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that use a few pages in a loop while a test changes the pages. */
-#ifndef FERRY_USERS_H
-#define FERRY_USERS_H
+#ifndef FERRY_PAGE_USERS_H
+#define FERRY_PAGE_USERS_H
 
-#include "safety.h"
+#include "threads.h"
 
 #define USER_PAGES 8
 
@@ -29,7 +29,7 @@ static inline void *start(void *arg)
 {
 	struct user *user = arg;
 
-	pin_to_cpu(user->cpu);
+	run_on_cpu(user->cpu);
 	user->use(user);
 	user->stopped = true;
 	return NULL;
