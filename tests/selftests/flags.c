@@ -25,7 +25,7 @@
 #include "page_refs.h"
 #include "page_state.h"
 #include "threads.h"
-#include "wp.h"
+#include "uffd.h"
 
 struct combination {
 	const char *name;
@@ -145,9 +145,9 @@ static void make(struct __test_metadata *_metadata, const struct combination *co
 	if (!(combination->state & STATE_SOFT_DIRTY))
 		ASSERT_EQ(clear_refs("4"), 0);
 	if (combination->state & STATE_UFFD_WP) {
-		made->uffd = wp_open(made->page, page, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+		made->uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, made->page, page);
 		ASSERT_GE(made->uffd, 0);
-		ASSERT_EQ(wp_set(made->uffd, made->page, page, true), 0);
+		ASSERT_EQ(uffd_protect(made->uffd, made->page, page, true), 0);
 	}
 	if (combination->clean)
 		ASSERT_EQ(madvise(made->page, page, MADV_FREE), 0);

@@ -18,8 +18,10 @@
  * Guest: races
  */
 #include "dmirror.h"
+#include "pagemap_scan.h"
 #include "race_storm_child.h"
 #include "swap.h"
+#include "uffd.h"
 
 static unsigned long setting(const char *name, unsigned long fallback)
 {
@@ -131,26 +133,13 @@ static void *run_scanner(void *arg)
 {
 	struct worker *worker = arg;
 	struct storm *storm = worker->storm;
-	struct page_region found[64];
-	struct pm_scan_arg scan = {
-		.size = sizeof(scan),
-		.flags = PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC,
-		.start = ptr(storm->memory),
-		.end = ptr(storm->memory) + REGION,
-		.vec = ptr(found),
-		.vec_len = 64,
-		.category_mask = PAGE_IS_WRITTEN,
-		.return_mask = PAGE_IS_WRITTEN,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
 	while (!storm->stop) {
-		if (ioctl(fd, PAGEMAP_SCAN, &scan) < 0)
+		if (pagemap_scan(storm->memory, REGION, true, NULL) < 0)
 			storm_wrong(storm, "a scan", 0);
 		storm_count(storm->scans);
 		collapse_region(worker);
 	}
-	close(fd);
 	return NULL;
 }
 
@@ -199,8 +188,6 @@ FIXTURE_VARIANT_ADD(race_storm, core) {
 
 FIXTURE_SETUP(race_storm)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_WP };
 	uint8_t *memory = _test_map_huge(REGIONS * REGION);
 	int i;
 
@@ -212,11 +199,8 @@ FIXTURE_SETUP(race_storm)
 	ASSERT_EQ(swap_on(), 0);
 	for (i = 0; i < DEVICES; i++)
 		self->ferry[i] = test_open(i);
-	range.range = (struct uffdio_range) { ptr(memory), REGION };
-	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	self->uffd = uffd_open_wp(UFFD_FEATURE_WP_ASYNC, memory, REGION);
 	ASSERT_GE(self->uffd, 0);
-	ASSERT_EQ(ioctl(self->uffd, UFFDIO_API, &api), 0);
-	ASSERT_EQ(ioctl(self->uffd, UFFDIO_REGISTER, &range), 0);
 }
 
 FIXTURE_TEARDOWN(race_storm)

@@ -11,8 +11,6 @@
 #define FERRY_RACE_STORM_H
 
 #include <mm/gup_test.h>
-#include <include/uapi/linux/fs.h>
-#include <include/uapi/linux/userfaultfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 

@@ -17,12 +17,12 @@
  * Shows: I20, MIGRATE, outcomes
  * Guest: engine
  */
-#include <include/uapi/linux/userfaultfd.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
 #include "dmirror.h"
 #include "swap.h"
+#include "uffd.h"
 
 static int migrate(struct ferry *ferry, unsigned int backend, uint8_t *memory, size_t n,
 		   uint32_t target, uint8_t *outcomes, struct drm_ferry_migrate *request)
@@ -122,11 +122,7 @@ static enum kind kind_of(size_t i)
 /* Maps two areas of other kinds within the range. */
 static int map_others(struct _test_data_mixed *self)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register uffd_range = {
-		.range = { ptr(self->memory) + (TABLE + 201) * page_size(), 16 * page_size() },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
+	uint8_t *missing = self->memory + (TABLE + 201) * page_size();
 	void *file = self->memory + (TABLE + 60) * page_size();
 	size_t i;
 
@@ -140,11 +136,8 @@ static int map_others(struct _test_data_mixed *self)
 	for (i = TABLE + 201; i < TABLE + 217; i++)
 		if (kind_of(i) == UFFD_PAGE)
 			fill_pattern(self->memory + i * page_size(), page_size(), i);
-	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (self->uffd < 0 || ioctl(self->uffd, UFFDIO_API, &api) ||
-	    ioctl(self->uffd, UFFDIO_REGISTER, &uffd_range))
-		return -errno;
-	return 0;
+	self->uffd = uffd_open_for(0, missing, 16 * page_size(), UFFDIO_REGISTER_MODE_MISSING);
+	return self->uffd < 0 ? self->uffd : 0;
 }
 
 static int to_device(struct ferry *ferry, uint8_t *page)

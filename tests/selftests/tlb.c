@@ -25,7 +25,7 @@
 #include "control.h"
 #include "migrate.h"
 #include "page_users.h"
-#include "wp.h"
+#include "uffd.h"
 
 #define PAGES USER_PAGES
 #define ROUNDS 5
@@ -194,26 +194,26 @@ static bool write_protect(struct __test_metadata *_metadata, struct _test_data_t
 
 	/* The pages are present before the write protection begins. */
 	memset(user.memory, 0, self->n);
-	uffd = wp_open(user.memory, self->n, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, user.memory, self->n);
 	ASSERT_GE(uffd, 0);
 	ASSERT_EQ(start_user(&user), 0);
 	ASSERT_EQ(hold(self, variant, &background, user.memory, variant->point), 0);
 
 	in_use = writes(&user);
-	EXPECT_EQ(wp_set(uffd, user.memory, self->n, true), 0);
+	EXPECT_EQ(uffd_protect(uffd, user.memory, self->n, true), 0);
 	late = writes(&user);
 	if (late)
 		stop_user(&user);
 	EXPECT_EQ(control_release(variant->point), 0);
 	EXPECT_EQ(background_join(&background), 0);
 	ASSERT_FALSE(late);
-	ASSERT_NE(wp_wait(uffd), 0);
+	ASSERT_NE(uffd_wait_wp(uffd), 0);
 	ASSERT_FALSE(writes(&user));
 	compare(_metadata, self, &user);
 
 	user.stop = true;
 	for (i = 0; i < PAGES; i++)
-		ASSERT_EQ(wp_set(uffd, user.memory, self->n, false), 0);
+		ASSERT_EQ(uffd_protect(uffd, user.memory, self->n, false), 0);
 	pthread_join(user.thread, NULL);
 	compare(_metadata, self, &user);
 	close(uffd);

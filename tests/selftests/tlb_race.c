@@ -14,7 +14,7 @@
  * Guest: races
  */
 #include "page_users.h"
-#include "wp.h"
+#include "uffd.h"
 
 #define PAGES USER_PAGES
 #define WORDS_PER_PAGE (page_size() / sizeof(uint64_t))
@@ -152,14 +152,14 @@ TEST_F_TIMEOUT(tlb_race, write_protect, 120)
 	int i, late = 0, uffd, round;
 	struct mover mover;
 
-	uffd = wp_open(self->memory, self->n, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory, self->n);
 	ASSERT_GE(uffd, 0);
 	ASSERT_EQ(start_user(&user), 0);
 	ASSERT_EQ(start_mover(&mover, self, variant), 0);
 	for (round = 0; round < PROTECTIONS; round++) {
-		EXPECT_EQ(wp_set(uffd, self->memory, self->n, true), 0);
+		EXPECT_EQ(uffd_protect(uffd, self->memory, self->n, true), 0);
 		late += writes(&user);
-		EXPECT_EQ(wp_set(uffd, self->memory, self->n, false), 0);
+		EXPECT_EQ(uffd_protect(uffd, self->memory, self->n, false), 0);
 		wait_round(&user);
 	}
 	stop_mover(&mover);

@@ -76,14 +76,14 @@ static size_t count_protected(const uint8_t *memory, uint64_t where)
 static void test_write_is_told(struct __test_metadata *_metadata, int fd, uint8_t *at,
 			       uint8_t before)
 {
-	struct toucher toucher = { .at = at, .write = true, .value = before + 1 };
+	struct accessor accessor = { .at = at, .write = true, .value = before + 1 };
 
-	test_touch(&toucher);
+	test_start_access(&accessor);
 	ASSERT_EQ(uffd_wait(fd, at), UFFD_PAGEFAULT_FLAG_WP | UFFD_PAGEFAULT_FLAG_WRITE);
 	ASSERT_EQ(*at, before);
 	ASSERT_EQ(uffd_protect(fd, at, page_size(), false), 0);
-	test_touched(&toucher);
-	ASSERT_EQ(*at, toucher.value);
+	test_end_access(&accessor);
+	ASSERT_EQ(*at, accessor.value);
 	*at = before;
 }
 
