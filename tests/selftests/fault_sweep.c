@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Migrations in both directions: each allocation of a chain fails in turn
- * (sweep.h).
+ * (fail_nth.h).
  *
  * Two errors of an engine fail here, or leave a trace for KASAN, kmemleak or
  * the page-table check:
@@ -14,7 +14,7 @@
 #include <numaif.h>
 
 #include "pagemap.h"
-#include "sweep.h"
+#include "fail_nth.h"
 
 /* Pages, the default of fault_around=. */
 #define WINDOW 16

@@ -10,15 +10,15 @@
  * - No device page is left.
  * - LRU lists and charges are as before.
  */
-#ifndef FERRY_SWEEP_H
-#define FERRY_SWEEP_H
+#ifndef FERRY_FAIL_NTH_H
+#define FERRY_FAIL_NTH_H
 
 #include "memcg.h"
 #include "migrate.h"
 
 #define SLAB "/sys/kernel/debug/failslab/"
 #define PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
-#define MOST 1000
+#define MAX_ALLOCATIONS 1000
 
 /*
  * Pages in memory, then holes, then the zero page at the end. Together more
@@ -94,7 +94,7 @@ struct chain {
 	unsigned int at_least;
 };
 
-static inline int arm(int fd, unsigned int nth)
+static inline int fail_nth_arm(int fd, unsigned int nth)
 {
 	char text[16];
 	int length = snprintf(text, sizeof(text), "%u", nth);
@@ -106,11 +106,11 @@ static inline int arm(int fd, unsigned int nth)
  * Returns how many allocations are left until the failure; 0: an allocation
  * failed.
  */
-static inline int disarm(int fd)
+static inline int fail_nth_disarm(int fd)
 {
 	char text[16] = "";
 
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || arm(fd, 0))
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || fail_nth_arm(fd, 0))
 		return -1;
 	return atoi(text);
 }
@@ -154,12 +154,12 @@ static inline void test_chain(struct __test_metadata *_metadata,
 
 	before = on_lists();
 	for (nth = 1, left = 0; !left; nth++) {
-		ASSERT_LT(nth, MOST);
+		ASSERT_LT(nth, MAX_ALLOCATIONS);
 		self->n = PAGES * page_size();
 		chain->prepare(_metadata, self);
-		ASSERT_EQ(arm(self->nth, nth), 0);
+		ASSERT_EQ(fail_nth_arm(self->nth, nth), 0);
 		ret = chain->run(self);
-		left = disarm(self->nth);
+		left = fail_nth_disarm(self->nth);
 		ASSERT_GE(left, 0);
 		chain->check(_metadata, self, ret, left);
 		munmap(self->memory, self->n);
