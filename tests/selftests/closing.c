@@ -281,7 +281,6 @@ FIXTURE_SETUP(left)
 {
 	size_t size = PIPE_PAGES * page_size(), i;
 	struct ferry *own;
-	struct iovec iov;
 
 	self->ferry = test_open(variant->device);
 	self->npipes = PIPES;
@@ -291,12 +290,8 @@ FIXTURE_SETUP(left)
 	fill_pattern(self->memory, self->n, 1);
 	own = test_open(variant->device);
 	test_to_device(own, self->memory, self->n);
-	for (i = 0; i < PIPES; i++) {
-		iov = (struct iovec) { self->memory + i * size, size };
-		ASSERT_EQ(pipe(self->pipes[i]), 0);
-		ASSERT_GE(fcntl(self->pipes[i][1], F_SETPIPE_SZ, size), (int)size);
-		ASSERT_EQ(vmsplice(self->pipes[i][1], &iov, 1, 0), (ssize_t)size);
-	}
+	for (i = 0; i < PIPES; i++)
+		ASSERT_EQ(hold_in_pipe(self->memory + i * size, size, self->pipes[i]), 0);
 	ferry_close(own);
 	test_used(self->ferry, variant->device < 2 ? 0 : self->n / page_size());
 }

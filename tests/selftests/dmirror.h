@@ -9,7 +9,6 @@
 
 #include <assert.h>
 #include <lib/test_hmm_uapi.h>
-#include <mm/gup_test.h>
 
 #include "../../driver/front/dmirror_abi.h"
 #include "thp.h"

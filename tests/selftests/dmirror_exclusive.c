@@ -8,9 +8,9 @@
  * Shows: exclusive access
  * Guest: dmirror, debug-dmirror
  */
-#include <sys/uio.h>
 
 #include "dmirror.h"
+#include "page_refs.h"
 
 /* A slow machine need not do all of them. */
 #define ROUNDS 20
@@ -165,20 +165,17 @@ TEST_F(exclusive, held_folio)
 {
 	uint8_t *huge = _test_map_folio(self->fd, variant->by_ptes);
 	size_t page = page_size();
-	struct iovec iov = { huge + 300 * page, page };
 	struct hmm_dmirror_cmd cmd;
 	int in_pipe[2];
 
 	ASSERT_NE(huge, NULL);
 	fill_pattern(huge, PMD_SIZE, 5);
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page);
+	ASSERT_EQ(hold_in_pipe(huge + 300 * page, page, in_pipe), 0);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, 8, &cmd), -EBUSY);
 	ASSERT_EQ(_test_byte(self->fd, huge + 100 * page) & HMM_DMIRROR_PROT_WRITE,
 		  HMM_DMIRROR_PROT_WRITE);
 	ASSERT_EQ(_test_byte(self->fd, huge) & HMM_DMIRROR_PROT_WRITE, HMM_DMIRROR_PROT_WRITE);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages);
 	test_pattern(self->data, PMD_SIZE, 5);
 	test_pattern(huge, PMD_SIZE, 5);

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 
 #include "dmirror.h"
+#include "page_refs.h"
 #include "threads.h"
 
 #define PAGES 128
@@ -158,20 +159,16 @@ TEST_F(home_node, by_release)
  */
 TEST_F(home_node, by_the_work_item)
 {
-	struct iovec iov = { self->memory, self->n };
 	int in_pipe[2];
 
 	if (variant->device < 2)
 		SKIP(return, "a private page comes home when it is pinned");
 	test_bound_to_device(self, variant->node);
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_GE(fcntl(in_pipe[1], F_SETPIPE_SZ, self->n), (int)self->n);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)self->n);
+	ASSERT_EQ(hold_in_pipe(self->memory, self->n, in_pipe), 0);
 	ferry_close(self->ferry);
 	self->ferry = NULL;
 	test_used(self->other, PAGES);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	test_wait_unused(self->other, 10);
 	test_is_home(self, variant->node);
 }

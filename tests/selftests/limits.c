@@ -8,6 +8,7 @@
  */
 #include <sys/time.h>
 
+#include "page_refs.h"
 #include "pagemap.h"
 
 FIXTURE(limits) {
@@ -343,14 +344,10 @@ TEST_F(limits, extra_reference)
 	};
 	uint8_t *memory = test_map(page_size()), outcome;
 	struct drm_ferry_migrate request;
-	struct iovec iov;
-	int fds[2], i;
+	int in_pipe[2], i;
 
 	memset(memory, 5, page_size());
-	ASSERT_EQ(pipe(fds), 0);
-	iov.iov_base = memory;
-	iov.iov_len = page_size();
-	ASSERT_EQ(vmsplice(fds[1], &iov, 1, 0), page_size());
+	ASSERT_EQ(hold_in_pipe(memory, page_size(), in_pipe), 0);
 	for (i = 0; i < 2; i++) {
 		request = (struct drm_ferry_migrate) {
 			.addr = ptr(memory), .len = page_size(), .outcomes = ptr(&outcome),
@@ -359,8 +356,7 @@ TEST_F(limits, extra_reference)
 		ASSERT_EQ(request.failed, 1);
 		ASSERT_EQ(outcome, cases[i].outcome);
 	}
-	close(fds[0]);
-	close(fds[1]);
+	let_go(in_pipe);
 	test_to_device(self->ferry, memory, page_size());
 	ASSERT_EQ(memory[5], 5);
 }

@@ -17,6 +17,7 @@
  */
 #include "lru.h"
 #include "migrate.h"
+#include "page_refs.h"
 #include "pagemap.h"
 #include "threads.h"
 
@@ -154,20 +155,16 @@ TEST_F(mlock, round_trips)
  */
 TEST_F_TIMEOUT(mlock, failed_migrations, 120)
 {
-	struct iovec iov = { self->memory, self->n };
 	struct drm_ferry_query query;
 	uint8_t *filler;
 	int in_pipe[2];
 
 	lock_all(_metadata, self);
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_GE(fcntl(in_pipe[1], F_SETPIPE_SZ, (int)self->n), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)self->n);
+	ASSERT_EQ(hold_in_pipe(self->memory, self->n, in_pipe), 0);
 	ASSERT_EQ(test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
 			      NULL).failed, PAGES);
 	test_home_and_locked(_metadata, self);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 
 	ASSERT_EQ(ferry_query(self->ferry, &query, sizeof(query)), 0);
 	filler = test_map(query.memory_size);

@@ -7,9 +7,9 @@
  * Guest: selftests, debug
  */
 #include <dirent.h>
-#include <sys/uio.h>
 
 #include "files.h"
+#include "page_refs.h"
 
 #define PAGES 8
 #define TRACING "/sys/kernel/tracing/"
@@ -28,7 +28,7 @@ FIXTURE(observe) {
  */
 FIXTURE_SETUP(observe)
 {
-	struct iovec iov[2];
+	uint8_t *page;
 	int i;
 
 	self->ferry = test_open(0);
@@ -36,11 +36,9 @@ FIXTURE_SETUP(observe)
 	for (i = 0; i < PAGES; i++)
 		if (i != 5)
 			self->memory[i * page_size()] = i;
-	iov[0].iov_base = self->memory + 3 * page_size();
-	iov[0].iov_len = page_size();
-	iov[1] = iov[0];
-	ASSERT_EQ(pipe(self->pipe), 0);
-	ASSERT_EQ(vmsplice(self->pipe[1], iov, 2, 0), 2 * page_size());
+	page = self->memory + 3 * page_size();
+	ASSERT_EQ(hold_in_pipe(page, page_size(), self->pipe), 0);
+	ASSERT_EQ(put_in_pipe(self->pipe[1], page, page_size()), 0);
 }
 
 FIXTURE_TEARDOWN(observe)
@@ -130,10 +128,10 @@ TEST_F(observe, fdinfo)
  */
 TEST_F(observe, drain)
 {
-	struct iovec iov = { self->memory + 4 * page_size(), page_size() };
+	uint8_t *page = self->memory + 4 * page_size();
 	char path[64];
 
-	ASSERT_EQ(vmsplice(self->pipe[1], &iov, 1, 0), page_size());
+	ASSERT_EQ(put_in_pipe(self->pipe[1], page, page_size()), 0);
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ferry_fd(self->ferry));
 	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
 	ASSERT_EQ(self->outcomes[4], DRM_FERRY_PINNED);

@@ -14,10 +14,10 @@
  * Shows: I13, pins, fork
  * Guest: engine, debug-engine
  */
-#include <mm/gup_test.h>
 
 #include "control.h"
 #include "migrate.h"
+#include "page_refs.h"
 #include "page_state.h"
 #include "threads.h"
 
@@ -59,27 +59,19 @@ FIXTURE_VARIANT_ADD(pinned, core_read) {
 	.read_only = true,
 };
 
-static int pin(int gup, const void *page, uint32_t flags)
-{
-	struct pin_longterm_test request = {
-		.addr = ptr(page), .size = page_size(), .flags = flags };
-
-	return ioctl(gup, PIN_LONGTERM_TEST_START, &request) ? -errno : 0;
-}
-
 FIXTURE_SETUP(pinned)
 {
 	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	self->data = test_map(page_size());
-	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
 	self->page = _test_map_alone();
 	ASSERT_NE((void *)self->page, MAP_FAILED);
 	fill_pattern(self->page, page_size(), 1);
 	if (variant->read_only)
 		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ), 0);
-	ASSERT_EQ(pin(self->gup, self->page, variant->pin), 0);
+	ASSERT_EQ(gup_pin(self->gup, self->page, page_size(), variant->pin), 0);
 }
 
 FIXTURE_TEARDOWN(pinned)
@@ -92,9 +84,7 @@ FIXTURE_TEARDOWN(pinned)
 static void test_pinned_data(struct __test_metadata *_metadata, struct _test_data_pinned *self,
 			     unsigned int seed)
 {
-	uint64_t to = ptr(self->data);
-
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(self->gup, self->data), 0);
 	test_pattern(self->data, page_size(), seed);
 }
 
@@ -124,7 +114,7 @@ TEST_F(pinned, stays_as_it_was)
 	test_pinned_data(_metadata, self, 2);
 
 	/* After the unpin, the page moves. */
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_STOP), 0);
+	ASSERT_EQ(gup_unpin(self->gup), 0);
 	test_to_device(self->ferry, self->page, page_size());
 	test_pattern(self->page, page_size(), 2);
 }
@@ -164,9 +154,10 @@ FIXTURE_SETUP(held)
 {
 	self->page = test_map(2 * page_size());
 	fill_pattern(self->page, 2 * page_size(), 1);
-	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
-	ASSERT_EQ(pin(self->gup, self->page, PIN_LONGTERM_TEST_FLAG_USE_WRITE), 0);
+	ASSERT_EQ(gup_pin(self->gup, self->page, page_size(),
+			  PIN_LONGTERM_TEST_FLAG_USE_WRITE), 0);
 	self->background = (struct background) {
 		.ferry = test_open(0),
 		.request = {

@@ -16,9 +16,8 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include <mm/gup_test.h>
-
 #include "migrate.h"
+#include "page_refs.h"
 #include "slow_disk.h"
 
 #define PAGES 16
@@ -97,27 +96,24 @@ static void test_all_move(struct __test_metadata *_metadata, struct _test_data_p
 static void test_longterm(struct __test_metadata *_metadata, struct _test_data_pins *self,
 			  const struct _fixture_variant_pins *variant, uint32_t flags)
 {
-	int gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
-	struct pin_longterm_test pin = {
-		.addr = ptr(self->memory), .size = self->n / 2, .flags = flags };
-	uint64_t to = ptr(self->data);
+	int gup = gup_open();
 
 	ASSERT_GE(gup, 0);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_START, &pin), 0);
+	ASSERT_EQ(gup_pin(gup, self->memory, self->n / 2, flags), 0);
 	test_half_stays(_metadata, self, variant->engine, variant->pinned);
 
 	/* Writes by the CPU and by the device are visible through the pin. */
 	fill_pattern(self->memory, self->n, 2);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(gup, self->data), 0);
 	test_pattern(self->data, self->n / 2, 2);
 	fill_pattern(self->data, self->n, 3);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	memset(self->data, 0, self->n);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(gup, self->data), 0);
 	test_pattern(self->data, self->n / 2, 3);
 
 	test_half_stays(_metadata, self, variant->engine, variant->pinned);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_STOP), 0);
+	ASSERT_EQ(gup_unpin(gup), 0);
 	test_all_move(_metadata, self, variant->engine, 3);
 	close(gup);
 }
@@ -145,19 +141,17 @@ TEST_F(pins, longterm_read_only)
  */
 TEST_F(pins, in_a_pipe)
 {
-	struct iovec iov = { self->memory, self->n / 2 };
+	size_t half = self->n / 2;
 	int in_pipe[2];
 
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)iov.iov_len);
+	ASSERT_EQ(hold_in_pipe(self->memory, half, in_pipe), 0);
 	test_half_stays(_metadata, self, variant->engine, variant->referenced);
 	fill_pattern(self->memory, self->n, 2);
 	test_half_stays(_metadata, self, variant->engine, variant->referenced);
-	ASSERT_EQ(read(in_pipe[0], self->data, iov.iov_len), (ssize_t)iov.iov_len);
-	test_pattern(self->data, iov.iov_len, 2);
+	ASSERT_EQ(read(in_pipe[0], self->data, half), (ssize_t)half);
+	test_pattern(self->data, half, 2);
 	test_all_move(_metadata, self, variant->engine, 2);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 }
 
 static int in_flight(aio_context_t context, bool wait)

@@ -230,7 +230,7 @@ TEST_F_TIMEOUT(race_storm, all_at_once, 3600)
 		workers[i].number = i;
 		workers[i].random.state = (setting("FERRY_RACE_SEED", 1) << 8) + i + 1;
 		workers[i].ferry = self->ferry;
-		workers[i].gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+		workers[i].gup = gup_open();
 		ASSERT_EQ(pthread_create(&workers[i].thread, NULL, roles[i], &workers[i]), 0);
 	}
 	for (i = 0; i < 100 * setting("FERRY_RACE_SECONDS", 5) && !storm->stop; i++)

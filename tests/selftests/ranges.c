@@ -18,9 +18,9 @@
  * Guest: engine
  */
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "dmirror.h"
+#include "page_refs.h"
 #include "swap.h"
 #include "uffd.h"
 
@@ -153,7 +153,6 @@ static int to_device(struct ferry *ferry, uint8_t *page)
 static int make(struct _test_data_mixed *self, size_t i, enum kind kind)
 {
 	uint8_t *page = self->memory + i * page_size();
-	struct iovec iov = { page, page_size() };
 	struct hmm_dmirror_cmd cmd;
 
 	if (kind == UFFD_PAGE || kind == UFFD_HOLE)
@@ -167,7 +166,7 @@ static int make(struct _test_data_mixed *self, size_t i, enum kind kind)
 	case SWAPPED:
 		return page_out(page, page_size());
 	case REFERENCED:
-		return vmsplice(self->pipe[1], &iov, 1, 0) < 0 ? -errno : 0;
+		return put_in_pipe(self->pipe[1], page, page_size());
 	case HERE:
 		return to_device(self->ferry, page);
 	case ELSEWHERE:

@@ -13,8 +13,8 @@
  * Shows: I6, pins, swap
  * Guest: engine, debug-engine
  */
-#include <sys/uio.h>
 
+#include "page_refs.h"
 #include "race.h"
 #include "swap.h"
 
@@ -46,7 +46,6 @@ FIXTURE_VARIANT_ADD(refused, coherent_home) {
 
 FIXTURE_SETUP(refused)
 {
-	struct iovec iov = { .iov_len = page_size() };
 	size_t i;
 
 	self->n = PAGES * page_size();
@@ -58,10 +57,9 @@ FIXTURE_SETUP(refused)
 	if (variant->home)
 		test_to_device(self->ferry, self->memory, self->n);
 	ASSERT_EQ(drain_lru(), 0);
-	for (i = 0; i < PAGES; i += 2) {
-		iov.iov_base = self->memory + i * page_size();
-		ASSERT_EQ(vmsplice(self->pipe[1], &iov, 1, 0), (ssize_t)page_size());
-	}
+	for (i = 0; i < PAGES; i += 2)
+		ASSERT_EQ(put_in_pipe(self->pipe[1], self->memory + i * page_size(),
+				      page_size()), 0);
 }
 
 FIXTURE_TEARDOWN(refused)

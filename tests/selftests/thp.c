@@ -16,8 +16,8 @@
  * Guest: engine
  */
 #include <sched.h>
-#include <sys/uio.h>
 
+#include "page_refs.h"
 #include "thp.h"
 
 #define HUGES 2
@@ -229,13 +229,11 @@ TEST_F(thp, shared_with_a_child)
 /* A reference on one page keeps its huge page whole; the other page moves. */
 TEST_F(thp, referenced)
 {
-	struct iovec iov = { self->memory + 3 * page_size(), page_size() };
 	size_t i, huge = self->npages / HUGES;
 	struct drm_ferry_migrate request;
 	int in_pipe[2];
 
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page_size());
+	ASSERT_EQ(hold_in_pipe(self->memory + 3 * page_size(), page_size(), in_pipe), 0);
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
 	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
 	ASSERT_EQ(request.done, self->n);
@@ -245,8 +243,7 @@ TEST_F(thp, referenced)
 		ASSERT_EQ(self->outcomes[0], DRM_FERRY_LARGE_SPLIT_FAILED);
 	ASSERT_TRUE(is_in_thp(self->memory));
 	test_pattern(self->memory, self->n, 1);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	if (!self->stays)
 		test_out(0, huge);
 	test_pattern(self->memory, self->n, 1);
