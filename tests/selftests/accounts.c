@@ -13,14 +13,12 @@
  * Shows: I3, I10, NUMA
  * Guest: engine, debug-engine
  */
-#include <numaif.h>
-
 #include "lru.h"
 #include "migrate.h"
+#include "numa_nodes.h"
 #include "threads.h"
 
 #define PAGES 512
-#define MAX_NODES 16
 
 FIXTURE(accounts) {
 	struct ferry *ferry;
@@ -219,43 +217,6 @@ TEST_F_TIMEOUT(accounts, of_the_machine, 60)
 	self->memory = test_map(self->n);
 }
 
-static int count_nodes(void)
-{
-	char path[64];
-	int node;
-
-	for (node = 0; node < MAX_NODES; node++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", node);
-		if (access(path, F_OK))
-			break;
-	}
-	return node;
-}
-
-static int bind_to(void *memory, size_t n, int node)
-{
-	unsigned long mask = 1ul << node;
-
-	return mbind(memory, n, MPOL_BIND, &mask, 8 * sizeof(mask), 0) ? -errno : 0;
-}
-
-static size_t count_on(uint8_t *memory, int node)
-{
-	static void *pages[PAGES];
-	static int status[PAGES];
-	size_t i, count = 0;
-
-	for (i = 0; i < PAGES; i++) {
-		pages[i] = memory + i * page_size();
-		status[i] = -1;
-	}
-	if (move_pages(0, PAGES, pages, NULL, status, 0))
-		return 0;
-	for (i = 0; i < PAGES; i++)
-		count += status[i] == node;
-	return count;
-}
-
 /*
  * The mapping is bound to each node in turn while the pages are on the device.
  * The test runs on a CPU of each node. The test needs --numa 2 to say much.
@@ -272,12 +233,12 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 			for (way = 0; way < 2; way++) {
 				test_engine_moves(self->ferry, variant->engine, self->memory,
 						  self->n, TO_DEVICE);
-				ASSERT_EQ(bind_to(self->memory, self->n, node), 0);
+				ASSERT_EQ(bind_to_node(self->memory, self->n, node), 0);
 				bring_home(_metadata, self, variant->engine, way);
-				ASSERT_EQ(count_on(self->memory, node), PAGES)
+				ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 					TH_LOG("node %d from CPU %d, way %d", node, cpu, way);
-				ASSERT_EQ(bind_to(self->memory, self->n,
-						  nodes - 1 - node), 0);
+				ASSERT_EQ(bind_to_node(self->memory, self->n,
+						       nodes - 1 - node), 0);
 			}
 		}
 	}
@@ -287,17 +248,15 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 {
 	int nodes = count_nodes(), node, way;
-	unsigned long mask;
 
 	for (way = 0; way < 2; way++) {
 		for (node = 0; node < nodes; node++) {
-			mask = 1ul << node;
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
-			ASSERT_EQ(set_mempolicy(MPOL_BIND, &mask, 8 * sizeof(mask)), 0);
+			ASSERT_EQ(bind_task_to_node(node), 0);
 			bring_home(_metadata, self, variant->engine, way);
-			ASSERT_EQ(set_mempolicy(MPOL_DEFAULT, NULL, 0), 0);
-			ASSERT_EQ(count_on(self->memory, node), PAGES)
+			ASSERT_EQ(unbind_task(), 0);
+			ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 				TH_LOG("node %d, way %d", node, way);
 		}
 		for (node = 0; node < nodes; node++) {
@@ -305,7 +264,7 @@ TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
 			bring_home(_metadata, self, variant->engine, way);
-			ASSERT_EQ(count_on(self->memory, node), PAGES)
+			ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 				TH_LOG("CPU of node %d, way %d", node, way);
 		}
 	}

@@ -201,6 +201,14 @@ static inline uint64_t _test_used(struct ferry *ferry)
 #define test_used(ferry, pages)						\
 	ASSERT_EQ(_test_used(ferry), (uint64_t)(pages) * page_size())
 
+/* A number from the environment, or @fallback. */
+static inline unsigned long setting(const char *name, unsigned long fallback)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 0) : fallback;
+}
+
 static inline double seconds(void)
 {
 	struct timespec now;

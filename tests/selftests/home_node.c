@@ -7,48 +7,12 @@
  * Shows: NUMA, close, RELEASE
  * Guest: numa
  */
-#include <sched.h>
-#include <sys/syscall.h>
-
 #include "dmirror.h"
+#include "numa_nodes.h"
 #include "page_refs.h"
 #include "threads.h"
 
 #define PAGES 128
-#define NODES 2
-#define BIND 2	/* MPOL_BIND of linux/mempolicy.h */
-
-static int bind_to(void *memory, size_t n, unsigned int node)
-{
-	unsigned long nodes = 1ul << node;
-
-	return syscall(SYS_mbind, memory, n, BIND, &nodes, 8 * sizeof(nodes), 0) ? -errno : 0;
-}
-
-static int bind_task_to(unsigned int node)
-{
-	unsigned long nodes = 1ul << node;
-
-	return syscall(SYS_set_mempolicy, BIND, &nodes, 8 * sizeof(nodes)) ? -errno : 0;
-}
-
-static int node_of(void *addr)
-{
-	int status = -1;
-
-	if (syscall(SYS_move_pages, 0, 1ul, &addr, NULL, &status, 0))
-		return -errno;
-	return status;
-}
-
-static size_t count_on(uint8_t *memory, size_t n, int node)
-{
-	size_t page = page_size(), i, count = 0;
-
-	for (i = 0; i < n; i += page)
-		count += node_of(memory + i) == node;
-	return count;
-}
 
 FIXTURE(home_node) {
 	struct ferry *ferry;
@@ -60,7 +24,7 @@ FIXTURE(home_node) {
 
 FIXTURE_VARIANT(home_node) {
 	unsigned int device;
-	unsigned int node;
+	int node;
 };
 
 FIXTURE_VARIANT_ADD(home_node, private_0) { .device = 0, .node = 0 };
@@ -90,16 +54,16 @@ FIXTURE_TEARDOWN(home_node)
 
 #define test_bound_to_device(self, node_)				\
 	do {								\
-		ASSERT_EQ(bind_to((self)->memory, (self)->n, node_), 0); \
+		ASSERT_EQ(bind_to_node((self)->memory, (self)->n, node_), 0); \
 		fill_pattern((self)->memory, (self)->n, 1);		\
-		ASSERT_EQ(count_on((self)->memory, (self)->n, node_), PAGES); \
+		ASSERT_EQ(count_on_node((self)->memory, (self)->n, node_), PAGES); \
 		test_to_device((self)->ferry, (self)->memory, (self)->n); \
 	} while (0)
 
 #define test_is_home(self, node_)					\
 	do {								\
 		test_used((self)->other, 0);				\
-		ASSERT_EQ(count_on((self)->memory, (self)->n, node_), PAGES); \
+		ASSERT_EQ(count_on_node((self)->memory, (self)->n, node_), PAGES); \
 		test_pattern((self)->memory, (self)->n, 1);		\
 	} while (0)
 
@@ -114,7 +78,7 @@ TEST_F(home_node, by_close)
 /* The mapping has no policy: the task's policy counts. */
 TEST_F(home_node, by_close_with_the_tasks_policy)
 {
-	ASSERT_EQ(bind_task_to(variant->node), 0);
+	ASSERT_EQ(bind_task_to_node(variant->node), 0);
 	fill_pattern(self->memory, self->n, 1);
 	test_to_device(self->ferry, self->memory, self->n);
 	ferry_close(self->ferry);

@@ -19,10 +19,10 @@
  * Guest: engine, debug-engine
  */
 #include "control.h"
+#include "ksm.h"
 #include "migrate.h"
 #include "pagemap.h"
 
-#define KSM "/sys/kernel/mm/ksm/"
 #define PAGES 64
 
 FIXTURE(ksm) {
@@ -39,33 +39,14 @@ FIXTURE_SETUP(ksm)
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
 	self->copy = test_map(self->n);
-	ASSERT_EQ(write_file(KSM "run", "2"), 0);
-	ASSERT_EQ(write_file(KSM "smart_scan", "0"), 0);
-	ASSERT_EQ(write_file(KSM "pages_to_scan", "1000"), 0);
-	ASSERT_EQ(write_file(KSM "sleep_millisecs", "1"), 0);
+	ASSERT_EQ(ksm_prepare(), 0);
 }
 
 FIXTURE_TEARDOWN(ksm)
 {
 	control_off();
-	write_file(KSM "run", "2");
-	write_file(KSM "run", "0");
+	ksm_unmerge_and_stop();
 	ferry_close(self->ferry);
-}
-
-/* The pagemap of a process's range; pid 0: of this process. */
-static int read_pagemap(pid_t pid, const uint8_t *memory, uint64_t entries[PAGES])
-{
-	size_t n = PAGES * sizeof(*entries);
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid ?: getpid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	got = pread(fd, entries, n, ptr(memory) / page_size() * sizeof(*entries));
-	close(fd);
-	return got == (ssize_t)n ? 0 : -1;
 }
 
 /*
@@ -79,7 +60,7 @@ static size_t count_merged(pid_t pid, const uint8_t *memory, uint64_t *pfn)
 	size_t i, j, count = 0;
 
 	*pfn = 0;
-	if (read_pagemap(pid, memory, entries))
+	if (read_pagemap(pid, memory, PAGES, entries))
 		return 0;
 	for (i = 0; i < PAGES; i++) {
 		for (j = 0; j < PAGES; j++)
@@ -134,11 +115,11 @@ static uint64_t merge(pid_t pid, const uint8_t *memory)
 	double end = seconds() + 20;
 	uint64_t pfn;
 
-	if (write_file(KSM "run", "1"))
+	if (ksm_run(KSM_START))
 		return 0;
 	while (count_merged(pid, memory, &pfn) < PAGES / 2 && seconds() < end)
 		usleep(1000);
-	if (wait_scans() || write_file(KSM "run", "0"))
+	if (wait_scans() || ksm_run(KSM_STOP))
 		return 0;
 	return count_merged(pid, memory, &pfn) == PAGES / 2 ? pfn : 0;
 }
@@ -151,7 +132,7 @@ static size_t test_told_one_by_one(struct __test_metadata *_metadata,
 	size_t i, merged = 0;
 	bool is_merged;
 
-	ASSERT_EQ(read_pagemap(0, self->memory, entries), 0);
+	ASSERT_EQ(read_pagemap(0, self->memory, PAGES, entries), 0);
 	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, self->outcomes);
 	for (i = 0; i < PAGES; i++) {
 		is_merged = entries[i] & PAGEMAP_PRESENT && (entries[i] & PAGEMAP_PFN) == pfn;
@@ -244,7 +225,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	memset(self->memory, 3, self->n);
 	memset(shadow, 3, self->n);
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
-	ASSERT_EQ(write_file(KSM "run", "1"), 0);
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	while (seconds() < end || round < 20 || scans() < first + 5 || !merged) {
 		ASSERT_LT(seconds(), end + 60);
 		for (i = round % 5; i < PAGES; i += 5) {
@@ -271,7 +252,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	TH_LOG("%u rounds, %ld scans: %zu moved, %zu merged", round, scans() - first,
 	       moved, merged);
 
-	ASSERT_EQ(write_file(KSM "run", "2"), 0);
+	ASSERT_EQ(ksm_run(KSM_UNMERGE), 0);
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
 	ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
@@ -295,9 +276,9 @@ TEST_F_TIMEOUT(ksm, scans_while_a_migration_is_held, 90)
 	ASSERT_EQ(control_arm(AFTER_COPY), 0);
 	ASSERT_EQ(background_start(&background), 0);
 	ASSERT_EQ(control_wait(AFTER_COPY), 0);
-	ASSERT_EQ(write_file(KSM "run", "1"), 0);
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	ASSERT_EQ(wait_scans(), 0);
-	ASSERT_EQ(write_file(KSM "run", "2"), 0);
+	ASSERT_EQ(ksm_run(KSM_UNMERGE), 0);
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
 	ASSERT_EQ(control_release(AFTER_COPY), 0);
 	ASSERT_EQ(background_join(&background), 0);

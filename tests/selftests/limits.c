@@ -8,6 +8,7 @@
  */
 #include <sys/time.h>
 
+#include "ksm.h"
 #include "page_refs.h"
 #include "pagemap.h"
 
@@ -176,15 +177,6 @@ TEST_F_TIMEOUT(limits, sigkill_of_parent_and_child, 120)
 	}
 }
 
-static void ksm_run(const char *how)
-{
-	int fd = open("/sys/kernel/mm/ksm/run", O_WRONLY);
-
-	if (write(fd, how, strlen(how)) < 0)
-		fprintf(stderr, "# ksm/run: %s\n", strerror(errno));
-	close(fd);
-}
-
 TEST_F(limits, mergeable_with_core)
 {
 	size_t n = 64 * page_size();
@@ -194,7 +186,7 @@ TEST_F(limits, mergeable_with_core)
 
 	memset(memory, 7, n);
 	ASSERT_EQ(madvise(memory, n, MADV_MERGEABLE), 0);
-	ksm_run("1\n");
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	usleep(300000);
 	request = (struct drm_ferry_migrate) {
 		.addr = ptr(memory), .len = n, .outcomes = ptr(outcomes),
@@ -210,33 +202,33 @@ TEST_F(limits, mergeable_with_core)
 	memset(copy, 9, n);
 	ASSERT_EQ(ferry_write(self->ferry, memory, n, copy, NULL), 0);
 	ASSERT_EQ(memcmp(memory, copy, n), 0);
-	ksm_run("0\n");
+	ASSERT_EQ(ksm_run(KSM_STOP), 0);
 }
+
+#define MERGED_PAGES 64
 
 /*
  * Counts the pages of a process at the pfn of the first page. More than one page
  * is a merge. KPF_KSM does not help: ksm.c.
  */
-static int count_merged(pid_t pid, const uint8_t *memory, int npages)
+static int count_merged(pid_t pid, const uint8_t *memory)
 {
-	uint64_t first = 0, pfn;
-	char path[32];
+	uint64_t entries[MERGED_PAGES];
 	int i, n = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	for (i = 0; i < npages; i++) {
-		pfn = read_entry(path, ptr(memory) / page_size() + i) & PAGEMAP_PFN;
-		first = first ?: pfn;
-		n += pfn && pfn == first;
-	}
+	if (read_pagemap(pid, memory, MERGED_PAGES, entries))
+		return 0;
+	for (i = 0; i < MERGED_PAGES; i++)
+		n += (entries[i] & PAGEMAP_PFN) &&
+		     (entries[i] & PAGEMAP_PFN) == (entries[0] & PAGEMAP_PFN);
 	return n;
 }
 
 /* A child has the pages merged. The parent's mapping is not mergeable. */
 TEST_F(limits, merged_by_a_child)
 {
-	size_t page = page_size(), n = 64 * page;
-	uint8_t *memory = test_map(n), outcomes[64];
+	size_t page = page_size(), n = MERGED_PAGES * page;
+	uint8_t *memory = test_map(n), outcomes[MERGED_PAGES];
 	struct ferry_counts counts;
 	int ready[2], go[2], tries, ksm = 0, merged = 0, round, i;
 	pid_t pid;
@@ -251,18 +243,18 @@ TEST_F(limits, merged_by_a_child)
 		_exit(0);
 	}
 	ASSERT_EQ(wait_told(ready[0]), 0);
-	ksm_run("1\n");
-	for (tries = 0; tries < 200 && merged < 64; tries++) {
+	ASSERT_EQ(ksm_run(KSM_START), 0);
+	for (tries = 0; tries < 200 && merged < MERGED_PAGES; tries++) {
 		usleep(50000);
-		merged = count_merged(pid, memory, 64);
+		merged = count_merged(pid, memory);
 	}
-	ASSERT_EQ(merged, 64);
+	ASSERT_EQ(merged, MERGED_PAGES);
 	/* With the child, then without: no rmap finds the parent. */
 	for (round = 0; round < 2; round++) {
 		ksm = 0;
 		ASSERT_EQ(_test_migrate(self->ferry, memory, n, DRM_FERRY_TARGET_DEVICE,
 					outcomes, &counts), 0);
-		for (i = 0; i < 64; i++)
+		for (i = 0; i < MERGED_PAGES; i++)
 			ksm += outcomes[i] == DRM_FERRY_KSM;
 		ASSERT_GT(ksm, 0);
 		if (!round) {
@@ -270,7 +262,7 @@ TEST_F(limits, merged_by_a_child)
 			test_wait(pid);
 		}
 	}
-	ksm_run("0\n");
+	ASSERT_EQ(ksm_run(KSM_STOP), 0);
 	for (i = 0; i < n; i++)
 		ASSERT_EQ(memory[i], 7);
 }

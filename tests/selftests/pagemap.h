@@ -42,6 +42,24 @@ static inline uint64_t pagemap(const void *addr)
 	return read_entry("/proc/self/pagemap", ptr(addr) / page_size());
 }
 
+/*
+ * Reads the entries of @npages pages of another process; pid 0: of this process.
+ * Returns 0 or -1.
+ */
+static inline int read_pagemap(pid_t pid, const void *memory, size_t npages, uint64_t *entries)
+{
+	size_t n = npages * sizeof(*entries);
+	char path[64];
+	ssize_t got;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid ?: getpid());
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	got = pread(fd, entries, n, ptr(memory) / page_size() * sizeof(*entries));
+	close(fd);
+	return got == (ssize_t)n ? 0 : -1;
+}
+
 static inline uint64_t kpageflags(const void *addr)
 {
 	return read_entry("/proc/kpageflags", pagemap(addr) & PAGEMAP_PFN);

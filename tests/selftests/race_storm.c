@@ -23,13 +23,6 @@
 #include "swap.h"
 #include "uffd.h"
 
-static unsigned long setting(const char *name, unsigned long fallback)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : fallback;
-}
-
 /* Owners ------------------------------------------------------------------- */
 
 static void *run_writer(void *arg)
