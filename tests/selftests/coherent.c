@@ -27,9 +27,8 @@ FIXTURE_SETUP(coherent)
 	self->fd = test_dmirror_open(FIRST_COHERENT);
 	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
 }
 

@@ -53,9 +53,8 @@ FIXTURE_SETUP(dmirror)
 	self->ferry = test_open(variant->number);
 	self->fd = test_dmirror_open(variant->number);
 	self->other = test_dmirror_open(variant->other);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 }
 
 FIXTURE_TEARDOWN(dmirror)

@@ -31,10 +31,9 @@ FIXTURE_SETUP(dmirror_steps)
 {
 	self->n = PAGES * page_size();
 	self->fd = test_dmirror_open(0);
-	self->memory = test_map(2 * self->n);
+	self->memory = test_map_pattern(2 * self->n, 1);
 	self->data = test_map(2 * self->n);
 	self->expected = test_map(2 * self->n);
-	fill_pattern(self->memory, 2 * self->n, 1);
 	memcpy(self->expected, self->memory, 2 * self->n);
 }
 

@@ -45,11 +45,9 @@ FIXTURE_SETUP(notifier)
 	self->n = PAGES * page_size();
 	self->watcher = test_open(0);
 	self->taker = test_open(variant->taker);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	self->seen = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
 	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen, NULL), 0);
 	test_pattern(self->seen, self->n, 1);
 }

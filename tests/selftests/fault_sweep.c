@@ -263,9 +263,8 @@ TEST_F(sweep, touched_page_has_none)
 
 	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	self->n = 2 * n;
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->ferry = test_open(0);
-	fill_pattern(self->memory, self->n, 1);
 	test_to_device(self->ferry, self->memory, self->n);
 	at += n - ptr(self->memory) % n;
 

@@ -149,6 +149,13 @@ static inline void *_test_map_aligned(size_t n)
 		__map;							\
 	})
 
+#define test_map_pattern(n, seed)					\
+	({								\
+		void *__pattern = test_map(n);				\
+		fill_pattern(__pattern, n, seed);			\
+		__pattern;						\
+	})
+
 #define test_open(index)						\
 	({								\
 		struct ferry *__ferry = NULL;				\

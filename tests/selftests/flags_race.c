@@ -63,10 +63,8 @@ FIXTURE_SETUP(flags_race)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	if (variant->full)
 		ASSERT_NE(_test_fill_device(self->ferry), MAP_FAILED);
 	ASSERT_EQ(control_on(), 0);

@@ -77,10 +77,9 @@ FIXTURE_SETUP(flushes)
 	/* Aligned to page tables, without huge pages. */
 	self->memory = (void *)(((uintptr_t)map + PMD_SIZE - 1) & -PMD_SIZE);
 	ASSERT_EQ(madvise(map, SIZE + PMD_SIZE, MADV_NOHUGEPAGE), 0);
-	self->reference = test_map(SIZE);
+	self->reference = test_map_pattern(SIZE, 1);
 	self->copy = test_map(SIZE);
 	self->scratch = test_map(2 * PMD_SIZE);
-	fill_pattern(self->reference, SIZE, 1);
 	memcpy(self->memory, self->reference, SIZE);
 	memset(self->copy, 0, SIZE);
 	self->sibling = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,

@@ -44,8 +44,7 @@ FIXTURE_SETUP(mlock_batch)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	ASSERT_EQ(mlock(self->memory, self->n), 0);
 	ASSERT_EQ(settle_counters(), 0);
 	ASSERT_EQ(run_on_cpu(0), 0);

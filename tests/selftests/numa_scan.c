@@ -51,12 +51,9 @@ FIXTURE_SETUP(numa_scan)
 	ASSERT_EQ(pthread_create(&self->idle, NULL, wait_for_ever, NULL), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->other = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->other, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->other = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 }
 
 FIXTURE_TEARDOWN(numa_scan)

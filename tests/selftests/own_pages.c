@@ -22,10 +22,8 @@ FIXTURE_SETUP(own_pages)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	test_to_device(self->ferry, self->memory, self->n);
 	test_where(self->ferry, self->memory, DRM_FERRY_PAGE_THIS_DEVICE);
 }

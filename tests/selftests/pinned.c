@@ -152,8 +152,7 @@ FIXTURE(held) {
 
 FIXTURE_SETUP(held)
 {
-	self->page = test_map(2 * page_size());
-	fill_pattern(self->page, 2 * page_size(), 1);
+	self->page = test_map_pattern(2 * page_size(), 1);
 	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
 	ASSERT_EQ(gup_pin(self->gup, self->page, page_size(),

@@ -56,9 +56,8 @@ FIXTURE_SETUP(pins)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 }
 
 FIXTURE_TEARDOWN(pins)

@@ -62,10 +62,8 @@ FIXTURE_SETUP(gup)
 	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 }

@@ -47,8 +47,7 @@ FIXTURE_SETUP(hole)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 3);
+	self->data = test_map_pattern(self->n, 3);
 }
 
 FIXTURE_TEARDOWN(hole)

@@ -60,8 +60,7 @@ FIXTURE_SETUP(same_mm)
 	self->half = self->n / 2;
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 }
@@ -258,8 +257,7 @@ FIXTURE_SETUP(refilled)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(0);
 	self->other = test_open(1);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(refilled)

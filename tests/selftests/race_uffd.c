@@ -61,10 +61,8 @@ FIXTURE_SETUP(protect)
 	self->half = self->n / 2;
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 3);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 3);
 }
 
 FIXTURE_TEARDOWN(protect)

@@ -63,8 +63,7 @@ FIXTURE_SETUP(writer)
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	self->writer.word = (uint32_t *)(self->memory + 5 * page_size());
 	*self->writer.word = 0;
 	if (variant->race.how == TO_SYSTEM)

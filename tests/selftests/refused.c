@@ -52,8 +52,7 @@ FIXTURE_SETUP(refused)
 	ASSERT_EQ(pipe(self->pipe), 0);
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	if (variant->home)
 		test_to_device(self->ferry, self->memory, self->n);
 	ASSERT_EQ(drain_lru(), 0);
@@ -184,8 +183,7 @@ FIXTURE_SETUP(swap_cache)
 	self->n = PAGES * page_size();
 	ASSERT_EQ(pipe(self->go), 0);
 	self->ferry = test_open(variant->device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(swap_cache)

@@ -19,8 +19,7 @@ FIXTURE_SETUP(sharing)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(sharing)

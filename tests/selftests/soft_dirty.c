@@ -54,10 +54,8 @@ FIXTURE_SETUP(soft_dirty)
 	self->page = page_size();
 	self->n = PAGES * self->page;
 	self->ferry = test_open(variant->device);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 }
 
 FIXTURE_TEARDOWN(soft_dirty)

@@ -23,8 +23,7 @@ FIXTURE_SETUP(stamps)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	ASSERT_EQ(write_file(STAMPS, "1"), 0);
 }
 

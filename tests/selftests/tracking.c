@@ -43,10 +43,8 @@ FIXTURE_SETUP(tracking)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	self->uffd = uffd_open_wp(UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED,
 				  self->memory, self->n);
 	ASSERT_GE(self->uffd, 0);

@@ -33,8 +33,7 @@ FIXTURE_SETUP(userfault_device)
 	self->n = PAGES * self->page;
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 2);
+	self->data = test_map_pattern(self->n, 2);
 	self->fd = uffd_open(0);
 	ASSERT_GE(self->fd, 0);
 }

@@ -41,8 +41,7 @@ FIXTURE_SETUP(userfault_wp)
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 2);
+	self->data = test_map_pattern(self->n, 2);
 	self->fd = uffd_open(0);
 	ASSERT_GE(self->fd, 0);
 }
