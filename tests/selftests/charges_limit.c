@@ -117,24 +117,15 @@ FIXTURE_TEARDOWN(limit)
 /* Warm up outside the group: no charge for the driver's first use. */
 static struct ferry *open_warm(uint32_t engine)
 {
-	struct drm_ferry_migrate call = { .len = page_size(), .backend = engine };
 	uint8_t *page = _test_map(page_size());
 	struct ferry *ferry = NULL;
 
 	child_check(page != MAP_FAILED && !ferry_open_index(0, &ferry));
 	*page = 1;
-	call.addr = ptr(page);
-	child_check(!ferry_migrate_raw(ferry, &call, sizeof(call)) && call.moved == 1);
+	child_check(_test_moved(ferry, engine, page, page_size(), TO_DEVICE, NULL) == 1);
 	child_check(*(volatile uint8_t *)page == 1);
 	memcg_touch_stack();
 	return ferry;
-}
-
-static struct drm_ferry_migrate request(uint32_t engine, void *memory, size_t n,
-					uint32_t target)
-{
-	return (struct drm_ferry_migrate) {
-		.addr = ptr(memory), .len = n, .target = target, .backend = engine };
 }
 
 /*
@@ -152,16 +143,15 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 	for (i = 0; i < FAR; i++)
 		child_check(!mprotect(far + 2 * i * PMD_SIZE, page_size(),
 				      PROT_READ | PROT_WRITE));
-	found->call = request(engine, memory, MEMORY, TO_DEVICE);
-	found->call.outcomes = ptr(found->outcomes);
+	found->call = make_request(engine, memory, MEMORY, TO_DEVICE, found->outcomes);
 	child_check(!tell(done) && !wait_told(go));
 
-	found->ret = ferry_migrate_raw(ferry, &found->call, sizeof(found->call));
+	found->ret = _test_request(ferry, &found->call);
 	for (i = 0; i < FAR; i++) {
-		found->far[i] = request(engine, far + 2 * i * PMD_SIZE, page_size(), TO_DEVICE);
+		found->far[i] = make_request(engine, far + 2 * i * PMD_SIZE, page_size(),
+					     TO_DEVICE, NULL);
 		if (!found->ret)
-			found->ret = ferry_migrate_raw(ferry, &found->far[i],
-						       sizeof(found->far[i]));
+			found->ret = _test_request(ferry, &found->far[i]);
 	}
 	child_check(!tell(done) && !wait_told(go));
 	_exit(0);
@@ -259,17 +249,17 @@ static void go_below(struct found *found, uint32_t engine, int go, int done)
 	child_check(memory != MAP_FAILED && holes != MAP_FAILED);
 	child_check(!tell(done) && !wait_told(go));
 	fill_pattern(memory, MEMORY, 1);
-	found->call = request(engine, memory, MEMORY, TO_DEVICE);
-	child_check(!ferry_migrate_raw(ferry, &found->call, sizeof(found->call)));
+	found->call = make_request(engine, memory, MEMORY, TO_DEVICE, NULL);
+	child_check(!_test_request(ferry, &found->call));
 	/* The device's page table exists; its entries may be invalidated. */
 	child_check(!add(ferry, memory, MEMORY));
-	found->small[0] = request(engine, memory, SMALL, TO_SYSTEM);
-	found->small[1] = request(engine, memory, SMALL, TO_DEVICE);
-	found->small[2] = request(engine, holes, SMALL, TO_DEVICE);
+	found->small[0] = make_request(engine, memory, SMALL, TO_SYSTEM, NULL);
+	found->small[1] = make_request(engine, memory, SMALL, TO_DEVICE, NULL);
+	found->small[2] = make_request(engine, holes, SMALL, TO_DEVICE, NULL);
 	child_check(!tell(done) && !wait_told(go));
 
 	for (i = 0; i < 3; i++)
-		ret = ret ?: ferry_migrate_raw(ferry, &found->small[i], sizeof(found->small[i]));
+		ret = ret ?: _test_request(ferry, &found->small[i]);
 	found->ret = ret;
 	found->exec = add(ferry, memory, MEMORY);
 	found->intact = find_difference(memory, MEMORY, 1);

@@ -34,7 +34,7 @@ static void prepare_there(struct __test_metadata *_metadata, struct _test_data_s
 
 static int run_request(struct _test_data_sweep *self)
 {
-	return ferry_migrate_raw(self->ferry, &self->request, sizeof(self->request));
+	return _test_request(self->ferry, &self->request);
 }
 
 /* The reported counts are true. */
@@ -54,7 +54,7 @@ static int run_there(struct _test_data_sweep *self)
 {
 	int ret = run_request(self);
 
-	return ret ?: ferry_migrate_raw(self->ferry, &self->far, sizeof(self->far));
+	return ret ?: _test_request(self->ferry, &self->far);
 }
 
 static void check_there(struct __test_metadata *_metadata, struct _test_data_sweep *self,

@@ -9,6 +9,7 @@
 #include <sys/time.h>
 
 #include "ksm.h"
+#include "migrate.h"
 #include "page_refs.h"
 #include "pagemap.h"
 
@@ -344,7 +345,7 @@ TEST_F(limits, extra_reference)
 		request = (struct drm_ferry_migrate) {
 			.addr = ptr(memory), .len = page_size(), .outcomes = ptr(&outcome),
 			.backend = cases[i].backend };
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+		ASSERT_EQ(_test_request(self->ferry, &request), 0);
 		ASSERT_EQ(request.failed, 1);
 		ASSERT_EQ(outcome, cases[i].outcome);
 	}

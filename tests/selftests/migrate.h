@@ -121,8 +121,7 @@ static inline void *background_run(void *arg)
 {
 	struct background *background = arg;
 
-	background->ret = ferry_migrate_raw(background->ferry, &background->request,
-					    sizeof(background->request));
+	background->ret = _test_request(background->ferry, &background->request);
 	return NULL;
 }
 

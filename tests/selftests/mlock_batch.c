@@ -94,15 +94,14 @@ TEST_F_TIMEOUT(mlock_batch, touched_on_another_cpu, 60)
 
 static void move_from_there(struct _test_data_mlock_batch *self, uint32_t engine)
 {
-	struct drm_ferry_migrate request = {
-		.addr = ptr(self->memory), .len = self->n, .target = TO_SYSTEM, .backend = engine,
-	};
+	struct drm_ferry_migrate request = make_request(engine, self->memory, self->n, TO_SYSTEM,
+							NULL);
 	struct ferry *ferry;
 
 	child_check(!run_on_last_cpu());
 	child_check(!ferry_open_index(0, &ferry));
 	child_check(!wait_told(self->go[0]));
-	child_check(!ferry_migrate_raw(ferry, &request, sizeof(request)));
+	child_check(!_test_request(ferry, &request));
 	/*
 	 * The core engine does not drain for a device page: docs/findings.md.
 	 */

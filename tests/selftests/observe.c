@@ -9,6 +9,7 @@
 #include <dirent.h>
 
 #include "files.h"
+#include "migrate.h"
 #include "page_refs.h"
 
 #define PAGES 8
@@ -57,7 +58,7 @@ static int migrate(struct ferry *ferry, uint8_t *memory, uint8_t *outcomes)
 		.outcomes = ptr(outcomes),
 	};
 
-	return ferry_migrate_raw(ferry, &request, sizeof(request));
+	return _test_request(ferry, &request);
 }
 
 /* Counts the lines of a file that contain @text. */

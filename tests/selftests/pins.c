@@ -225,11 +225,9 @@ static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
 	int target;
 
 	for (target = TO_DEVICE; target <= TO_SYSTEM; target++) {
-		struct drm_ferry_migrate request = {
-			.addr = ptr(memory), .len = n, .target = target,
-			.backend = engine };
+		struct drm_ferry_migrate request = make_request(engine, memory, n, target, NULL);
 
-		ASSERT_EQ(ferry_migrate_raw(ferry, &request, sizeof(request)), -EINVAL);
+		ASSERT_EQ(_test_request(ferry, &request), -EINVAL);
 		ASSERT_EQ(request.done, 0);
 	}
 }

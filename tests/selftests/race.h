@@ -56,7 +56,7 @@ static inline void *held_run(void *arg)
 	if (held->race.how == TOUCH)
 		held->seen = *(volatile uint8_t *)held->memory;
 	else
-		held->ret = ferry_migrate_raw(held->ferry, &held->request, sizeof(held->request));
+		held->ret = _test_request(held->ferry, &held->request);
 	return NULL;
 }
 

@@ -271,8 +271,7 @@ static int migrate_to_other(void *arg)
 {
 	struct background *background = arg;
 
-	return ferry_migrate_raw(background->ferry, &background->request,
-				 sizeof(background->request));
+	return _test_request(background->ferry, &background->request);
 }
 
 TEST_F(refilled, by_another_migration)

@@ -3,6 +3,7 @@
 #ifndef FERRY_RACE_STORM_CHILD_H
 #define FERRY_RACE_STORM_CHILD_H
 
+#include "migrate.h"
 #include "race_storm.h"
 #include "thp.h"
 
@@ -22,7 +23,7 @@ static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 	if (request.backend == DRM_FERRY_BACKEND_OWN)
 		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_AUTO + 1);
 	/* A device appears full during a RELEASE of its memory. */
-	ret = ferry_migrate_raw(ferry, &request, sizeof(request));
+	ret = _test_request(ferry, &request);
 	if (ret && ret != -ENOSPC)
 		storm_wrong(worker->storm, "a migration", -ret);
 	storm_count(worker->storm->migrations);

@@ -20,22 +20,10 @@
 #include <sys/syscall.h>
 
 #include "dmirror.h"
+#include "migrate.h"
 #include "page_refs.h"
 #include "swap.h"
 #include "uffd.h"
-
-static int migrate(struct ferry *ferry, unsigned int backend, uint8_t *memory, size_t n,
-		   uint32_t target, uint8_t *outcomes, struct drm_ferry_migrate *request)
-{
-	*request = (struct drm_ferry_migrate) {
-		.addr = ptr(memory),
-		.len = n,
-		.target = target,
-		.backend = backend,
-		.outcomes = ptr(outcomes),
-	};
-	return ferry_migrate_raw(ferry, request, sizeof(*request));
-}
 
 /* The kind of page at an address. */
 enum kind {
@@ -262,9 +250,8 @@ static void go(struct __test_metadata *_metadata, struct _test_data_mixed *self,
 	uint32_t where;
 
 	memset(self->outcomes, 0xee, sizeof(self->outcomes));
-	ASSERT_EQ(migrate(self->ferry, backend, first, MIXED * page_size(),
-			  DRM_FERRY_TARGET_DEVICE, self->outcomes + FIRST, &request), 0);
-	ASSERT_EQ(request.done, MIXED * page_size());
+	request = test_engine(self->ferry, backend, first, MIXED * page_size(), TO_DEVICE,
+			      self->outcomes + FIRST);
 	ASSERT_EQ(self->outcomes[FIRST - 1], 0xee);
 	for (i = FIRST; i < END; i++) {
 		ASSERT_TRUE(is_right(backend, self->kinds[i], self->outcomes[i])) {
@@ -283,8 +270,9 @@ static void go(struct __test_metadata *_metadata, struct _test_data_mixed *self,
 	test_used(self->ferry, moved + here);
 
 	/* And back to system memory, all pages on the device. */
-	ASSERT_EQ(migrate(self->ferry, backend, first, MIXED * page_size(),
-			  DRM_FERRY_TARGET_SYSTEM, self->outcomes + FIRST, &request), 0);
+	request = make_request(backend, first, MIXED * page_size(), TO_SYSTEM,
+			       self->outcomes + FIRST);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	for (i = FIRST; i < END; i++) {
 		ASSERT_EQ(self->outcomes[i] == DRM_FERRY_MOVED,
 			  is_to_move(self->kinds[i]) || self->kinds[i] == HERE);

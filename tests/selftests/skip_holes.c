@@ -57,11 +57,11 @@ FIXTURE_TEARDOWN(skip)
 
 #define test_skip(n_, where, outcomes_)					\
 	({								\
-		struct drm_ferry_migrate __request = {			\
-			.addr = ptr(self->memory), .len = n_, .target = where, \
-			.backend = variant->engine, .outcomes = ptr(outcomes_), \
-			.flags = DRM_FERRY_MIGRATE_SKIP_HOLES };	\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
+		struct drm_ferry_migrate __request =			\
+			make_request(variant->engine, self->memory, n_, where, outcomes_); \
+									\
+		__request.flags = DRM_FERRY_MIGRATE_SKIP_HOLES;		\
+		ASSERT_EQ(_test_request(self->ferry, &__request), 0); \
 		ASSERT_EQ(__request.done, (uint64_t)(n_));		\
 		ASSERT_EQ(__request.moved + __request.already + __request.failed, \
 			  (n_) / page_size());				\
@@ -154,7 +154,7 @@ TEST_F(skip, gaps)
 	ASSERT_EQ(outcomes[512], DRM_FERRY_MOVED);
 	ASSERT_EQ(outcomes[npages - 1], DRM_FERRY_MOVED);
 	moved = (struct drm_ferry_migrate) { .addr = ptr(self->memory), .len = n };
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &moved, sizeof(moved)), -EFAULT);
+	ASSERT_EQ(_test_request(self->ferry, &moved), -EFAULT);
 	test_skip_moves(n, TO_SYSTEM, NULL, 2);
 	test_used(self->ferry, 0);
 	test_pattern(self->memory + PMD_SIZE, page_size(), 1);

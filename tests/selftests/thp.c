@@ -17,6 +17,7 @@
  */
 #include <sched.h>
 
+#include "migrate.h"
 #include "page_refs.h"
 #include "thp.h"
 
@@ -122,13 +123,8 @@ static struct drm_ferry_migrate request_for(const struct _test_data_thp *self,
 					    const struct _fixture_variant_thp *variant,
 					    size_t from, size_t to, uint32_t target)
 {
-	return (struct drm_ferry_migrate) {
-		.addr = ptr(self->memory) + from * page_size(),
-		.len = (to - from) * page_size(),
-		.target = target,
-		.backend = variant->backend,
-		.outcomes = ptr(self->outcomes),
-	};
+	return make_request(variant->backend, self->memory + from * page_size(),
+			    (to - from) * page_size(), target, self->outcomes);
 }
 
 /* Pages [from, to) move to @target, and each outcome says MOVED. */
@@ -138,7 +134,7 @@ static struct drm_ferry_migrate request_for(const struct _test_data_thp *self,
 			request_for(self, variant, from, to, target);	\
 		size_t __i;						\
 									\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
+		ASSERT_EQ(_test_request(self->ferry, &__request), 0); \
 		ASSERT_EQ(__request.done, __request.len);		\
 		for (__i = 0; __i < (to) - (from); __i++) {		\
 			ASSERT_EQ(self->outcomes[__i], self->stays ?	\
@@ -235,7 +231,7 @@ TEST_F(thp, referenced)
 
 	ASSERT_EQ(hold_in_pipe(self->memory + 3 * page_size(), page_size(), in_pipe), 0);
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	ASSERT_EQ(request.done, self->n);
 	for (i = 0; i < self->npages; i++)
 		ASSERT_EQ(self->outcomes[i] == DRM_FERRY_MOVED, i >= huge && !self->stays);
@@ -258,7 +254,7 @@ TEST_F(thp, at_home)
 	struct drm_ferry_migrate request =
 		request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_SYSTEM);
 
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	ASSERT_EQ(request.already, self->npages);
 	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ALREADY_THERE);
 	if (variant->backend == DRM_FERRY_BACKEND_OWN)
@@ -274,7 +270,7 @@ TEST_F(thp, zero_page)
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_DONTNEED), 0);
 	test_zero(self->memory, self->n);
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	ASSERT_EQ(request.moved, self->npages);
 	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ZERO_FILLED);
 	test_used(self->ferry, self->npages);
@@ -324,7 +320,7 @@ TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 		request = request_for(self, variant, round % 2, self->npages,
 				      round % 4 == 3 ? DRM_FERRY_TARGET_SYSTEM :
 						       DRM_FERRY_TARGET_DEVICE);
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+		ASSERT_EQ(_test_request(self->ferry, &request), 0);
 		ASSERT_EQ(request.done, request.len);
 		sched_yield();
 	}

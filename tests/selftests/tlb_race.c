@@ -13,6 +13,7 @@
  * Shows: I2, I8
  * Guest: races
  */
+#include "migrate.h"
 #include "page_users.h"
 #include "uffd.h"
 
@@ -83,7 +84,7 @@ static void *move(void *arg)
 
 	run_on_cpu(2);
 	while (!mover->stop &&
-	       !ferry_migrate_raw(mover->ferry, &mover->request, sizeof(mover->request)))
+	       !_test_request(mover->ferry, &mover->request))
 		mover->moved += mover->request.moved;
 	return NULL;
 }
