@@ -48,8 +48,8 @@ FIXTURE_TEARDOWN(accounts)
 /* To system memory by the ioctl, by CPU faults, or by closing the file. */
 #define WAYS 3
 
-static void bring_home(struct __test_metadata *_metadata, struct _test_data_accounts *self,
-		       uint32_t engine, int way)
+static void move_back(struct __test_metadata *_metadata, struct _test_data_accounts *self,
+		      uint32_t engine, int way)
 {
 	if (way == 0) {
 		test_engine_moves(self->ferry, engine, self->memory, self->n, TO_SYSTEM);
@@ -130,7 +130,7 @@ TEST_F(accounts, resident)
 	/* Warm-up: the first use of a way or a file allocates memory. */
 	for (way = 0; way < WAYS; way++) {
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-		bring_home(_metadata, self, variant->engine, way);
+		move_back(_metadata, self, variant->engine, way);
 		read_resident(self->memory, &before);
 	}
 	read_resident(self->memory, &before);
@@ -143,7 +143,7 @@ TEST_F(accounts, resident)
 		ASSERT_EQ(now.status_rss, before.status_rss);
 		ASSERT_EQ(now.smaps[0], before.smaps[0]);
 		ASSERT_EQ(now.status_swap, 0);
-		bring_home(_metadata, self, variant->engine, way);
+		move_back(_metadata, self, variant->engine, way);
 		read_resident(self->memory, &now);
 		for (i = 0; i < FIELDS; i++) {
 			ASSERT_EQ(now.smaps[i], before.smaps[i])
@@ -199,7 +199,7 @@ TEST_F_TIMEOUT(accounts, of_the_machine, 60)
 			now = machine();
 			test_close(before.lists - now.lists, PAGES);
 			test_close(now.anon, before.anon);
-			bring_home(_metadata, self, variant->engine, way);
+			move_back(_metadata, self, variant->engine, way);
 		}
 		now = machine();
 		test_close(now.lists, before.lists);
@@ -233,7 +233,7 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 				test_engine_moves(self->ferry, variant->engine, self->memory,
 						  self->n, TO_DEVICE);
 				ASSERT_EQ(bind_to_node(self->memory, self->n, node), 0);
-				bring_home(_metadata, self, variant->engine, way);
+				move_back(_metadata, self, variant->engine, way);
 				ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 					TH_LOG("node %d from CPU %d, way %d", node, cpu, way);
 				ASSERT_EQ(bind_to_node(self->memory, self->n,
@@ -253,7 +253,7 @@ TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
 			ASSERT_EQ(bind_task_to_node(node), 0);
-			bring_home(_metadata, self, variant->engine, way);
+			move_back(_metadata, self, variant->engine, way);
 			ASSERT_EQ(unbind_task(), 0);
 			ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 				TH_LOG("node %d, way %d", node, way);
@@ -262,7 +262,7 @@ TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 			ASSERT_EQ(run_on_cpu(node * cpus_online() / nodes), 0);
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
-			bring_home(_metadata, self, variant->engine, way);
+			move_back(_metadata, self, variant->engine, way);
 			ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 				TH_LOG("CPU of node %d, way %d", node, way);
 		}

@@ -348,7 +348,7 @@ TEST_F(bad_input, address_space_has_ended)
 			struct drm_ferry_query query = { 0 };
 			int ret;
 
-			child_check(!wait_told(gone[0]));
+			child_check(!wait_byte(gone[0]));
 			ret = _test_ioctl(own, DRM_IOCTL_FERRY_QUERY, &query);
 			child_check(write(answer[1], &ret, sizeof(ret)) == sizeof(ret));
 			_exit(0);
@@ -356,7 +356,7 @@ TEST_F(bad_input, address_space_has_ended)
 		_exit(0);
 	}
 	test_wait(pid);
-	ASSERT_EQ(tell(gone[1]), 0);
+	ASSERT_EQ(send_byte(gone[1]), 0);
 	ASSERT_EQ(read(answer[0], &result, sizeof(result)), sizeof(result));
 	ASSERT_EQ(result, -ESRCH);
 }

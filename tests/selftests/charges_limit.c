@@ -61,13 +61,13 @@ static int spare(pid_t pid, bool yes)
 	return write_number(path, yes ? -1000 : 0);
 }
 
-static void lie_there(int done)
+static void hold_memory(int done)
 {
 	uint8_t *memory = _test_map(VICTIM);
 
 	child_check(memory != MAP_FAILED);
 	memset(memory, 1, VICTIM);
-	child_check(!tell(done));
+	child_check(!send_byte(done));
 	close(done);
 	for (;;)
 		pause();
@@ -101,9 +101,9 @@ FIXTURE_SETUP(limit)
 	self->victim = test_fork();
 	if (!self->victim) {
 		child_check(!memcg_add(getpid()));
-		lie_there(self->done[1]);
+		hold_memory(self->done[1]);
 	}
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 }
 
 FIXTURE_TEARDOWN(limit)
@@ -144,7 +144,7 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 		child_check(!mprotect(far + 2 * i * PMD_SIZE, page_size(),
 				      PROT_READ | PROT_WRITE));
 	found->call = make_request(engine, memory, MEMORY, TO_DEVICE, found->outcomes);
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 
 	found->ret = _test_request(ferry, &found->call);
 	for (i = 0; i < FAR; i++) {
@@ -153,7 +153,7 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 		if (!found->ret)
 			found->ret = _test_request(ferry, &found->far[i]);
 	}
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 	_exit(0);
 }
 
@@ -168,12 +168,12 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
 	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 	ASSERT_EQ(memcg_add(self->child), 0);
 	max = memcg_charged() + ROOM;
 	ASSERT_EQ(memcg_set_max(max), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 
 	ASSERT_EQ(memcg_event("oom"), 0);
 	ASSERT_EQ(memcg_event("oom_kill"), 0);
@@ -192,7 +192,7 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 		far += self->found->far[i].moved;
 	ASSERT_LT(far, FAR);
 	test_used(self->watch, self->found->call.moved + far);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(self->child);
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }
@@ -212,11 +212,11 @@ TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
 	if (!self->child)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
 	close(self->done[1]);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 	ASSERT_EQ(memcg_add(self->child), 0);
 	ASSERT_EQ(memcg_set_max(memcg_charged() + ROOM), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 
 	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	ASSERT_EQ(self->found->ret, 0);
@@ -225,7 +225,7 @@ TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
 	TH_LOG("%u of %zu pages moved, %ld bytes were swapped out",
 	       (unsigned int)self->found->call.moved, MEMORY / page_size(), swapped);
 	ASSERT_EQ(swapped, 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(self->child);
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }
@@ -247,7 +247,7 @@ static void go_below(struct found *found, uint32_t engine, int go, int done)
 	int i, ret = 0;
 
 	child_check(memory != MAP_FAILED && holes != MAP_FAILED);
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 	fill_pattern(memory, MEMORY, 1);
 	found->call = make_request(engine, memory, MEMORY, TO_DEVICE, NULL);
 	child_check(!_test_request(ferry, &found->call));
@@ -256,14 +256,14 @@ static void go_below(struct found *found, uint32_t engine, int go, int done)
 	found->small[0] = make_request(engine, memory, SMALL, TO_SYSTEM, NULL);
 	found->small[1] = make_request(engine, memory, SMALL, TO_DEVICE, NULL);
 	found->small[2] = make_request(engine, holes, SMALL, TO_DEVICE, NULL);
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 
 	for (i = 0; i < 3; i++)
 		ret = ret ?: _test_request(ferry, &found->small[i]);
 	found->ret = ret;
 	found->exec = add(ferry, memory, MEMORY);
 	found->intact = find_difference(memory, MEMORY, 1);
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 	_exit(0);
 }
 
@@ -278,10 +278,10 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 		go_below(self->found, variant->engine, self->go[0], self->done[1]);
 	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 	ASSERT_EQ(memcg_add(self->child), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 	ASSERT_EQ(self->found->call.moved, MEMORY / page_size());
 
 	ASSERT_EQ(spare(self->child, true) ?: spare(self->victim, true), 0);
@@ -290,8 +290,8 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	ASSERT_GT(memcg_charged(), VICTIM + MEMORY / 2);
 	oom = memcg_event("oom");
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 
 	ASSERT_EQ(memcg_event("oom"), oom);
 	ASSERT_EQ(memcg_event("oom_kill"), 0);
@@ -302,7 +302,7 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 	ASSERT_EQ(self->found->small[2].failed, small);
 	ASSERT_EQ(self->found->exec, 0);
 	ASSERT_EQ(self->found->intact, MEMORY);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(self->child);
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }

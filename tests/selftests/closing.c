@@ -165,9 +165,9 @@ static void close_heavy_file(int ready)
 	fork_sharers(ferry);
 	child_check(!ferry_migrate(ferry, memory, n, DRM_FERRY_TARGET_DEVICE, NULL, &counts));
 	child_check(counts.moved == HEAVY_PAGES);
-	child_check(!tell(ready));
+	child_check(!send_byte(ready));
 	ferry_close(ferry);
-	child_check(!tell(ready));
+	child_check(!send_byte(ready));
 	pause();
 	_exit(1);
 }
@@ -190,7 +190,7 @@ TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
 	self->heavy = test_fork();
 	if (!self->heavy)
 		close_heavy_file(ready[1]);
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	/* In the middle of its close the heavy process loses its CPU time. */
 	usleep(100000);
 	ASSERT_EQ(sched_setscheduler(self->heavy, SCHED_IDLE, &none), 0);
@@ -219,7 +219,7 @@ FIXTURE_SETUP(heavy)
 	self->pid = test_fork();
 	if (!self->pid)
 		close_heavy_file(self->ready[1]);
-	ASSERT_EQ(wait_told(self->ready[0]), 0);
+	ASSERT_EQ(wait_byte(self->ready[0]), 0);
 }
 
 FIXTURE_TEARDOWN(heavy)
@@ -234,7 +234,7 @@ TEST_F_TIMEOUT(heavy, close_takes_a_bounded_time, 300)
 {
 	double start = seconds(), took;
 
-	ASSERT_EQ(wait_told(self->ready[0]), 0);
+	ASSERT_EQ(wait_byte(self->ready[0]), 0);
 	took = seconds() - start;
 	TH_LOG("close took %.2f s and left %llu pages", took,
 	       (unsigned long long)_test_used(self->ferry) / page_size());

@@ -180,7 +180,7 @@ static pid_t fork_reader(struct _test_data_coherent *self, int go[2])
 		return -1;
 	pid = _test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -198,7 +198,7 @@ TEST_F(coherent, copy_on_write)
 		  HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_READ);
 	fill_pattern(self->memory, self->n, 2);
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }
@@ -212,7 +212,7 @@ TEST_F(coherent, device_copies_on_write)
 	ASSERT_GT(pid, 0);
 	fill_pattern(self->data, self->n, 2);
 	test_cmd(self->fd, HMM_DMIRROR_WRITE, self->memory, self->data, PAGES);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }

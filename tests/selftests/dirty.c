@@ -148,7 +148,7 @@ static pid_t fork_holder(struct _test_data_dirty *self,
 
 	if (pid)
 		return pid;
-	child_check(!wait_told(go) && !ferry_open_index(0, &own));
+	child_check(!wait_byte(go) && !ferry_open_index(0, &own));
 	child_check(!control_set("tgid", getpid()) && !control_arm(AFTER_SETUP));
 	child_check(_test_request_for(own, &request, self->memory, self->n, outcomes) == -ENOSPC);
 	child_check(outcomes[0] == DRM_FERRY_NO_MEMORY);
@@ -166,7 +166,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_pages_held_by_a_child, 60)
 	pid = fork_holder(self, variant, go[0]);
 	ASSERT_GT(pid, 0);
 	ASSERT_NE(_test_fill_device(self->ferry), MAP_FAILED);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	ASSERT_EQ(control_wait(AFTER_SETUP), 0);
 	fail(_metadata, self, variant, 0, DRM_FERRY_MIGRATING);
 	ASSERT_EQ(control_release(AFTER_SETUP), 0);

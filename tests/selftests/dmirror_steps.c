@@ -162,7 +162,7 @@ static pid_t start_bystander(int ready)
 
 	if (!pid) {
 		memset(_test_map(16 * MIB), 1, 16 * MIB);
-		tell(ready);
+		send_byte(ready);
 		pause();
 		_exit(0);
 	}
@@ -185,7 +185,7 @@ TEST_F_TIMEOUT(dmirror_steps, bystander_lives, 120)
 	ASSERT_EQ(memcg_set_max(LIMIT), 0);
 	ASSERT_EQ(memcg_forbid_swap(), 0);
 	bystander = start_bystander(ready[1]);
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	ASSERT_EQ(write_file("/proc/self/oom_score_adj", "-1000"), 0);
 	ret = _test_cmd(self->fd, HMM_DMIRROR_READ, memory, data, MANY / page_size(), &cmd);
 	kills = memcg_event("oom_kill");

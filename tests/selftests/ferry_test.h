@@ -249,7 +249,7 @@ static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
 	})
 
 /* Pages that CPU faults moved, fault-around included. */
-static inline uint64_t _test_touched_home(struct ferry *ferry)
+static inline uint64_t _test_moved_by_faults(struct ferry *ferry)
 {
 	struct drm_ferry_stats stats;
 
@@ -300,12 +300,12 @@ static inline pid_t _test_fork(void)
 	} while (0)
 
 /* A byte through a pipe: "go on". */
-static inline int tell(int fd)
+static inline int send_byte(int fd)
 {
 	return write(fd, "x", 1) == 1 ? 0 : -1;
 }
 
-static inline int wait_told(int fd)
+static inline int wait_byte(int fd)
 {
 	char byte;
 

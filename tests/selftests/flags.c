@@ -111,7 +111,7 @@ static pid_t fork_sharer(struct made *made)
 	pid = _test_fork();
 	if (!pid) {
 		close(made->alive[1]);
-		child_check(wait_told(made->alive[0]));
+		child_check(wait_byte(made->alive[0]));
 		child_check(find_difference(made->page, page_size(), 1) == page_size());
 		_exit(0);
 	}

@@ -231,11 +231,11 @@ static pid_t fork_owner(struct _test_data_by_pfn *self, int ready, int go)
 				   &counts));
 	child_check(counts.moved == PAGES);
 	child_check(entry_state(own, self->memory) & STATE_WRITABLE);
-	child_check(!tell(ready) && !wait_told(go));
+	child_check(!send_byte(ready) && !wait_byte(go));
 
 	child_check(!mprotect(self->memory, page, PROT_READ));
 	child_check(!uffd_protect(uffd, self->memory + page, page, true));
-	child_check(!tell(ready) && !wait_told(go));
+	child_check(!send_byte(ready) && !wait_byte(go));
 
 	child_check((entry_state(own, self->memory) &
 		     (STATE_IN_SYSTEM | STATE_WRITABLE | STATE_UFFD_WP)) == STATE_IN_SYSTEM);
@@ -268,18 +268,18 @@ TEST_F_TIMEOUT(by_pfn, another_process_protects, 60)
 	ASSERT_EQ(pipe(go), 0);
 	pid = fork_owner(self, ready[1], go[0]);
 	ASSERT_GT(pid, 0);
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 
 	ASSERT_EQ(control_arm(BEFORE_FINALIZE), 0);
 	ASSERT_EQ(pthread_create(&thread, NULL, release_device, self), 0);
 	ASSERT_EQ(control_wait(BEFORE_FINALIZE), 0);
-	EXPECT_EQ(tell(go[1]), 0);
-	EXPECT_EQ(wait_told(ready[0]), 0);
+	EXPECT_EQ(send_byte(go[1]), 0);
+	EXPECT_EQ(wait_byte(ready[0]), 0);
 	EXPECT_EQ(control_release(BEFORE_FINALIZE), 0);
 	pthread_join(thread, &ret);
 	ASSERT_EQ(ret, NULL);
 	test_used(self->ferry, 0);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 }
 

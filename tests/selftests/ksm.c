@@ -180,15 +180,15 @@ TEST_F_TIMEOUT(ksm, merged_by_a_child, 90)
 	pid = test_fork();
 	if (!pid) {
 		child_check(!madvise(self->memory, self->n, MADV_MERGEABLE));
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		child_check(is_alternating(self->memory));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	pfn = merge(pid, self->memory);
 	ASSERT_NE(pfn, 0);
 	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), 1);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 
 	ASSERT_TRUE(is_alternating(self->memory));

@@ -63,9 +63,9 @@ TEST_F_TIMEOUT(limits, device_full, 120)
 	ASSERT_EQ(ferry_read(self->ferry, memory + 7, 1, &byte, NULL), 0);
 	ASSERT_EQ(byte, pattern(7, 1));
 	test_pattern(memory, page, 1);
-	ASSERT_GE(_test_touched_home(self->ferry), 1);
+	ASSERT_GE(_test_moved_by_faults(self->ferry), 1);
 	ASSERT_EQ(_test_used(self->ferry),
-		  self->capacity - _test_touched_home(self->ferry) * page);
+		  self->capacity - _test_moved_by_faults(self->ferry) * page);
 	test_to_device(self->ferry, memory + done, page);
 	test_pattern(memory, n, 1);
 	test_used(self->ferry, 0);
@@ -87,11 +87,11 @@ TEST_F_TIMEOUT(limits, sigkill, 120)
 		child_check(!ferry_open_index(0, &own));
 		child_check(!ferry_migrate(own, memory, 16 * MIB, DRM_FERRY_TARGET_DEVICE,
 					   NULL, &counts));
-		child_check(!tell(ready[1]));
+		child_check(!send_byte(ready[1]));
 		pause();
 		_exit(1);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	ASSERT_EQ(_test_used(self->ferry), 16 * MIB);
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	test_wait_unused(self->ferry, 2);
@@ -120,7 +120,7 @@ TEST_F(limits, sigkill_of_a_parent)
 					   &counts));
 		if (!fork()) {
 			ferry_close(own);
-			child_check(!tell(ready[1]) && !wait_told(go[0]));
+			child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 			result = find_difference(memory, n, 1) == n ? 1 : 2;
 			child_check(write(answer[1], &result, sizeof(result)) ==
 				    sizeof(result));
@@ -129,12 +129,12 @@ TEST_F(limits, sigkill_of_a_parent)
 		pause();
 		_exit(1);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	test_used(self->ferry, 64);
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 	test_wait_unused(self->ferry, 2);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	ASSERT_EQ(read(answer[0], &result, sizeof(result)), sizeof(result));
 	ASSERT_EQ(result, 1);
 }
@@ -164,12 +164,12 @@ TEST_F_TIMEOUT(limits, sigkill_of_parent_and_child, 120)
 						   NULL, &counts));
 			if (!fork()) {
 				ferry_close(own);
-				child_check(!tell(ready[1]));
+				child_check(!send_byte(ready[1]));
 			}
 			pause();
 			_exit(1);
 		}
-		ASSERT_EQ(wait_told(ready[0]), 0);
+		ASSERT_EQ(wait_byte(ready[0]), 0);
 		ASSERT_EQ(_test_used(self->ferry), n);
 		usleep(round * 100);
 		ASSERT_EQ(kill(-pid, SIGKILL), 0);
@@ -240,10 +240,10 @@ TEST_F(limits, merged_by_a_child)
 	pid = test_fork();
 	if (!pid) {
 		child_check(!madvise(memory, n, MADV_MERGEABLE));
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	ASSERT_EQ(ksm_run(KSM_START), 0);
 	for (tries = 0; tries < 200 && merged < MERGED_PAGES; tries++) {
 		usleep(50000);
@@ -259,7 +259,7 @@ TEST_F(limits, merged_by_a_child)
 			ksm += outcomes[i] == DRM_FERRY_KSM;
 		ASSERT_GT(ksm, 0);
 		if (!round) {
-			ASSERT_EQ(tell(go[1]), 0);
+			ASSERT_EQ(send_byte(go[1]), 0);
 			test_wait(pid);
 		}
 	}

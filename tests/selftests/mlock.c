@@ -240,7 +240,7 @@ TEST_F(mlock, shared_with_a_child)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		child_check(read_counter("/proc/self/status", "VmLck") == 0);
 		_exit(0);
@@ -255,7 +255,7 @@ TEST_F(mlock, shared_with_a_child)
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
 	ASSERT_EQ(settle_counters(), 0);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_wait_unused(self->ferry, 2);
 	test_locked(_metadata, self, 0, 0, 0);

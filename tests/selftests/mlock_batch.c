@@ -52,7 +52,7 @@ FIXTURE_SETUP(mlock_batch)
 	self->pid = test_fork();
 	if (!self->pid) {
 		child_check(!run_on_last_cpu());
-		child_check(!wait_told(self->go[0]));
+		child_check(!wait_byte(self->go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -87,7 +87,7 @@ static bool ends_well(pid_t pid)
 TEST_F_TIMEOUT(mlock_batch, touched_on_another_cpu, 60)
 {
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	ASSERT_TRUE(ends_well(self->pid));
 	test_wait_unused(self->ferry, 2);
 }
@@ -100,7 +100,7 @@ static void move_from_there(struct _test_data_mlock_batch *self, uint32_t engine
 
 	child_check(!run_on_last_cpu());
 	child_check(!ferry_open_index(0, &ferry));
-	child_check(!wait_told(self->go[0]));
+	child_check(!wait_byte(self->go[0]));
 	child_check(!_test_request(ferry, &request));
 	/*
 	 * The core engine does not drain for a device page: docs/findings.md.
@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(mlock_batch, moved_by_another_process, 60)
 	if (!pid)
 		move_from_there(self, variant->engine);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	ASSERT_TRUE(ends_well(pid));
 }
 

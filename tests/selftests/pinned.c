@@ -129,7 +129,7 @@ TEST_F(pinned, fork_copies)
 	refuse(_metadata, self, variant);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check((pagemap(self->page) & PAGEMAP_PFN) != pfn);
 		child_check(find_difference(self->page, page_size(), 1) == page_size());
 		_exit(0);
@@ -140,7 +140,7 @@ TEST_F(pinned, fork_copies)
 		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ | PROT_WRITE), 0);
 	fill_pattern(self->page, page_size(), 2);
 	test_pinned_data(_metadata, self, 2);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 }
 

@@ -111,13 +111,13 @@ TEST_F(quota, of_a_user)
 		child_check(ret == -ENOSPC);
 		child_check(self->outcomes[0] == DRM_FERRY_QUOTA);
 		child_check(moved == 2 * quarter);
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	test_used(self->ferry, 2 * quarter);
 	test_to_device(self->ferry, self->memory, quarter * page);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 }
 

@@ -16,6 +16,7 @@
 #include "control.h"
 #include "lru.h"
 #include "migrate.h"
+#include "params.h"
 
 #define PAGES 16
 
@@ -36,6 +37,12 @@ struct race {
 static inline bool is_private(const struct race *race)
 {
 	return race->device < FIRST_COHERENT;
+}
+
+/* A CPU fault is served by the default engine. Core cannot be held. */
+static inline bool can_be_held(const struct race *race)
+{
+	return race->how != TOUCH || default_is_own();
 }
 
 struct held {
@@ -94,6 +101,10 @@ static inline int _test_hold(struct held *held, const struct race *race,
 
 #define test_hold(held, race, ferry, memory, n)				\
 	ASSERT_EQ(_test_hold(held, race, ferry, memory, n), 0)
+
+/* Holds the variant's operation on all of the fixture's memory. */
+#define test_hold_memory()						\
+	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
 /* Releases the held operation, waits for its end and returns its result. */
 static inline int _test_let_go(struct held *held)

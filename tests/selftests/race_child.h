@@ -89,7 +89,7 @@ static inline int child_after_mprotect(struct child *child)
 	size_t n = PAGES * page_size();
 	int in_pipe[2];
 
-	if (!holds(child->memory, 0, n, 1) || pipe(in_pipe) || tell(in_pipe[1]))
+	if (!holds(child->memory, 0, n, 1) || pipe(in_pipe) || send_byte(in_pipe[1]))
 		return -EIO;
 	if (read(in_pipe[0], child->memory, 1) >= 0 || errno != EFAULT)
 		return -EIO;
@@ -113,7 +113,7 @@ static inline int child_fork(struct child *child)
 		return -errno;
 	child->grandchild = _test_fork();
 	if (!child->grandchild) {
-		wait_told(child->check[0]);
+		wait_byte(child->check[0]);
 		_exit(check_and_write(child->memory) ? 1 : 0);
 	}
 	return child->grandchild > 0 ? 0 : -errno;
@@ -123,7 +123,7 @@ static inline int child_after_fork(struct child *child)
 {
 	int status, ret = check_and_write(child->memory);
 
-	if (ret || tell(child->check[1]))
+	if (ret || send_byte(child->check[1]))
 		return -EIO;
 	if (waitpid(child->grandchild, &status, 0) != child->grandchild || status)
 		return -EIO;
@@ -227,12 +227,12 @@ static inline void child_main(struct child *child)
 	close(child->told[0]);
 	if (ferry_open_index(child->device, &child->ferry))
 		_exit(1);
-	child_check(!tell(child->told[1]));
-	child_check(!wait_told(child->go[0]));
-	child_check(!tell(child->told[1]));
+	child_check(!send_byte(child->told[1]));
+	child_check(!wait_byte(child->go[0]));
+	child_check(!send_byte(child->told[1]));
 	child_check(!child->op->during(child));
-	child_check(!tell(child->told[1]));
-	child_check(!wait_told(child->go[0]));
+	child_check(!send_byte(child->told[1]));
+	child_check(!wait_byte(child->go[0]));
 	child_check(!child->op->after(child));
 	_exit(0);
 }
@@ -256,7 +256,7 @@ static inline int _test_child(struct child *child, const struct child_op *op,
 		child_main(child);
 	}
 	close(child->told[1]);
-	return wait_told(child->told[0]) ? -EIO : 0;
+	return wait_byte(child->told[0]) ? -EIO : 0;
 }
 
 /* Runs @during while the migration is held at @point. Returns 0 or an error. */
@@ -266,7 +266,7 @@ static inline int _test_child_during(struct child *child, const char *point)
 	long held = 0;
 	int tries;
 
-	if (tell(child->go[1]) || wait_told(child->told[0]))
+	if (send_byte(child->go[1]) || wait_byte(child->told[0]))
 		return -EIO;
 	snprintf(path, sizeof(path), "/proc/%d/stat", child->pid);
 	for (tries = 0; child->op->may_wait && tries < 20; tries++) {
@@ -279,7 +279,7 @@ static inline int _test_child_during(struct child *child, const char *point)
 	if (child->op->leaves) {
 		if (waitpid(child->pid, NULL, 0) != child->pid)
 			return -ECHILD;
-	} else if (wait_told(child->told[0])) {
+	} else if (wait_byte(child->told[0])) {
 		return -EIO;
 	}
 	/* The child did not wait for the end of the migration. */
@@ -297,9 +297,9 @@ static inline int _test_child_after(struct child *child)
 
 	if (child->op->leaves)
 		return 0;
-	if (child->op->may_wait && wait_told(child->told[0]))
+	if (child->op->may_wait && wait_byte(child->told[0]))
 		return -EIO;
-	if (tell(child->go[1]) || waitpid(child->pid, &status, 0) != child->pid)
+	if (send_byte(child->go[1]) || waitpid(child->pid, &status, 0) != child->pid)
 		return -ECHILD;
 	return status;
 }

@@ -16,7 +16,6 @@
  * Guest: races, debug-engine
  */
 #include "dmirror.h"
-#include "params.h"
 #include "race_child.h"
 
 FIXTURE(evict) {

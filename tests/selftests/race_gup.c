@@ -14,7 +14,6 @@
  */
 
 #include "page_refs.h"
-#include "params.h"
 #include "race.h"
 #include "threads.h"
 
@@ -54,7 +53,7 @@ RACE_VARIANT(gup, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
 
 FIXTURE_SETUP(gup)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
@@ -102,7 +101,7 @@ static int pin(void *arg)
 		struct ferry_counts counts;				\
 									\
 		test_helper(&helper, take, self);			\
-		test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n); \
+		test_hold_memory(); \
 		helper_go(&helper);					\
 		ASSERT_FALSE(helper_done(&helper));			\
 		test_let_go(&self->held);				\

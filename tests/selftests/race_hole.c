@@ -15,7 +15,6 @@
  */
 #include <sched.h>
 
-#include "params.h"
 #include "race.h"
 #include "thp.h"
 #include "threads.h"
@@ -56,9 +55,6 @@ FIXTURE_TEARDOWN(hole)
 	ferry_close(self->ferry);
 }
 
-#define hold()								\
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
-
 /* The holes are filled and mapped; the pages are still locked. */
 static bool is_filled(const struct race *race)
 {
@@ -86,7 +82,7 @@ TEST_F(hole, cpu_is_faster)
 
 	test_zero(memory + quarter, quarter);
 	test_helper(&helper, write_and_read, self);
-	hold();
+	test_hold_memory();
 	helper_go(&helper);
 	/* A private page, mapped and locked: the CPU has to wait. */
 	ASSERT_EQ(helper_done(&helper),
@@ -122,7 +118,7 @@ TEST_F(hole, another_device_reads)
 
 	/* The first device access of a process takes mmap_lock for writing. */
 	ASSERT_EQ(ferry_read(other, self->data, self->n, seen, NULL), 0);
-	hold();
+	test_hold_memory();
 	if (!is_filled(&variant->race)) {
 		ASSERT_EQ(ferry_read(other, self->memory, self->n, seen, NULL), 0);
 		test_zero(seen, self->n);
@@ -171,7 +167,7 @@ TEST_F(hole, zero_page_leaves_the_tlb)
 	test_zero(self->memory, 1);
 	test_helper(&helper, read_on, &reader);
 	helper_go(&helper);
-	hold();
+	test_hold_memory();
 	reader.zero_seen = false;
 	while (!reader.zero_seen && !is_filled(&variant->race))
 		usleep(100);

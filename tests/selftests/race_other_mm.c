@@ -15,7 +15,6 @@
  * Shows: I8, I23, CPU fault, fork
  * Guest: races
  */
-#include "params.h"
 #include "race_child.h"
 
 FIXTURE(other_mm) {
@@ -48,7 +47,7 @@ RACE_VARIANT(other_mm, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINAL
 
 FIXTURE_SETUP(other_mm)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
@@ -76,7 +75,7 @@ FIXTURE_TEARDOWN(other_mm)
 	TEST_F(other_mm, op)						\
 	{								\
 		ASSERT_EQ(_test_child(&self->child, &op_##op, NULL, NULL), 0); \
-		test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n); \
+		test_hold_memory(); \
 		ASSERT_EQ(_test_child_during(&self->child, variant->race.point), 0); \
 		test_let_go(&self->held);				\
 		test_all_moved(&self->held);				\

@@ -18,7 +18,6 @@
  */
 #include "pagemap.h"
 #include "pagemap_scan.h"
-#include "params.h"
 #include "race.h"
 #include "threads.h"
 #include "uffd.h"
@@ -55,7 +54,7 @@ RACE_VARIANT(protect, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALI
 
 FIXTURE_SETUP(protect)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	self->half = self->n / 2;
@@ -71,9 +70,6 @@ FIXTURE_TEARDOWN(protect)
 	close(self->uffd);
 	ferry_close(self->ferry);
 }
-
-#define hold()								\
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
 static int write_byte(void *arg)
 {
@@ -95,7 +91,7 @@ TEST_F(protect, by_userfaultfd)
 	test_helper(&untold, write_byte, second);
 	ASSERT_EQ(uffd_protect(self->uffd, second, self->half, true), 0);
 
-	hold();
+	test_hold_memory();
 	ASSERT_EQ(uffd_protect(self->uffd, first, self->half, true), 0);
 	ASSERT_EQ(uffd_protect(self->uffd, second, self->half, false), 0);
 	test_let_go(&self->held);
@@ -149,7 +145,7 @@ TEST_F(protect, by_pagemap_scan)
 		test_to_device(self->ferry, self->memory, self->n);
 
 	/* The scan reports earlier writes and protects the pages in flight. */
-	hold();
+	test_hold_memory();
 	ASSERT_GE(pagemap_scan(self->memory, self->n, true, &written), 0);
 	test_let_go(&self->held);
 	test_all_moved(&self->held);
@@ -220,7 +216,7 @@ TEST_F(zero_page, stays_protected)
 
 	test_helper(&first_writer, write_byte, self->memory);
 	test_helper(&second_writer, write_byte, second);
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
+	test_hold_memory();
 	ASSERT_EQ(uffd_protect(self->uffd, second, self->half, true), 0);
 	test_let_go(&self->held);
 	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_UFFD_WP), PAGES);

@@ -103,7 +103,7 @@ TEST_F(writer, stops)
 {
 	uint32_t writes = 0;
 
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
+	test_hold_memory();
 	if (strcmp(variant->race.point, BEFORE_FLUSH))
 		writes = writes_until_asleep(&self->helper, &self->writer);
 	/* A writer that does not sleep must stop before the release. */

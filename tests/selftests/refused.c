@@ -201,7 +201,7 @@ TEST_F_TIMEOUT(swap_cache, needed_by_a_child, 60)
 		ASSERT_EQ(page_out(self->memory + i * page_size(), page_size()), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(self->go[0]));
+		child_check(!wait_byte(self->go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -227,7 +227,7 @@ TEST_F_TIMEOUT(swap_cache, needed_by_a_child, 60)
 	test_used(self->ferry, PAGES / 2);
 	test_pattern(self->memory, self->n, 1);
 	fill_pattern(self->memory, self->n, 2);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }

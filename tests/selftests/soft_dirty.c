@@ -315,7 +315,7 @@ TEST_F(soft_dirty, shared_with_a_child)
 	pid = test_fork();
 	if (!pid) {
 		close(alive[1]);
-		child_check(wait_told(alive[0]));
+		child_check(wait_byte(alive[0]));
 		child_check(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY) == 0);
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		touch(self->memory, self->n);

@@ -136,7 +136,7 @@ TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(all_have(self->memory, pagemap, PAGEMAP_SWAPPED));
 		child_check(is_right(self->memory, 1));
 		fill_pattern(self->memory, self->n, 3);
@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 		TH_LOG("the first is %s", ferry_outcome_name(self->outcomes[0]));
 	ASSERT_EQ(test_stats(self->ferry).cpu_faults, 0);
 	ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	ASSERT_TRUE(is_right(self->memory, 1));
 
@@ -177,14 +177,14 @@ TEST_F_TIMEOUT(swap_cache, child_reads_its_entry_later, 60)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(is_right(self->memory, 1));
 		_exit(0);
 	}
 	/* A write gives the parent a new page; the child's page stays. */
 	fill_pattern(self->memory, self->n, 2);
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	ASSERT_TRUE(is_right(self->memory, 2));
 }

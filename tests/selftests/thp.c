@@ -210,14 +210,14 @@ TEST_F(thp, shared_with_a_child)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		fill_pattern(self->memory, self->n, 2);
 		child_check(find_difference(self->memory, self->n, 2) == self->n);
 		_exit(0);
 	}
 	test_out(0, self->npages);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 1);
 }

@@ -121,11 +121,11 @@ static void wait_round(const struct user *user)
 
 TEST_F_TIMEOUT(tlb_race, dontneed, 120)
 {
-	struct user user = { .use = look, .cpu = 1, .memory = self->memory };
+	struct user user = { .use = look_for_stale, .cpu = 1, .memory = self->memory };
 	struct mover mover;
 	int i, round;
 
-	ASSERT_EQ(start_user(&user), 0);
+	ASSERT_EQ(user_start(&user), 0);
 	ASSERT_EQ(start_mover(&mover, self, variant), 0);
 	for (round = 1; round <= DISCARDS; round++) {
 		for (i = 0; i < PAGES; i++)
@@ -149,17 +149,17 @@ TEST_F_TIMEOUT(tlb_race, dontneed, 120)
 
 TEST_F_TIMEOUT(tlb_race, write_protect, 120)
 {
-	struct user user = { .use = count, .cpu = 1, .memory = self->memory };
+	struct user user = { .use = count_writes, .cpu = 1, .memory = self->memory };
 	int i, late = 0, uffd, round;
 	struct mover mover;
 
 	uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory, self->n);
 	ASSERT_GE(uffd, 0);
-	ASSERT_EQ(start_user(&user), 0);
+	ASSERT_EQ(user_start(&user), 0);
 	ASSERT_EQ(start_mover(&mover, self, variant), 0);
 	for (round = 0; round < PROTECTIONS; round++) {
 		EXPECT_EQ(uffd_protect(uffd, self->memory, self->n, true), 0);
-		late += writes(&user);
+		late += user_writes(&user);
 		EXPECT_EQ(uffd_protect(uffd, self->memory, self->n, false), 0);
 		wait_round(&user);
 	}

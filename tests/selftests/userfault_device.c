@@ -268,11 +268,11 @@ TEST_F_TIMEOUT(userfault_device, killed_while_it_waits, 60)
 					   UFFDIO_REGISTER_MODE_MISSING));
 		child_check(!pthread_create(&access.thread, NULL, run_access, &access));
 		child_check(uffd_wait(self->fd, self->memory) >= 0);
-		child_check(!tell(ready[1]));
+		child_check(!send_byte(ready[1]));
 		pthread_join(access.thread, NULL);
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	start = seconds();
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
