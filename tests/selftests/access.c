@@ -11,7 +11,7 @@
 
 #include "ferry_test.h"
 
-#define WINDOW (2 * MIB)
+#define WINDOW PMD_SIZE
 
 FIXTURE(access) {
 	struct ferry *ferry;
@@ -25,8 +25,7 @@ FIXTURE_SETUP(access)
 	self->n = 2 * WINDOW;
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 1);
+	self->data = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(access)

@@ -13,12 +13,12 @@
  * Shows: I3, I10, NUMA
  * Guest: engine, debug-engine
  */
-#include <numaif.h>
-
-#include "moves.h"
+#include "lru.h"
+#include "migrate.h"
+#include "numa_nodes.h"
+#include "threads.h"
 
 #define PAGES 512
-#define MAX_NODES 16
 
 FIXTURE(accounts) {
 	struct ferry *ferry;
@@ -37,8 +37,7 @@ FIXTURE_SETUP(accounts)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(accounts)
@@ -49,8 +48,8 @@ FIXTURE_TEARDOWN(accounts)
 /* To system memory by the ioctl, by CPU faults, or by closing the file. */
 #define WAYS 3
 
-static void bring_home(struct __test_metadata *_metadata, struct _test_data_accounts *self,
-		       uint32_t engine, int way)
+static void move_back(struct __test_metadata *_metadata, struct _test_data_accounts *self,
+		      uint32_t engine, int way)
 {
 	if (way == 0) {
 		test_engine_moves(self->ferry, engine, self->memory, self->n, TO_SYSTEM);
@@ -117,9 +116,9 @@ static void read_resident(const void *memory, struct resident *now)
 		fclose(file);
 	read_smaps(memory, now->smaps);
 	for (i = 0; i < OF_ALL; i++)
-		now->rollup[i] = counter("/proc/self/smaps_rollup", fields[i]);
-	now->status_rss = counter("/proc/self/status", "VmRSS");
-	now->status_swap = counter("/proc/self/status", "VmSwap");
+		now->rollup[i] = read_counter("/proc/self/smaps_rollup", fields[i]);
+	now->status_rss = read_counter("/proc/self/status", "VmRSS");
+	now->status_swap = read_counter("/proc/self/status", "VmSwap");
 }
 
 TEST_F(accounts, resident)
@@ -131,7 +130,7 @@ TEST_F(accounts, resident)
 	/* Warm-up: the first use of a way or a file allocates memory. */
 	for (way = 0; way < WAYS; way++) {
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-		bring_home(_metadata, self, variant->engine, way);
+		move_back(_metadata, self, variant->engine, way);
 		read_resident(self->memory, &before);
 	}
 	read_resident(self->memory, &before);
@@ -144,7 +143,7 @@ TEST_F(accounts, resident)
 		ASSERT_EQ(now.status_rss, before.status_rss);
 		ASSERT_EQ(now.smaps[0], before.smaps[0]);
 		ASSERT_EQ(now.status_swap, 0);
-		bring_home(_metadata, self, variant->engine, way);
+		move_back(_metadata, self, variant->engine, way);
 		read_resident(self->memory, &now);
 		for (i = 0; i < FIELDS; i++) {
 			ASSERT_EQ(now.smaps[i], before.smaps[i])
@@ -171,15 +170,15 @@ static struct machine machine(void)
 	const char *path = "/proc/vmstat";
 	struct machine now = { 0 };
 
-	if (settle())
+	if (settle_counters())
 		return now;
-	now.lists = counter(path, "nr_active_anon") + counter(path, "nr_inactive_anon") +
-		    counter(path, "nr_unevictable");
-	now.anon = counter(path, "nr_anon_pages");
-	now.isolated = counter(path, "nr_isolated_anon");
-	now.dirtied = counter(path, "nr_dirtied");
-	now.written = counter(path, "nr_written");
-	now.dirty = counter(path, "nr_dirty");
+	now.lists = read_counter(path, "nr_active_anon") + read_counter(path, "nr_inactive_anon") +
+		    read_counter(path, "nr_unevictable");
+	now.anon = read_counter(path, "nr_anon_pages");
+	now.isolated = read_counter(path, "nr_isolated_anon");
+	now.dirtied = read_counter(path, "nr_dirtied");
+	now.written = read_counter(path, "nr_written");
+	now.dirty = read_counter(path, "nr_dirty");
 	return now;
 }
 
@@ -200,7 +199,7 @@ TEST_F_TIMEOUT(accounts, of_the_machine, 60)
 			now = machine();
 			test_close(before.lists - now.lists, PAGES);
 			test_close(now.anon, before.anon);
-			bring_home(_metadata, self, variant->engine, way);
+			move_back(_metadata, self, variant->engine, way);
 		}
 		now = machine();
 		test_close(now.lists, before.lists);
@@ -217,43 +216,6 @@ TEST_F_TIMEOUT(accounts, of_the_machine, 60)
 	self->memory = test_map(self->n);
 }
 
-static int count_nodes(void)
-{
-	char path[64];
-	int node;
-
-	for (node = 0; node < MAX_NODES; node++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/node/node%d", node);
-		if (access(path, F_OK))
-			break;
-	}
-	return node;
-}
-
-static int bind_to(void *memory, size_t n, int node)
-{
-	unsigned long mask = 1ul << node;
-
-	return mbind(memory, n, MPOL_BIND, &mask, 8 * sizeof(mask), 0) ? -errno : 0;
-}
-
-static size_t count_on(uint8_t *memory, int node)
-{
-	static void *pages[PAGES];
-	static int status[PAGES];
-	size_t i, count = 0;
-
-	for (i = 0; i < PAGES; i++) {
-		pages[i] = memory + i * page_size();
-		status[i] = -1;
-	}
-	if (move_pages(0, PAGES, pages, NULL, status, 0))
-		return 0;
-	for (i = 0; i < PAGES; i++)
-		count += status[i] == node;
-	return count;
-}
-
 /*
  * The mapping is bound to each node in turn while the pages are on the device.
  * The test runs on a CPU of each node. The test needs --numa 2 to say much.
@@ -265,17 +227,17 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 
 	ASSERT_GT(nodes, 0);
 	for (cpu = 0; cpu < cpus_online(); cpu += cpus_online() / nodes ?: 1) {
-		ASSERT_EQ(run_on(cpu), 0);
+		ASSERT_EQ(run_on_cpu(cpu), 0);
 		for (node = 0; node < nodes; node++) {
 			for (way = 0; way < 2; way++) {
 				test_engine_moves(self->ferry, variant->engine, self->memory,
 						  self->n, TO_DEVICE);
-				ASSERT_EQ(bind_to(self->memory, self->n, node), 0);
-				bring_home(_metadata, self, variant->engine, way);
-				ASSERT_EQ(count_on(self->memory, node), PAGES)
+				ASSERT_EQ(bind_to_node(self->memory, self->n, node), 0);
+				move_back(_metadata, self, variant->engine, way);
+				ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 					TH_LOG("node %d from CPU %d, way %d", node, cpu, way);
-				ASSERT_EQ(bind_to(self->memory, self->n,
-						  nodes - 1 - node), 0);
+				ASSERT_EQ(bind_to_node(self->memory, self->n,
+						       nodes - 1 - node), 0);
 			}
 		}
 	}
@@ -285,25 +247,23 @@ TEST_F_TIMEOUT(accounts, home_to_the_bound_node, 60)
 TEST_F_TIMEOUT(accounts, home_by_the_tasks_policy, 60)
 {
 	int nodes = count_nodes(), node, way;
-	unsigned long mask;
 
 	for (way = 0; way < 2; way++) {
 		for (node = 0; node < nodes; node++) {
-			mask = 1ul << node;
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
-			ASSERT_EQ(set_mempolicy(MPOL_BIND, &mask, 8 * sizeof(mask)), 0);
-			bring_home(_metadata, self, variant->engine, way);
-			ASSERT_EQ(set_mempolicy(MPOL_DEFAULT, NULL, 0), 0);
-			ASSERT_EQ(count_on(self->memory, node), PAGES)
+			ASSERT_EQ(bind_task_to_node(node), 0);
+			move_back(_metadata, self, variant->engine, way);
+			ASSERT_EQ(unbind_task(), 0);
+			ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 				TH_LOG("node %d, way %d", node, way);
 		}
 		for (node = 0; node < nodes; node++) {
-			ASSERT_EQ(run_on(node * cpus_online() / nodes), 0);
+			ASSERT_EQ(run_on_cpu(node * cpus_online() / nodes), 0);
 			test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 					  TO_DEVICE);
-			bring_home(_metadata, self, variant->engine, way);
-			ASSERT_EQ(count_on(self->memory, node), PAGES)
+			move_back(_metadata, self, variant->engine, way);
+			ASSERT_EQ(count_on_node(self->memory, self->n, node), PAGES)
 				TH_LOG("CPU of node %d, way %d", node, way);
 		}
 	}

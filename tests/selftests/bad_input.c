@@ -23,8 +23,7 @@ FIXTURE_SETUP(bad_input)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(bad_input)
@@ -173,13 +172,13 @@ TEST_F(bad_input, hugetlb)
 	ASSERT_NE(file, NULL);
 	fprintf(file, "2\n");
 	fclose(file);
-	huge = mmap(NULL, 2 * MIB, PROT_READ | PROT_WRITE,
+	huge = mmap(NULL, PMD_SIZE, PROT_READ | PROT_WRITE,
 		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
 	ASSERT_NE(huge, MAP_FAILED);
 	*huge = 1;
-	ASSERT_EQ(_test_migrate(self->ferry, huge, 2 * MIB, DRM_FERRY_TARGET_DEVICE,
+	ASSERT_EQ(_test_migrate(self->ferry, huge, PMD_SIZE, DRM_FERRY_TARGET_DEVICE,
 				NULL, &counts), -EINVAL);
-	munmap(huge, 2 * MIB);
+	munmap(huge, PMD_SIZE);
 }
 
 static uint8_t *find_mapping(const char *name)
@@ -349,7 +348,7 @@ TEST_F(bad_input, address_space_has_ended)
 			struct drm_ferry_query query = { 0 };
 			int ret;
 
-			child_check(!wait_told(gone[0]));
+			child_check(!wait_byte(gone[0]));
 			ret = _test_ioctl(own, DRM_IOCTL_FERRY_QUERY, &query);
 			child_check(write(answer[1], &ret, sizeof(ret)) == sizeof(ret));
 			_exit(0);
@@ -357,7 +356,7 @@ TEST_F(bad_input, address_space_has_ended)
 		_exit(0);
 	}
 	test_wait(pid);
-	ASSERT_EQ(tell(gone[1]), 0);
+	ASSERT_EQ(send_byte(gone[1]), 0);
 	ASSERT_EQ(read(answer[0], &result, sizeof(result)), sizeof(result));
 	ASSERT_EQ(result, -ESRCH);
 }

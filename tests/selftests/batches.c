@@ -10,7 +10,7 @@
  * Shows: I20, MIGRATE
  * Guest: engine
  */
-#include "ferry_test.h"
+#include "migrate.h"
 
 #define BATCH 2048
 #define GUARD 0xee
@@ -30,7 +30,7 @@ FIXTURE_VARIANT(batches) {
 
 #define BATCH_VARIANT(name, backend_, npages_, before_)			\
 	FIXTURE_VARIANT_ADD(batches, name) {				\
-		.backend = DRM_FERRY_BACKEND_##backend_,		\
+		.backend = backend_,					\
 		.npages = npages_, .before = before_			\
 	}
 
@@ -52,7 +52,7 @@ FIXTURE_SETUP(batches)
 	self->n = variant->npages * page_size();
 	self->outcomes = test_map(variant->npages + 2);
 	/* The range begins @before pages into a page table. */
-	area = (uint8_t *)((ptr(area) + 2 * MIB - 1) & ~(2 * MIB - 1));
+	area = (uint8_t *)((ptr(area) + PMD_SIZE - 1) & ~(PMD_SIZE - 1));
 	self->memory = area + variant->before * page_size();
 }
 
@@ -90,20 +90,14 @@ static size_t find_wrong(const uint8_t *memory, size_t npages, uint32_t seed)
 
 #define test_go(target_)						\
 	do {								\
-		struct drm_ferry_migrate __request = {			\
-			.addr = ptr(self->memory),			\
-			.len = self->n,					\
-			.target = target_,				\
-			.backend = variant->backend,			\
-			.outcomes = ptr(self->outcomes + 1),		\
-		};							\
+		struct drm_ferry_migrate __done;			\
 		size_t __i;						\
 									\
 		memset(self->outcomes, GUARD, variant->npages + 2);	\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
-		ASSERT_EQ(__request.done, self->n);			\
-		ASSERT_EQ(__request.moved, variant->npages);		\
-		ASSERT_EQ(__request.failed, 0);				\
+		__done = test_engine(self->ferry, variant->backend, self->memory, self->n, \
+					target_, self->outcomes + 1);	\
+		ASSERT_EQ(__done.moved, variant->npages);		\
+		ASSERT_EQ(__done.failed, 0);				\
 		ASSERT_EQ(self->outcomes[0], GUARD);			\
 		ASSERT_EQ(self->outcomes[variant->npages + 1], GUARD);	\
 		for (__i = 1; __i <= variant->npages; __i++) {		\
@@ -114,12 +108,12 @@ static size_t find_wrong(const uint8_t *memory, size_t npages, uint32_t seed)
 TEST_F_TIMEOUT(batches, there_and_back, 60)
 {
 	stamp(self->memory, variant->npages, 1);
-	test_go(DRM_FERRY_TARGET_DEVICE);
+	test_go(TO_DEVICE);
 	test_used(self->ferry, variant->npages);
 	test_where(self->ferry, self->memory, DRM_FERRY_PAGE_THIS_DEVICE);
 	test_where(self->ferry, self->memory + self->n - page_size(),
 		   DRM_FERRY_PAGE_THIS_DEVICE);
-	test_go(DRM_FERRY_TARGET_SYSTEM);
+	test_go(TO_SYSTEM);
 	test_used(self->ferry, 0);
 	ASSERT_EQ(find_wrong(self->memory, variant->npages, 1), variant->npages);
 }

@@ -15,7 +15,8 @@
  * Shows: I10, memory cgroup
  * Guest: engine, debug-engine
  */
-#include "group.h"
+#include "memcg.h"
+#include "migrate.h"
 
 #define MEMORY (16 * MIB)
 /* Per-CPU stocks of charges, page tables, the call's own memory. */
@@ -24,7 +25,7 @@
 FIXTURE(charges) {
 	struct ferry *ferry;
 	uint8_t *memory;
-	struct group group;
+	struct memcg group;
 };
 
 FIXTURE_VARIANT(charges) {
@@ -34,14 +35,7 @@ FIXTURE_VARIANT(charges) {
 FIXTURE_VARIANT_ADD(charges, own) { .engine = OWN };
 FIXTURE_VARIANT_ADD(charges, core) { .engine = CORE };
 
-static long current(void)
-{
-	long value = -1;
-
-	return read_number(GROUP "/memory.current", &value) ? -1 : value;
-}
-
-#define test_anon(wanted) ASSERT_EQ(group_stat_after("anon", wanted), wanted)
+#define test_anon(wanted) ASSERT_EQ(memcg_stat_after("anon", wanted), wanted)
 
 FIXTURE_SETUP(charges)
 {
@@ -52,16 +46,16 @@ FIXTURE_SETUP(charges)
 	test_engine_moves(self->ferry, variant->engine, self->memory, page_size(), TO_DEVICE);
 	test_engine_moves(self->ferry, variant->engine, self->memory, page_size(), TO_SYSTEM);
 	munmap(self->memory, MEMORY);
-	ASSERT_EQ(group_enter(&self->group), 0);
+	ASSERT_EQ(memcg_enter(&self->group), 0);
 	self->memory = test_map(MEMORY);
 }
 
 FIXTURE_TEARDOWN(charges)
 {
-	group_leave(&self->group);
+	memcg_leave(&self->group);
 	ferry_close(self->ferry);
 	munmap(self->memory, MEMORY);
-	rmdir(GROUP);
+	rmdir(MEMCG);
 }
 
 static void test_goes_away(struct __test_metadata *_metadata,
@@ -69,8 +63,8 @@ static void test_goes_away(struct __test_metadata *_metadata,
 {
 	munmap(self->memory, MEMORY);
 	test_wait_unused(self->ferry, 2);
-	ASSERT_EQ(group_leave(&self->group), 0);
-	ASSERT_EQ(group_goes_away(&self->group), 0);
+	ASSERT_EQ(memcg_leave(&self->group), 0);
+	ASSERT_EQ(memcg_wait_gone(&self->group), 0);
 }
 
 #define test_near(value, wanted)					\
@@ -85,18 +79,18 @@ TEST_F_TIMEOUT(charges, follow_the_data, 120)
 	long before, charged, total;
 	int way;
 
-	before = group_stat_settled("anon");
+	before = memcg_stat_settled("anon");
 	fill_pattern(self->memory, MEMORY, 1);
 	charged = before + MEMORY;
 	test_anon(charged);
-	total = current();
+	total = memcg_charged();
 	for (way = 0; way < 4; way++) {
 		/* From now on the caller is not in the memory's group. */
 		if (way == 3)
-			ASSERT_EQ(group_leave(&self->group), 0);
+			ASSERT_EQ(memcg_leave(&self->group), 0);
 		test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY, TO_DEVICE);
 		test_anon(charged);
-		test_near(current(), total);
+		test_near(memcg_charged(), total);
 		if (way == 0 || way == 3) {
 			test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY,
 					  TO_SYSTEM);
@@ -107,49 +101,41 @@ TEST_F_TIMEOUT(charges, follow_the_data, 120)
 		test_pattern(self->memory, MEMORY, 1);
 		test_used(self->ferry, 0);
 		test_anon(charged);
-		test_near(current(), total);
+		test_near(memcg_charged(), total);
 	}
 	munmap(self->memory, MEMORY);
 	test_anon(before);
-	test_near(current(), total - (long)MEMORY);
+	test_near(memcg_charged(), total - (long)MEMORY);
 	test_goes_away(_metadata, self);
 }
 
 TEST_F_TIMEOUT(charges, holes_are_charged, 90)
 {
-	long before = group_stat_settled("anon"), total = current();
+	long before = memcg_stat_settled("anon"), total = memcg_charged();
 
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY, TO_DEVICE);
 	test_anon(before + MEMORY);
-	test_near(current(), total + (long)MEMORY);
+	test_near(memcg_charged(), total + (long)MEMORY);
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY / 2, TO_SYSTEM);
 	test_anon(before + MEMORY);
-	test_near(current(), total + (long)MEMORY);
+	test_near(memcg_charged(), total + (long)MEMORY);
 	/* One half is in system memory, the other half on the device. */
 	munmap(self->memory, MEMORY);
 	test_anon(before);
-	test_near(current(), total);
+	test_near(memcg_charged(), total);
 	test_goes_away(_metadata, self);
-}
-
-static int limit(long bytes)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%ld", bytes);
-	return put(GROUP "/memory.max", text) ?: put(GROUP "/memory.swap.max", "0");
 }
 
 /* A page that is charged already needs no further charge to move. */
 TEST_F_TIMEOUT(charges, no_room_is_needed_to_move, 60)
 {
 	fill_pattern(self->memory, MEMORY, 1);
-	ASSERT_EQ(limit(current() + SLACK), 0);
+	ASSERT_EQ(memcg_set_max(memcg_charged() + SLACK) ?: memcg_forbid_swap(), 0);
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY, TO_DEVICE);
 	test_engine_moves(self->ferry, variant->engine, self->memory, MEMORY / 2, TO_SYSTEM);
 	test_pattern(self->memory, MEMORY, 1);
-	ASSERT_EQ(counter(GROUP "/memory.events", "oom"), 0);
-	ASSERT_LE(current(), MEMORY + 2 * (long)SLACK);
+	ASSERT_EQ(memcg_event("oom"), 0);
+	ASSERT_LE(memcg_charged(), MEMORY + 2 * (long)SLACK);
 	test_goes_away(_metadata, self);
 }
 
@@ -164,29 +150,29 @@ static long read_again(int fd)
 /*
  * Device pages for holes are charged like other pages. No process is killed for
  * the charge. At the limit the test opens no file: an open file is charged too.
- * The test leaves an empty stock of charges on the CPU of the calls (group.h).
+ * The test leaves an empty stock of charges on the CPU of the calls (memcg.h).
  */
 TEST_F_TIMEOUT(charges, holes_over_the_limit, 90)
 {
-	long filled = MEMORY / 2, total = current();
+	long filled = MEMORY / 2, total = memcg_charged();
 	uint8_t outcomes[32];
 	struct drm_ferry_migrate moved;
 	size_t done = 0, failed = 0;
-	int now = open(GROUP "/memory.current", O_RDONLY | O_CLOEXEC);
-	int max = open(GROUP "/memory.max", O_WRONLY | O_CLOEXEC);
+	int now = open(MEMCG "/memory.current", O_RDONLY | O_CLOEXEC);
+	int max = open(MEMCG "/memory.max", O_WRONLY | O_CLOEXEC);
 	long at_most;
 
 	ASSERT_GT(read_again(now), 0);
 	ASSERT_GE(max, 0);
-	ASSERT_EQ(limit(total + filled), 0);
-	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(memcg_set_max(total + filled) ?: memcg_forbid_swap(), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	while (!failed && done < MEMORY) {
 		moved = test_engine(self->ferry, variant->engine, self->memory + done,
 				    sizeof(outcomes) * page_size(), TO_DEVICE, outcomes);
 		done += sizeof(outcomes) * page_size();
 		failed = moved.failed;
 	}
-	ASSERT_EQ(run_on(cpus_online() - 1), 0);
+	ASSERT_EQ(run_on_last_cpu(), 0);
 	at_most = read_again(now);
 	ASSERT_EQ(write(max, "max", 3), 3);
 	close(max);
@@ -196,9 +182,9 @@ TEST_F_TIMEOUT(charges, holes_over_the_limit, 90)
 	test_near((long)done, filled);
 	ASSERT_EQ(count_outcome(outcomes, sizeof(outcomes), DRM_FERRY_NO_MEMORY), failed);
 	ASSERT_EQ(_test_used(self->ferry), done - failed * page_size());
-	ASSERT_GT(counter(GROUP "/memory.events", "max"), 0);
-	ASSERT_EQ(counter(GROUP "/memory.events", "oom"), 0);
-	ASSERT_EQ(counter(GROUP "/memory.events", "oom_kill"), 0);
+	ASSERT_GT(memcg_event("max"), 0);
+	ASSERT_EQ(memcg_event("oom"), 0);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	test_goes_away(_metadata, self);
 }
 

@@ -12,12 +12,14 @@
  * Shows: I25, memory cgroup
  * Guest: engine, debug-engine
  */
-#include "group.h"
+#include "memcg.h"
+#include "migrate.h"
+#include "swap.h"
+#include "threads.h"
 
 #define MEMORY (16 * MIB)
 #define VICTIM (24 * MIB)
 #define ROOM (4 * MIB)
-#define TABLE (2 * MIB)
 #define FAR 32
 #define SMALL (1 * MIB)
 /* Pages that one CPU charged in advance, before the limit was set. */
@@ -50,64 +52,37 @@ FIXTURE_VARIANT(limit) {
 FIXTURE_VARIANT_ADD(limit, own) { .engine = OWN };
 FIXTURE_VARIANT_ADD(limit, core) { .engine = CORE };
 
-static int enter(pid_t pid)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%d", pid);
-	return put(GROUP "/cgroup.procs", text);
-}
-
-static long charged(void)
-{
-	long value = -1;
-
-	return read_number(GROUP "/memory.current", &value) ? -1 : value;
-}
-
-static int limit(long bytes)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%ld", bytes);
-	return put(GROUP "/memory.max", text);
-}
-
-static long event(const char *name)
-{
-	return counter(GROUP "/memory.events", name);
-}
-
 /* No process is killed when the test writes a limit below the usage. */
 static int spare(pid_t pid, bool yes)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	return put(path, yes ? "-1000" : "0");
+	return write_number(path, yes ? -1000 : 0);
 }
 
-static void lie_there(int done)
+static void hold_memory(int done)
 {
 	uint8_t *memory = _test_map(VICTIM);
 
 	child_check(memory != MAP_FAILED);
 	memset(memory, 1, VICTIM);
-	child_check(!tell(done));
+	child_check(!send_byte(done));
 	close(done);
 	for (;;)
 		pause();
 }
 
 /* The kernel may still kill processes of an earlier test. Returns 0 or -1. */
-static int make_group(void)
+static int create_group(void)
 {
 	double end = seconds() + 10;
+	int ret;
 
-	while (mkdir(GROUP, 0700)) {
-		if (errno != EEXIST || seconds() > end)
+	while ((ret = memcg_create())) {
+		if (ret != -EEXIST || seconds() > end)
 			return -1;
-		rmdir(GROUP);
+		rmdir(MEMCG);
 		usleep(10000);
 	}
 	return 0;
@@ -121,15 +96,14 @@ FIXTURE_SETUP(limit)
 	ASSERT_NE(self->found, MAP_FAILED);
 	ASSERT_EQ(pipe(self->go), 0);
 	ASSERT_EQ(pipe(self->done), 0);
-	ASSERT_EQ(put(GROUPS "/cgroup.subtree_control", "+memory"), 0);
-	ASSERT_EQ(make_group(), 0);
-	ASSERT_EQ(put(GROUP "/memory.swap.max", "0"), 0);
+	ASSERT_EQ(create_group(), 0);
+	ASSERT_EQ(memcg_forbid_swap(), 0);
 	self->victim = test_fork();
 	if (!self->victim) {
-		child_check(!enter(getpid()));
-		lie_there(self->done[1]);
+		child_check(!memcg_add(getpid()));
+		hold_memory(self->done[1]);
 	}
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 }
 
 FIXTURE_TEARDOWN(limit)
@@ -137,30 +111,21 @@ FIXTURE_TEARDOWN(limit)
 	kill(self->victim, SIGKILL);
 	waitpid(self->victim, NULL, 0);
 	ferry_close(self->watch);
-	rmdir(GROUP);
+	rmdir(MEMCG);
 }
 
 /* Warm up outside the group: no charge for the driver's first use. */
 static struct ferry *open_warm(uint32_t engine)
 {
-	struct drm_ferry_migrate call = { .len = page_size(), .backend = engine };
 	uint8_t *page = _test_map(page_size());
 	struct ferry *ferry = NULL;
 
 	child_check(page != MAP_FAILED && !ferry_open_index(0, &ferry));
 	*page = 1;
-	call.addr = ptr(page);
-	child_check(!ferry_migrate_raw(ferry, &call, sizeof(call)) && call.moved == 1);
+	child_check(_test_moved(ferry, engine, page, page_size(), TO_DEVICE, NULL) == 1);
 	child_check(*(volatile uint8_t *)page == 1);
-	group_touch_stack();
+	memcg_touch_stack();
 	return ferry;
-}
-
-static struct drm_ferry_migrate request(uint32_t engine, void *memory, size_t n,
-					uint32_t target)
-{
-	return (struct drm_ferry_migrate) {
-		.addr = ptr(memory), .len = n, .target = target, .backend = engine };
 }
 
 /*
@@ -173,23 +138,22 @@ static void fill_holes(struct found *found, uint32_t engine, int go, int done)
 	uint8_t *memory = _test_map(MEMORY), *far;
 	int i;
 
-	far = mmap(NULL, 2 * FAR * TABLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	far = mmap(NULL, 2 * FAR * PMD_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	child_check(memory != MAP_FAILED && far != MAP_FAILED);
 	for (i = 0; i < FAR; i++)
-		child_check(!mprotect(far + 2 * i * TABLE, page_size(),
+		child_check(!mprotect(far + 2 * i * PMD_SIZE, page_size(),
 				      PROT_READ | PROT_WRITE));
-	found->call = request(engine, memory, MEMORY, TO_DEVICE);
-	found->call.outcomes = ptr(found->outcomes);
-	child_check(!tell(done) && !wait_told(go));
+	found->call = make_request(engine, memory, MEMORY, TO_DEVICE, found->outcomes);
+	child_check(!send_byte(done) && !wait_byte(go));
 
-	found->ret = ferry_migrate_raw(ferry, &found->call, sizeof(found->call));
+	found->ret = _test_request(ferry, &found->call);
 	for (i = 0; i < FAR; i++) {
-		found->far[i] = request(engine, far + 2 * i * TABLE, page_size(), TO_DEVICE);
+		found->far[i] = make_request(engine, far + 2 * i * PMD_SIZE, page_size(),
+					     TO_DEVICE, NULL);
 		if (!found->ret)
-			found->ret = ferry_migrate_raw(ferry, &found->far[i],
-						       sizeof(found->far[i]));
+			found->ret = _test_request(ferry, &found->far[i]);
 	}
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 	_exit(0);
 }
 
@@ -204,31 +168,31 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
 	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
-	ASSERT_EQ(enter(self->child), 0);
-	max = charged() + ROOM;
-	ASSERT_EQ(limit(max), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
+	ASSERT_EQ(memcg_add(self->child), 0);
+	max = memcg_charged() + ROOM;
+	ASSERT_EQ(memcg_set_max(max), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 
-	ASSERT_EQ(event("oom"), 0);
-	ASSERT_EQ(event("oom_kill"), 0);
-	ASSERT_GT(event("max"), 0);
+	ASSERT_EQ(memcg_event("oom"), 0);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
+	ASSERT_GT(memcg_event("max"), 0);
 	ASSERT_EQ(self->found->ret, 0);
-	ASSERT_LE(charged(), max);
+	ASSERT_LE(memcg_charged(), max);
 	ASSERT_EQ(self->found->call.done, MEMORY);
 	ASSERT_EQ(self->found->call.moved + self->found->call.failed, npages);
 	/* Some holes stay. More than half of the room is used. */
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
 	ASSERT_LE(self->found->call.moved,
-		  ROOM / page_size() + STOCK * sysconf(_SC_NPROCESSORS_ONLN));
+		  ROOM / page_size() + STOCK * cpus_online());
 	ASSERT_EQ(count_outcome(self->found->outcomes, npages, DRM_FERRY_NO_MEMORY),
 		  self->found->call.failed);
 	for (i = 0; i < FAR; i++)
 		far += self->found->far[i].moved;
 	ASSERT_LT(far, FAR);
 	test_used(self->watch, self->found->call.moved + far);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(self->child);
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }
@@ -243,25 +207,25 @@ TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
 	long swapped = -1;
 
 	ASSERT_EQ(swap_on(), 0);
-	ASSERT_EQ(put(GROUP "/memory.swap.max", "max"), 0);
+	ASSERT_EQ(write_file(MEMCG "/memory.swap.max", "max"), 0);
 	self->child = test_fork();
 	if (!self->child)
 		fill_holes(self->found, variant->engine, self->go[0], self->done[1]);
 	close(self->done[1]);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
-	ASSERT_EQ(enter(self->child), 0);
-	ASSERT_EQ(limit(charged() + ROOM), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
+	ASSERT_EQ(memcg_add(self->child), 0);
+	ASSERT_EQ(memcg_set_max(memcg_charged() + ROOM), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 
-	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	ASSERT_EQ(self->found->ret, 0);
 	ASSERT_GT(self->found->call.moved, ROOM / page_size() / 2);
-	ASSERT_EQ(read_number(GROUP "/memory.swap.current", &swapped), 0);
+	ASSERT_EQ(read_number(MEMCG "/memory.swap.current", &swapped), 0);
 	TH_LOG("%u of %zu pages moved, %ld bytes were swapped out",
 	       (unsigned int)self->found->call.moved, MEMORY / page_size(), swapped);
 	ASSERT_EQ(swapped, 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(self->child);
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }
@@ -283,23 +247,23 @@ static void go_below(struct found *found, uint32_t engine, int go, int done)
 	int i, ret = 0;
 
 	child_check(memory != MAP_FAILED && holes != MAP_FAILED);
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 	fill_pattern(memory, MEMORY, 1);
-	found->call = request(engine, memory, MEMORY, TO_DEVICE);
-	child_check(!ferry_migrate_raw(ferry, &found->call, sizeof(found->call)));
+	found->call = make_request(engine, memory, MEMORY, TO_DEVICE, NULL);
+	child_check(!_test_request(ferry, &found->call));
 	/* The device's page table exists; its entries may be invalidated. */
 	child_check(!add(ferry, memory, MEMORY));
-	found->small[0] = request(engine, memory, SMALL, TO_SYSTEM);
-	found->small[1] = request(engine, memory, SMALL, TO_DEVICE);
-	found->small[2] = request(engine, holes, SMALL, TO_DEVICE);
-	child_check(!tell(done) && !wait_told(go));
+	found->small[0] = make_request(engine, memory, SMALL, TO_SYSTEM, NULL);
+	found->small[1] = make_request(engine, memory, SMALL, TO_DEVICE, NULL);
+	found->small[2] = make_request(engine, holes, SMALL, TO_DEVICE, NULL);
+	child_check(!send_byte(done) && !wait_byte(go));
 
 	for (i = 0; i < 3; i++)
-		ret = ret ?: ferry_migrate_raw(ferry, &found->small[i], sizeof(found->small[i]));
+		ret = ret ?: _test_request(ferry, &found->small[i]);
 	found->ret = ret;
 	found->exec = add(ferry, memory, MEMORY);
 	found->intact = find_difference(memory, MEMORY, 1);
-	child_check(!tell(done) && !wait_told(go));
+	child_check(!send_byte(done) && !wait_byte(go));
 	_exit(0);
 }
 
@@ -314,23 +278,23 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 		go_below(self->found, variant->engine, self->go[0], self->done[1]);
 	/* read() returns 0 if the child, the only writer, is killed. */
 	close(self->done[1]);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
-	ASSERT_EQ(enter(self->child), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
+	ASSERT_EQ(memcg_add(self->child), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 	ASSERT_EQ(self->found->call.moved, MEMORY / page_size());
 
 	ASSERT_EQ(spare(self->child, true) ?: spare(self->victim, true), 0);
-	ASSERT_EQ(limit(VICTIM + MEMORY / 2), 0);
+	ASSERT_EQ(memcg_set_max(VICTIM + MEMORY / 2), 0);
 	ASSERT_EQ(spare(self->child, false) ?: spare(self->victim, false), 0);
-	ASSERT_EQ(event("oom_kill"), 0);
-	ASSERT_GT(charged(), VICTIM + MEMORY / 2);
-	oom = event("oom");
-	ASSERT_EQ(tell(self->go[1]), 0);
-	ASSERT_EQ(wait_told(self->done[0]), 0);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
+	ASSERT_GT(memcg_charged(), VICTIM + MEMORY / 2);
+	oom = memcg_event("oom");
+	ASSERT_EQ(send_byte(self->go[1]), 0);
+	ASSERT_EQ(wait_byte(self->done[0]), 0);
 
-	ASSERT_EQ(event("oom"), oom);
-	ASSERT_EQ(event("oom_kill"), 0);
+	ASSERT_EQ(memcg_event("oom"), oom);
+	ASSERT_EQ(memcg_event("oom_kill"), 0);
 	ASSERT_EQ(self->found->ret, 0);
 	/* Charged pages move. Holes need a charge and stay. */
 	ASSERT_EQ(self->found->small[0].moved, small);
@@ -338,7 +302,7 @@ TEST_F_TIMEOUT(limit, lower_than_what_is_on_the_device, 90)
 	ASSERT_EQ(self->found->small[2].failed, small);
 	ASSERT_EQ(self->found->exec, 0);
 	ASSERT_EQ(self->found->intact, MEMORY);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(self->child);
 	ASSERT_EQ(waitpid(self->victim, NULL, WNOHANG), 0);
 }

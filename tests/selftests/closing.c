@@ -16,7 +16,8 @@
 #include <sched.h>
 #include <sys/resource.h>
 
-#include "safety.h"
+#include "page_refs.h"
+#include "threads.h"
 
 #define SHARERS 300
 #define HEAVY_PAGES 4096
@@ -164,9 +165,9 @@ static void close_heavy_file(int ready)
 	fork_sharers(ferry);
 	child_check(!ferry_migrate(ferry, memory, n, DRM_FERRY_TARGET_DEVICE, NULL, &counts));
 	child_check(counts.moved == HEAVY_PAGES);
-	child_check(!tell(ready));
+	child_check(!send_byte(ready));
 	ferry_close(ferry);
-	child_check(!tell(ready));
+	child_check(!send_byte(ready));
 	pause();
 	_exit(1);
 }
@@ -177,23 +178,23 @@ TEST_F_TIMEOUT(closing, beside_one_that_hardly_runs, 200)
 	struct closes alone, beside;
 	int ready[2], i;
 
-	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+	for (i = 0; i < cpus_online() && i < MAX_LOOPS; i++)
 		self->loops[i] = fork_idle_loop();
 	alone = time_closes(0, variant->pages);
 	ASSERT_EQ(alone.n, CLOSES);
 	ASSERT_EQ(alone.ret, 0);
 
-	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+	for (i = 0; i < cpus_online() && i < MAX_LOOPS; i++)
 		kill(self->loops[i], SIGSTOP);
 	ASSERT_EQ(pipe(ready), 0);
 	self->heavy = test_fork();
 	if (!self->heavy)
 		close_heavy_file(ready[1]);
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	/* In the middle of its close the heavy process loses its CPU time. */
 	usleep(100000);
 	ASSERT_EQ(sched_setscheduler(self->heavy, SCHED_IDLE, &none), 0);
-	for (i = 0; i < cpus() && i < MAX_LOOPS; i++)
+	for (i = 0; i < cpus_online() && i < MAX_LOOPS; i++)
 		kill(self->loops[i], SIGCONT);
 	beside = time_closes(0, variant->pages);
 	TH_LOG("%d closes: the worst %.2f ms, beside the other %.2f ms", CLOSES,
@@ -218,7 +219,7 @@ FIXTURE_SETUP(heavy)
 	self->pid = test_fork();
 	if (!self->pid)
 		close_heavy_file(self->ready[1]);
-	ASSERT_EQ(wait_told(self->ready[0]), 0);
+	ASSERT_EQ(wait_byte(self->ready[0]), 0);
 }
 
 FIXTURE_TEARDOWN(heavy)
@@ -233,7 +234,7 @@ TEST_F_TIMEOUT(heavy, close_takes_a_bounded_time, 300)
 {
 	double start = seconds(), took;
 
-	ASSERT_EQ(wait_told(self->ready[0]), 0);
+	ASSERT_EQ(wait_byte(self->ready[0]), 0);
 	took = seconds() - start;
 	TH_LOG("close took %.2f s and left %llu pages", took,
 	       (unsigned long long)_test_used(self->ferry) / page_size());
@@ -280,7 +281,6 @@ FIXTURE_SETUP(left)
 {
 	size_t size = PIPE_PAGES * page_size(), i;
 	struct ferry *own;
-	struct iovec iov;
 
 	self->ferry = test_open(variant->device);
 	self->npipes = PIPES;
@@ -290,12 +290,8 @@ FIXTURE_SETUP(left)
 	fill_pattern(self->memory, self->n, 1);
 	own = test_open(variant->device);
 	test_to_device(own, self->memory, self->n);
-	for (i = 0; i < PIPES; i++) {
-		iov = (struct iovec) { self->memory + i * size, size };
-		ASSERT_EQ(pipe(self->pipes[i]), 0);
-		ASSERT_GE(fcntl(self->pipes[i][1], F_SETPIPE_SZ, size), (int)size);
-		ASSERT_EQ(vmsplice(self->pipes[i][1], &iov, 1, 0), (ssize_t)size);
-	}
+	for (i = 0; i < PIPES; i++)
+		ASSERT_EQ(hold_in_pipe(self->memory + i * size, size, self->pipes[i]), 0);
 	ferry_close(own);
 	test_used(self->ferry, variant->device < 2 ? 0 : self->n / page_size());
 }

@@ -7,9 +7,9 @@
  * Shows: coherent device, exclusive access, RELEASE
  * Guest: dmirror, debug-dmirror
  */
-#include <sys/uio.h>
 
 #include "dmirror.h"
+#include "page_refs.h"
 
 #define PAGES 16
 
@@ -25,11 +25,10 @@ FIXTURE_SETUP(coherent)
 {
 	self->n = PAGES * page_size();
 	self->fd = test_dmirror_open(FIRST_COHERENT);
-	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR);
+	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
 }
 
@@ -54,16 +53,11 @@ static size_t count_on_device(int fd, const uint8_t *memory)
 static void pin_longterm(struct __test_metadata *_metadata,
 			 struct _test_data_coherent *self, uint32_t flags)
 {
-	struct pin_longterm_test pin = {
-		.addr = ptr(self->memory),
-		.size = self->n / 2,
-		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | flags,
-	};
-	uint64_t to = ptr(self->data);
 	struct hmm_dmirror_cmd cmd;
 
 	ASSERT_EQ(count_on_device(self->fd, self->memory), PAGES);
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_START, &pin), 0);
+	ASSERT_EQ(gup_pin(self->gup, self->memory, self->n / 2,
+			  PIN_LONGTERM_TEST_FLAG_USE_WRITE | flags), 0);
 	ASSERT_EQ(count_on_device(self->fd, self->memory), PAGES / 2);
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
 
@@ -71,10 +65,10 @@ static void pin_longterm(struct __test_metadata *_metadata,
 			    PAGES / 2, &cmd), -ENOENT);
 	fill_pattern(self->memory, self->n, 2);
 	memset(self->data, 0, self->n);
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(self->gup, self->data), 0);
 	test_pattern(self->data, self->n / 2, 2);
 
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_STOP), 0);
+	ASSERT_EQ(gup_unpin(self->gup), 0);
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory, self->data, PAGES);
 	test_pattern(self->data, self->n, 2);
 	ASSERT_EQ(count_on_device(self->fd, self->memory), PAGES);
@@ -93,12 +87,10 @@ TEST_F(coherent, longterm_pin_fast)
 /* A page in a pipe has a reference and cannot move; devices use it in place. */
 TEST_F(coherent, another_device_touches_a_held_page)
 {
-	struct iovec iov = { self->memory, page_size() };
 	struct hmm_dmirror_cmd cmd;
 	int in_pipe[2], fd, number;
 
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page_size());
+	ASSERT_EQ(hold_in_pipe(self->memory, page_size(), in_pipe), 0);
 	for (number = 0; number < FIRST_COHERENT + 2; number++) {
 		fd = test_dmirror_open(number);
 		memset(self->data, 0, page_size());
@@ -114,8 +106,7 @@ TEST_F(coherent, another_device_touches_a_held_page)
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), -EBUSY);
 	test_byte(self->fd, self->memory, ON_DEVICE);
 	test_byte(self->fd, self->memory + page_size(), HMM_DMIRROR_PROT_WRITE);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, self->memory, NULL, 1, &cmd), 0);
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
 }
@@ -189,7 +180,7 @@ static pid_t fork_reader(struct _test_data_coherent *self, int go[2])
 		return -1;
 	pid = _test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -207,7 +198,7 @@ TEST_F(coherent, copy_on_write)
 		  HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_READ);
 	fill_pattern(self->memory, self->n, 2);
 	test_byte(self->fd, self->memory, HMM_DMIRROR_PROT_WRITE);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }
@@ -221,7 +212,7 @@ TEST_F(coherent, device_copies_on_write)
 	ASSERT_GT(pid, 0);
 	fill_pattern(self->data, self->n, 2);
 	test_cmd(self->fd, HMM_DMIRROR_WRITE, self->memory, self->data, PAGES);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }

@@ -7,9 +7,8 @@
 #ifndef FERRY_CONTROL_H
 #define FERRY_CONTROL_H
 
-#include "pages.h"
+#include "files.h"
 
-#define DEFAULT_WINDOW 16	/* pages, the default of fault_around= */
 #define CONTROL "/sys/kernel/debug/ferry_test/"
 
 /* Names of the points; see driver/migrate/control.c. */
@@ -21,35 +20,12 @@
 #define CLEAR_TO_FLUSH "clear_to_flush_us"
 #define CLEAR_TO_DIRTY "clear_to_dirty_us"
 
-static inline int read_number(const char *path, long *value)
-{
-	FILE *file = fopen(path, "re");
-	int ret;
-
-	if (!file)
-		return -errno;
-	ret = fscanf(file, "%li", value) == 1 ? 0 : -EIO;
-	fclose(file);
-	return ret;
-}
-
-/* Largest fault-around range in pages, a power of two; 0: unknown. */
-static inline size_t read_window(void)
-{
-	long pages = 0;
-
-	if (read_number("/sys/module/ferry/parameters/fault_around", &pages))
-		return 0;
-	return pages < 0 ? DEFAULT_WINDOW : pages;
-}
-
 static inline int control_set(const char *name, long value)
 {
-	char path[128], text[24];
+	char path[128];
 
 	snprintf(path, sizeof(path), CONTROL "%s", name);
-	snprintf(text, sizeof(text), "%ld", value);
-	return put(path, text);
+	return write_number(path, value);
 }
 
 /* Only this process is held. */
@@ -96,35 +72,6 @@ static inline int control_release(const char *point)
 
 	snprintf(name, sizeof(name), "%s/release", point);
 	return control_set(name, 1);
-}
-
-/* A migration in its own thread: the test acts while the migration is held. */
-struct background {
-	struct ferry *ferry;
-	struct drm_ferry_migrate request;
-	int ret;
-	pthread_t thread;
-};
-
-static inline void *background_run(void *arg)
-{
-	struct background *background = arg;
-
-	background->ret = ferry_migrate_raw(background->ferry, &background->request,
-					    sizeof(background->request));
-	return NULL;
-}
-
-static inline int background_start(struct background *background)
-{
-	return -pthread_create(&background->thread, NULL, background_run, background);
-}
-
-/* Returns the result of the ioctl. */
-static inline int background_join(struct background *background)
-{
-	pthread_join(background->thread, NULL);
-	return background->ret;
 }
 
 #endif

@@ -22,7 +22,11 @@
  * Shows: I1, I3, I14
  * Guest: engine, debug-engine
  */
-#include "safety.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "swap.h"
+#include "threads.h"
 
 #define PAGES 8
 
@@ -62,13 +66,11 @@ FIXTURE_SETUP(dirty)
 {
 	ASSERT_EQ(swap_on(), 0);
 	/* Pages put back are in this CPU's batch, which MADV_PAGEOUT drains. */
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	ASSERT_EQ(control_on(), 0);
 }
 
@@ -101,7 +103,7 @@ static void fail(struct __test_metadata *_metadata, struct _test_data_dirty *sel
 	uint8_t outcomes[PAGES];
 	int i;
 
-	ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, outcomes), ret);
+	ASSERT_EQ(_test_request_for(self->ferry, &request, self->memory, self->n, outcomes), ret);
 	ASSERT_EQ(request.moved, 0);
 	for (i = 0; i < PAGES; i++)
 		ASSERT_EQ(outcomes[i], outcome);
@@ -146,9 +148,9 @@ static pid_t fork_holder(struct _test_data_dirty *self,
 
 	if (pid)
 		return pid;
-	child_check(!wait_told(go) && !ferry_open_index(0, &own));
+	child_check(!wait_byte(go) && !ferry_open_index(0, &own));
 	child_check(!control_set("tgid", getpid()) && !control_arm(AFTER_SETUP));
-	child_check(_test_engine(own, &request, self->memory, self->n, outcomes) == -ENOSPC);
+	child_check(_test_request_for(own, &request, self->memory, self->n, outcomes) == -ENOSPC);
 	child_check(outcomes[0] == DRM_FERRY_NO_MEMORY);
 	child_check(find_difference(self->memory, self->n, 2) == self->n);
 	_exit(0);
@@ -164,7 +166,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_pages_held_by_a_child, 60)
 	pid = fork_holder(self, variant, go[0]);
 	ASSERT_GT(pid, 0);
 	ASSERT_NE(_test_fill_device(self->ferry), MAP_FAILED);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	ASSERT_EQ(control_wait(AFTER_SETUP), 0);
 	fail(_metadata, self, variant, 0, DRM_FERRY_MIGRATING);
 	ASSERT_EQ(control_release(AFTER_SETUP), 0);
@@ -182,10 +184,10 @@ static pid_t fork_locker(struct _test_data_dirty *self, volatile int *stop)
 
 	if (pid)
 		return pid;
-	child_check(!pin_to_cpu(1) && !ferry_open_index(0, &own));
+	child_check(!run_on_cpu(1) && !ferry_open_index(0, &own));
 	child_check(!control_set("tgid", getpid()) && !control_set(CLEAR_TO_DIRTY, 20000));
 	while (!*stop) {
-		_test_engine(own, &request, self->memory, self->n, outcomes);
+		_test_request_for(own, &request, self->memory, self->n, outcomes);
 		child_check(!request.moved);
 	}
 	child_check(find_difference(self->memory, self->n, 2) == self->n);
@@ -198,7 +200,7 @@ static pid_t fork_locker(struct _test_data_dirty *self, volatile int *stop)
  */
 TEST_F_TIMEOUT(dirty, cpu_write_and_pages_locked_by_a_child, 60)
 {
-	bool must_see = cpus() > 1 && variant->backend == DRM_FERRY_BACKEND_OWN;
+	bool must_see = cpus_online() > 1 && variant->backend == DRM_FERRY_BACKEND_OWN;
 	volatile int *stop = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
 				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	double end = seconds() + (must_see ? 10 : 0.5);
@@ -215,7 +217,7 @@ TEST_F_TIMEOUT(dirty, cpu_write_and_pages_locked_by_a_child, 60)
 		struct drm_ferry_migrate request = {
 			.backend = variant->backend, .flush = variant->flush };
 
-		_test_engine(self->ferry, &request, self->memory, self->n, outcomes);
+		_test_request_for(self->ferry, &request, self->memory, self->n, outcomes);
 		ASSERT_EQ(request.moved, 0);
 		seen = memchr(outcomes, DRM_FERRY_LOCKED, PAGES);
 		usleep(1000);
@@ -242,8 +244,8 @@ TEST_F_TIMEOUT(dirty, device_write_and_a_reference, 60)
 TEST_F_TIMEOUT(dirty, cpu_write_and_a_round_trip, 60)
 {
 	dirty_by_cpu(_metadata, self);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
 	reclaim_and_compare(_metadata, self);
 }
 
@@ -282,8 +284,8 @@ TEST_F_TIMEOUT(dirty, lazily_freed_and_written_by_cpu, 60)
 	fill_pattern(self->memory, written, 2);
 	for (i = 0; i < self->n; i += page)
 		ASSERT_EQ(kpageflags(self->memory + i) & KPF_DIRTY, 0);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
 	for (i = 0; i < written; i += page)
 		ASSERT_NE(kpageflags(self->memory + i) & KPF_DIRTY, 0);
 	reclaim_lazily_freed(_metadata, self);
@@ -294,9 +296,9 @@ TEST_F_TIMEOUT(dirty, lazily_freed_and_written_by_the_device, 60)
 	size_t written = self->n - page_size();
 
 	free_lazily(_metadata, self);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, written, self->data, NULL), 0);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_SYSTEM);
 	reclaim_lazily_freed(_metadata, self);
 }
 

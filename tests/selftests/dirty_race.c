@@ -20,7 +20,11 @@
  * Shows: I1, I2
  * Guest: races
  */
-#include "safety.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "swap.h"
+#include "threads.h"
 
 #define PAGES 16
 #define SLOW_US 100000
@@ -61,7 +65,7 @@ FIXTURE_VARIANT_ADD(dirty_race, core) {
 FIXTURE_SETUP(dirty_race)
 {
 	ASSERT_EQ(swap_on(), 0);
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
@@ -87,7 +91,7 @@ static void *write_once(void *arg)
 {
 	struct writer *writer = arg;
 
-	pin_to_cpu(1);
+	run_on_cpu(1);
 	writer->ready = true;
 	while (!writer->when)
 		;
@@ -117,7 +121,8 @@ TEST_F_TIMEOUT(dirty_race, write_in_the_window, 60)
 		ASSERT_TRUE(is_clean(self->memory));
 
 		writer.when = seconds() + (step + 0.5) / STEPS * SLOW_US / 1e6;
-		ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, page, &outcome), 0);
+		ASSERT_EQ(_test_request_for(self->ferry, &request, self->memory, page,
+					    &outcome), 0);
 		ASSERT_EQ(request.failed, 1);
 		pthread_join(writer.thread, NULL);
 		let_go(in_pipe);
@@ -135,7 +140,7 @@ struct counters {
 	volatile bool stop;
 };
 
-static volatile uint64_t *counter(uint8_t *memory, int i)
+static volatile uint64_t *counter_of(uint8_t *memory, int i)
 {
 	return (void *)(memory + i * page_size());
 }
@@ -145,28 +150,14 @@ static void *count(void *arg)
 	struct counters *counters = arg;
 	int i;
 
-	pin_to_cpu(1);
+	run_on_cpu(1);
 	while (!counters->stop) {
 		for (i = 0; i < PAGES; i++) {
-			++*counter(counters->memory, i);
+			++*counter_of(counters->memory, i);
 			counters->truth[i]++;
 		}
 	}
 	return NULL;
-}
-
-static uint64_t read_vmstat(const char *name)
-{
-	unsigned long long value = 0;
-	char line[128], key[64];
-	FILE *file = fopen("/proc/vmstat", "re");
-
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "%63s %llu", key, &value) == 2 && !strcmp(key, name))
-			break;
-	if (file)
-		fclose(file);
-	return value;
 }
 
 TEST_F_TIMEOUT(dirty_race, counters, 120)
@@ -174,7 +165,8 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 	struct drm_ferry_migrate request = {
 		.backend = variant->backend, .flush = variant->flush };
 	struct counters counters = { .memory = self->memory };
-	uint64_t moved = 0, written = read_vmstat("pswpout");
+	uint64_t moved = 0;
+	long written = read_counter("/proc/vmstat", "pswpout");
 	int i, round;
 
 	ASSERT_EQ(control_set(CLEAR_TO_DIRTY, 200), 0);
@@ -183,7 +175,7 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 	for (round = 0; round < ROUNDS; round++) {
 		request.target = round % 4 == 3 ? DRM_FERRY_TARGET_SYSTEM :
 						  DRM_FERRY_TARGET_DEVICE;
-		EXPECT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, NULL), 0);
+		EXPECT_EQ(_test_request_for(self->ferry, &request, self->memory, self->n, NULL), 0);
 		moved += request.moved;
 		usleep(1000);
 		if (round % 2) {
@@ -198,11 +190,11 @@ TEST_F_TIMEOUT(dirty_race, counters, 120)
 	pthread_join(counters.thread, NULL);
 
 	ASSERT_GT(moved, PAGES);
-	ASSERT_GT(read_vmstat("pswpout"), written + PAGES);
+	ASSERT_GT(read_counter("/proc/vmstat", "pswpout"), written + PAGES);
 	ASSERT_EQ(swap_out(self->memory, self->n), 0);
 	for (i = 0; i < PAGES; i++) {
 		ASSERT_GT(counters.truth[i], ROUNDS);
-		ASSERT_EQ(*counter(self->memory, i), counters.truth[i]);
+		ASSERT_EQ(*counter_of(self->memory, i), counters.truth[i]);
 	}
 }
 

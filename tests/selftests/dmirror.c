@@ -53,9 +53,8 @@ FIXTURE_SETUP(dmirror)
 	self->ferry = test_open(variant->number);
 	self->fd = test_dmirror_open(variant->number);
 	self->other = test_dmirror_open(variant->other);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 }
 
 FIXTURE_TEARDOWN(dmirror)
@@ -234,20 +233,20 @@ TEST_F(dmirror, release_takes_everybodys_memory)
 
 		child_check(!_test_cmd(fd, HMM_DMIRROR_MIGRATE_TO_DEV, self->memory,
 				       self->data, PAGES, &cmd));
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		child_check(_test_byte(fd, self->memory) < HMM_DMIRROR_PROT_ZERO);
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
 	test_cmd(self->fd, HMM_DMIRROR_MIGRATE_TO_DEV, mine, data, 1);
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	ASSERT_GT(_test_used(self->ferry), PAGES * page_size());
 	before = count_regions();
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_RELEASE, mine, NULL, 1, &cmd), 0);
 	test_used(self->ferry, 0);
 	/* The chunk of a private device has its own region. */
 	ASSERT_EQ(count_regions(), before - (variant->number < FIRST_COHERENT));
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 
 	fill_pattern(self->memory, self->n, 4);
@@ -265,7 +264,7 @@ TEST_F(dmirror, cpu_touch)
 	test_to_device(self->ferry, self->memory, self->n);
 	test_pattern(self->memory, self->n, 1);
 	fill_pattern(self->memory, self->n, 2);
-	ASSERT_EQ(_test_touched_home(self->ferry), coherent ? 0 : PAGES);
+	ASSERT_EQ(_test_moved_by_faults(self->ferry), coherent ? 0 : PAGES);
 	test_used(self->ferry, coherent ? PAGES : 0);
 	/*
 	 * The device sees the CPU's writes in place; close() returns the data.

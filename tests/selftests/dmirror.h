@@ -9,10 +9,9 @@
 
 #include <assert.h>
 #include <lib/test_hmm_uapi.h>
-#include <mm/gup_test.h>
 
 #include "../../driver/front/dmirror_abi.h"
-#include "ferry_test.h"
+#include "thp.h"
 
 static_assert(sizeof(struct ferry_dmirror_cmd) == sizeof(struct hmm_dmirror_cmd), "");
 static_assert(offsetof(struct ferry_dmirror_cmd, cpages) ==
@@ -41,8 +40,6 @@ SAME_BYTE(PRIVATE_LOCAL, DEV_PRIVATE_LOCAL);
 SAME_BYTE(PRIVATE_REMOTE, DEV_PRIVATE_REMOTE);
 SAME_BYTE(COHERENT_LOCAL, DEV_COHERENT_LOCAL);
 SAME_BYTE(COHERENT_REMOTE, DEV_COHERENT_REMOTE);
-
-#define FIRST_COHERENT 2
 
 static inline int _test_dmirror_open(const char *name, int number)
 {
@@ -97,51 +94,15 @@ static inline int local_byte(int number)
 					 HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL;
 }
 
-#define HUGE_SIZE (2 * MIB)
-#define KPF_THP 22
-
-/* Memory aligned to @size, with MADV_HUGEPAGE. */
-static inline void *_test_map_huge(size_t size)
-{
-	uint8_t *all = _test_map(2 * size), *huge;
-
-	if (all == MAP_FAILED)
-		return MAP_FAILED;
-	huge = (uint8_t *)((ptr(all) + size - 1) & ~(size - 1));
-	munmap(all, huge - all);
-	munmap(huge + size, all + size - huge);
-	return madvise(huge, size, MADV_HUGEPAGE) ? MAP_FAILED : huge;
-}
-
-static inline bool read_u64(const char *path, uint64_t index, uint64_t *value)
-{
-	int fd = open(path, O_RDONLY);
-	bool ok = pread(fd, value, sizeof(*value), index * sizeof(*value)) == sizeof(*value);
-
-	close(fd);
-	return ok;
-}
-
-/* Is the page part of a huge folio, according to /proc/kpageflags? */
-static inline bool is_in_thp(const void *addr)
-{
-	uint64_t entry, flags;
-
-	if (!read_u64("/proc/self/pagemap", ptr(addr) / page_size(), &entry) ||
-	    !read_u64("/proc/kpageflags", entry & ((1ull << 55) - 1), &flags))
-		return false;
-	return flags >> KPF_THP & 1;
-}
-
 /* A huge folio, mapped by a PMD or by PTEs; NULL without a huge folio. */
 static inline uint8_t *_test_map_folio(int fd, bool by_ptes)
 {
-	uint8_t *huge = _test_map_huge(HUGE_SIZE);
+	uint8_t *huge = _test_map_huge(PMD_SIZE);
 	int byte;
 
 	if (huge == MAP_FAILED)
 		return NULL;
-	memset(huge, 0, HUGE_SIZE);
+	memset(huge, 0, PMD_SIZE);
 	if (by_ptes) {
 		mprotect(huge, page_size(), PROT_READ);
 		mprotect(huge, page_size(), PROT_READ | PROT_WRITE);

@@ -8,9 +8,9 @@
  * Shows: exclusive access
  * Guest: dmirror, debug-dmirror
  */
-#include <sys/uio.h>
 
 #include "dmirror.h"
+#include "page_refs.h"
 
 /* A slow machine need not do all of them. */
 #define ROUNDS 20
@@ -49,9 +49,9 @@ FIXTURE_VARIANT_ADD(exclusive, coherent_ptes) {
 
 FIXTURE_SETUP(exclusive)
 {
-	self->npages = HUGE_SIZE / page_size();
+	self->npages = PMD_SIZE / page_size();
 	self->fd = test_dmirror_open(variant->number);
-	self->data = test_map(HUGE_SIZE);
+	self->data = test_map(PMD_SIZE);
 }
 
 FIXTURE_TEARDOWN(exclusive)
@@ -64,7 +64,7 @@ struct writer {
 	uint8_t *huge;
 	size_t npages;
 	volatile bool stop;
-	uint64_t count[HUGE_SIZE / 4096];
+	uint64_t count[PMD_SIZE / 4096];
 };
 
 /* Increments a counter in each page and a second copy of the count. */
@@ -129,7 +129,7 @@ TEST_F_TIMEOUT(exclusive, racing_writer, 200)
 		ASSERT_EQ(find_lost(writer, writer->huge), self->npages);
 		ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, writer->huge, NULL,
 				    self->npages, &cmd), 0);
-		munmap(writer->huge, HUGE_SIZE);
+		munmap(writer->huge, PMD_SIZE);
 		free(writer);
 	}
 	TH_LOG("%u of %d tries beat the writer", taken, round);
@@ -143,7 +143,7 @@ TEST_F(exclusive, part_of_a_folio)
 	struct hmm_dmirror_cmd cmd;
 
 	ASSERT_NE(huge, NULL);
-	fill_pattern(huge, HUGE_SIZE, 5);
+	fill_pattern(huge, PMD_SIZE, 5);
 	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge + 3 * page, self->data, 5);
 	ASSERT_EQ(memcmp(self->data + page, huge + 4 * page, page), 0);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, huge, NULL, 3, &cmd), 0);
@@ -152,8 +152,8 @@ TEST_F(exclusive, part_of_a_folio)
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_CHECK_EXCLUSIVE, huge + 5 * page, NULL, 1,
 			    &cmd), -EPERM);
 	test_byte(self->fd, huge + 5 * page, HMM_DMIRROR_PROT_NONE);
-	test_pattern(huge, HUGE_SIZE, 5);
-	munmap(huge, HUGE_SIZE);
+	test_pattern(huge, PMD_SIZE, 5);
+	munmap(huge, PMD_SIZE);
 }
 
 /*
@@ -165,24 +165,21 @@ TEST_F(exclusive, held_folio)
 {
 	uint8_t *huge = _test_map_folio(self->fd, variant->by_ptes);
 	size_t page = page_size();
-	struct iovec iov = { huge + 300 * page, page };
 	struct hmm_dmirror_cmd cmd;
 	int in_pipe[2];
 
 	ASSERT_NE(huge, NULL);
-	fill_pattern(huge, HUGE_SIZE, 5);
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page);
+	fill_pattern(huge, PMD_SIZE, 5);
+	ASSERT_EQ(hold_in_pipe(huge + 300 * page, page, in_pipe), 0);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, 8, &cmd), -EBUSY);
 	ASSERT_EQ(_test_byte(self->fd, huge + 100 * page) & HMM_DMIRROR_PROT_WRITE,
 		  HMM_DMIRROR_PROT_WRITE);
 	ASSERT_EQ(_test_byte(self->fd, huge) & HMM_DMIRROR_PROT_WRITE, HMM_DMIRROR_PROT_WRITE);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages);
-	test_pattern(self->data, HUGE_SIZE, 5);
-	test_pattern(huge, HUGE_SIZE, 5);
-	munmap(huge, HUGE_SIZE);
+	test_pattern(self->data, PMD_SIZE, 5);
+	test_pattern(huge, PMD_SIZE, 5);
+	munmap(huge, PMD_SIZE);
 }
 
 /* CHECK_EXCLUSIVE accepts a range of any size at any address. */
@@ -247,10 +244,10 @@ TEST_F_TIMEOUT(exclusive, racing_dontneed, 200)
 
 	pthread_barrier_init(&dropper.begin, NULL, 2);
 	pthread_barrier_init(&dropper.end, NULL, 2);
-	dropper.memory = _test_map_huge(HUGE_SIZE);
+	dropper.memory = _test_map_huge(PMD_SIZE);
 	ASSERT_NE((void *)dropper.memory, MAP_FAILED);
 	if (variant->by_ptes)
-		madvise(dropper.memory, HUGE_SIZE, MADV_NOHUGEPAGE);
+		madvise(dropper.memory, PMD_SIZE, MADV_NOHUGEPAGE);
 	ASSERT_EQ(pthread_create(&dropper.thread, NULL, drop_pages, &dropper), 0);
 	for (round = 0; round < DROPS; round++) {
 		fill_pattern(dropper.memory, dropper.n, 2 * round);
@@ -265,7 +262,7 @@ TEST_F_TIMEOUT(exclusive, racing_dontneed, 200)
 	}
 	pthread_join(dropper.thread, NULL);
 	TH_LOG("%d of %d times taken", taken, DROPS);
-	munmap(dropper.memory, HUGE_SIZE);
+	munmap(dropper.memory, PMD_SIZE);
 }
 
 TEST_HARNESS_MAIN

@@ -12,11 +12,11 @@
  * Guest: dmirror, debug-dmirror
  */
 #include "dmirror.h"
-#include "group.h"
+#include "memcg.h"
 
 #define PAGES 100	/* some steps and a rest */
 #define MANY (128 * MIB)
-#define LIMIT "48M"
+#define LIMIT (48 * MIB)
 #define WINDOW (1 * MIB)	/* memory behind the buffer of a large READ */
 
 FIXTURE(dmirror_steps) {
@@ -31,10 +31,9 @@ FIXTURE_SETUP(dmirror_steps)
 {
 	self->n = PAGES * page_size();
 	self->fd = test_dmirror_open(0);
-	self->memory = test_map(2 * self->n);
+	self->memory = test_map_pattern(2 * self->n, 1);
 	self->data = test_map(2 * self->n);
 	self->expected = test_map(2 * self->n);
-	fill_pattern(self->memory, 2 * self->n, 1);
 	memcpy(self->expected, self->memory, 2 * self->n);
 }
 
@@ -163,7 +162,7 @@ static pid_t start_bystander(int ready)
 
 	if (!pid) {
 		memset(_test_map(16 * MIB), 1, 16 * MIB);
-		tell(ready);
+		send_byte(ready);
 		pause();
 		_exit(0);
 	}
@@ -175,27 +174,28 @@ TEST_F_TIMEOUT(dmirror_steps, bystander_lives, 120)
 {
 	uint8_t *memory = test_map(MANY), *data = map_window(MANY);
 	struct hmm_dmirror_cmd cmd;
-	struct group group;
+	struct memcg group;
 	int ready[2], ret, status;
 	pid_t bystander;
 	long kills;
 
 	ASSERT_NE(data, NULL);
 	ASSERT_EQ(pipe(ready), 0);
-	ASSERT_EQ(group_enter(&group), 0);
-	ASSERT_EQ(put(GROUP "/memory.max", LIMIT) ?: put(GROUP "/memory.swap.max", "0"), 0);
+	ASSERT_EQ(memcg_enter(&group), 0);
+	ASSERT_EQ(memcg_set_max(LIMIT), 0);
+	ASSERT_EQ(memcg_forbid_swap(), 0);
 	bystander = start_bystander(ready[1]);
-	ASSERT_EQ(wait_told(ready[0]), 0);
-	ASSERT_EQ(put("/proc/self/oom_score_adj", "-1000"), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
+	ASSERT_EQ(write_file("/proc/self/oom_score_adj", "-1000"), 0);
 	ret = _test_cmd(self->fd, HMM_DMIRROR_READ, memory, data, MANY / page_size(), &cmd);
-	kills = counter(GROUP "/memory.events", "oom_kill");
+	kills = memcg_event("oom_kill");
 	ASSERT_EQ(waitpid(bystander, &status, WNOHANG), 0);
 	kill(bystander, SIGKILL);
 	waitpid(bystander, &status, 0);
 	munmap(memory, MANY);
 	munmap(data, MANY);
-	group_leave(&group);
-	rmdir(GROUP);
+	memcg_leave(&group);
+	rmdir(MEMCG);
 	ASSERT_EQ(kills, 0);
 	ASSERT_EQ(ret, 0);
 	ASSERT_EQ(cmd.cpages, MANY / page_size());

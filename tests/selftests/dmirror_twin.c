@@ -6,9 +6,9 @@
  * Shows: test_hmm ABI
  * Guest: twin
  */
-#include "twin.h"
+#include "comparison.h"
 
-static void bad_arguments(struct twin *twin)
+static void bad_arguments(struct side *side)
 {
 	static const struct hmm_dmirror_cmd wrong[] = {
 		{ .addr = 1, .npages = 1 },
@@ -27,194 +27,194 @@ static void bad_arguments(struct twin *twin)
 	for (request = 0; request < 10; request++) {
 		for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 			cmd = wrong[i];
-			cmd.ptr = ptr(twin->data);
-			say(twin, "%u.%zu=%d ", request, i,
-			    ioctl(twin->fd[0], _IOWR('H', request, struct hmm_dmirror_cmd),
-				  &cmd) ? -errno : 0);
+			cmd.ptr = ptr(side->data);
+			record(side, "%u.%zu=%d ", request, i,
+			       ioctl(side->fd[0], _IOWR('H', request, struct hmm_dmirror_cmd),
+				     &cmd) ? -errno : 0);
 		}
-		say(twin, "%d\n", ioctl(twin->fd[0],
-					_IOWR('H', request, struct hmm_dmirror_cmd), NULL) ?
-		    -errno : 0);
+		record(side, "%d\n", ioctl(side->fd[0],
+					   _IOWR('H', request, struct hmm_dmirror_cmd), NULL) ?
+		       -errno : 0);
 	}
-	say(twin, "%d\n", ioctl(twin->fd[0], _IOWR('G', 0, struct hmm_dmirror_cmd), &cmd) ?
-	    -errno : 0);
+	record(side, "%d\n", ioctl(side->fd[0], _IOWR('G', 0, struct hmm_dmirror_cmd), &cmd) ?
+	       -errno : 0);
 }
 
 /* The range is good; the buffer is not. */
-static void bad_buffer(struct twin *twin)
+static void bad_buffer(struct side *side)
 {
 	unsigned int request;
 	struct hmm_dmirror_cmd cmd;
 
-	fill(twin);
+	fill_memory(side);
 	for (request = 0; request < 6; request++)
-		say(twin, "%u=%d\n", request,
-		    _test_cmd(twin->fd[0], _IOWR('H', request, struct hmm_dmirror_cmd),
-			      twin->memory, (void *)8, 2, &cmd));
-	look_on(twin, 0, PAGES);
+		record(side, "%u=%d\n", request,
+		       _test_cmd(side->fd[0], _IOWR('H', request, struct hmm_dmirror_cmd),
+				 side->memory, (void *)8, 2, &cmd));
+	snapshot_on(side, 0, PAGES);
 }
 
-static void access_counts(struct twin *twin)
+static void access_counts(struct side *side)
 {
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);	/* holes */
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	look_on(twin, 0, PAGES);
-	write_device(twin, PAGES, 2);
-	ask(twin, HMM_DMIRROR_READ, 2, 3);
-	look_on(twin, 0, PAGES);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);	/* holes */
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
+	write_device(side, PAGES, 2);
+	call(side, HMM_DMIRROR_READ, 2, 3);
+	snapshot_on(side, 0, PAGES);
 }
 
-static void access_touched(struct twin *twin)
+static void access_touched(struct side *side)
 {
-	fill(twin);
-	ask(twin, HMM_DMIRROR_READ, 0, 4);
-	ask(twin, HMM_DMIRROR_READ, 2, 6);	/* half of the range has entries */
-	write_device(twin, PAGES, 2);
-	write_device(twin, PAGES, 3);
-	madvise(twin->memory + page(3), page(2), MADV_DONTNEED);
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
+	fill_memory(side);
+	call(side, HMM_DMIRROR_READ, 0, 4);
+	call(side, HMM_DMIRROR_READ, 2, 6);	/* half of the range has entries */
+	write_device(side, PAGES, 2);
+	write_device(side, PAGES, 3);
+	madvise(side->memory + page(3), page(2), MADV_DONTNEED);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
 }
 
-static void access_rights(struct twin *twin)
+static void access_rights(struct side *side)
 {
-	fill(twin);
-	protect(twin, 2, 2, PROT_READ);
-	protect(twin, 5, 1, PROT_NONE);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_READ, 0, 5);
-	write_device(twin, 2, 2);
-	write_device(twin, 4, 3);	/* the end is read-only */
-	ask(twin, HMM_DMIRROR_READ, 4, 3);	/* the middle is not readable */
-	ask(twin, HMM_DMIRROR_WRITE, 5, 1);
-	ask(twin, HMM_DMIRROR_WRITE, 3, 4);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 5);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 4, 3);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 6, 2);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 5, 2);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 2, 2);
+	fill_memory(side);
+	protect(side, 2, 2, PROT_READ);
+	protect(side, 5, 1, PROT_NONE);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_READ, 0, 5);
+	write_device(side, 2, 2);
+	write_device(side, 4, 3);	/* the end is read-only */
+	call(side, HMM_DMIRROR_READ, 4, 3);	/* the middle is not readable */
+	call(side, HMM_DMIRROR_WRITE, 5, 1);
+	call(side, HMM_DMIRROR_WRITE, 3, 4);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 5);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 4, 3);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 6, 2);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 5, 2);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 2, 2);
 }
 
-static void hole_in_the_middle(struct twin *twin)
+static void hole_in_the_middle(struct side *side)
 {
-	fill(twin);
-	munmap(twin->memory + page(3), page(1));
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	write_device(twin, PAGES, 2);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
+	fill_memory(side);
+	munmap(side->memory + page(3), page(1));
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	write_device(side, PAGES, 2);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
 }
 
-static void there_and_back_on(struct twin *twin, int device)
+static void there_and_back_on(struct side *side, int device)
 {
 	volatile uint8_t byte;
 
-	fill_pattern(twin->memory, page(4), 1);
-	byte = twin->memory[page(5)];	/* the zero page; 4, 6 and 7 are holes */
+	fill_pattern(side->memory, page(4), 1);
+	byte = side->memory[page(5)];	/* the zero page; 4, 6 and 7 are holes */
 	(void)byte;
-	ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	look_on(twin, device, PAGES);
-	ask_on(twin, device, HMM_DMIRROR_READ, 0, PAGES);
-	ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	fill_pattern(twin->data, page(PAGES), 2);
-	ask_on(twin, device, HMM_DMIRROR_WRITE, 0, PAGES);
-	ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_SYS, 2, 3);
-	look_on(twin, device, PAGES);
-	ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
-	ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
+	call_on(side, device, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	snapshot_on(side, device, PAGES);
+	call_on(side, device, HMM_DMIRROR_READ, 0, PAGES);
+	call_on(side, device, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	fill_pattern(side->data, page(PAGES), 2);
+	call_on(side, device, HMM_DMIRROR_WRITE, 0, PAGES);
+	call_on(side, device, HMM_DMIRROR_MIGRATE_TO_SYS, 2, 3);
+	snapshot_on(side, device, PAGES);
+	call_on(side, device, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
+	call_on(side, device, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
+	record(side, "%08x\n", checksum(side->memory, page(PAGES)));
 }
 
-static void there_and_back(struct twin *twin)
+static void there_and_back(struct side *side)
 {
-	there_and_back_on(twin, 0);
+	there_and_back_on(side, 0);
 }
 
-static void there_and_back_coherent(struct twin *twin)
+static void there_and_back_coherent(struct side *side)
 {
-	there_and_back_on(twin, 2);
+	there_and_back_on(side, 2);
 }
 
-static void read_only_there(struct twin *twin)
+static void read_only_there(struct side *side)
 {
-	fill(twin);
-	protect(twin, 0, PAGES, PROT_READ);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
-	write_device(twin, PAGES, 2);
-	look_on(twin, 0, PAGES);
+	fill_memory(side);
+	protect(side, 0, PAGES, PROT_READ);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	record(side, "%08x\n", checksum(side->memory, page(PAGES)));
+	write_device(side, PAGES, 2);
+	snapshot_on(side, 0, PAGES);
 }
 
-static void other_devices(struct twin *twin)
-{
-	int device;
-
-	fill(twin);
-	for (device = 0; device < 4; device++)
-		ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_DEV, 2 * device, 2);
-	for (device = 0; device < 4; device++)
-		look_on(twin, device, PAGES);
-	for (device = 0; device < 4; device++)
-		ask_on(twin, device, HMM_DMIRROR_READ, 0, PAGES);
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
-}
-
-static void other_devices_do_not_take(struct twin *twin)
+static void other_devices(struct side *side)
 {
 	int device;
 
-	fill(twin);
+	fill_memory(side);
 	for (device = 0; device < 4; device++)
-		ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_DEV, 2 * device, 2);
+		call_on(side, device, HMM_DMIRROR_MIGRATE_TO_DEV, 2 * device, 2);
+	for (device = 0; device < 4; device++)
+		snapshot_on(side, device, PAGES);
+	for (device = 0; device < 4; device++)
+		call_on(side, device, HMM_DMIRROR_READ, 0, PAGES);
+	record(side, "%08x\n", checksum(side->memory, page(PAGES)));
+}
+
+static void other_devices_do_not_take(struct side *side)
+{
+	int device;
+
+	fill_memory(side);
+	for (device = 0; device < 4; device++)
+		call_on(side, device, HMM_DMIRROR_MIGRATE_TO_DEV, 2 * device, 2);
 	for (device = 0; device < 4; device++) {
-		ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_DEV, (2 * device + 2) % 8, 2);
-		ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_SYS, (2 * device + 2) % 8, 2);
-		look_on(twin, device, PAGES);
+		call_on(side, device, HMM_DMIRROR_MIGRATE_TO_DEV, (2 * device + 2) % 8, 2);
+		call_on(side, device, HMM_DMIRROR_MIGRATE_TO_SYS, (2 * device + 2) % 8, 2);
+		snapshot_on(side, device, PAGES);
 	}
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
+	record(side, "%08x\n", checksum(side->memory, page(PAGES)));
 }
 
-static void exclusive(struct twin *twin)
+static void exclusive(struct side *side)
 {
-	fill_pattern(twin->memory, page(4), 1);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	ask_on(twin, 1, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
-	twin->memory[page(2)]++;
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 2, 1);
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
-	write_device(twin, 4, 2);
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, 4);
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 4, 4);
-	ask_on(twin, 1, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
-	ask(twin, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
-	ask_on(twin, 1, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 2);
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
-	look_on(twin, 0, PAGES);
+	fill_pattern(side->memory, page(4), 1);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	call_on(side, 1, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
+	side->memory[page(2)]++;
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 2, 1);
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
+	write_device(side, 4, 2);
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, 4);
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 4, 4);
+	call_on(side, 1, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
+	call(side, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
+	call_on(side, 1, HMM_DMIRROR_CHECK_EXCLUSIVE, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 2);
+	record(side, "%08x\n", checksum(side->memory, page(PAGES)));
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
 }
 
-static void release(struct twin *twin)
+static void release(struct side *side)
 {
 	int device;
 
-	fill(twin);
+	fill_memory(side);
 	for (device = 0; device < 4; device += 2) {
-		ask_on(twin, device, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 4);
-		ask_on(twin, device, HMM_DMIRROR_RELEASE, 0, PAGES);
-		look_on(twin, device, PAGES);
-		ask_on(twin, device, HMM_DMIRROR_READ, 0, PAGES);
-		ask_on(twin, device, HMM_DMIRROR_RELEASE, 0, PAGES);
+		call_on(side, device, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 4);
+		call_on(side, device, HMM_DMIRROR_RELEASE, 0, PAGES);
+		snapshot_on(side, device, PAGES);
+		call_on(side, device, HMM_DMIRROR_READ, 0, PAGES);
+		call_on(side, device, HMM_DMIRROR_RELEASE, 0, PAGES);
 	}
 }
 

@@ -7,81 +7,81 @@
  */
 #include <sys/socket.h>
 
-#include "twin.h"
+#include "comparison.h"
 
-static void shared_memory(struct twin *twin)
+static void shared_memory(struct side *side)
 {
-	munmap(twin->memory, page(PAGES));
-	mmap(twin->memory, page(PAGES), PROT_READ | PROT_WRITE,
+	munmap(side->memory, page(PAGES));
+	mmap(side->memory, page(PAGES), PROT_READ | PROT_WRITE,
 	     MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	write_device(twin, PAGES, 2);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
-	say(twin, "%08x\n", checksum(twin->memory, page(PAGES)));
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	write_device(side, PAGES, 2);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
+	record(side, "%08x\n", checksum(side->memory, page(PAGES)));
 }
 
 /* A mapping of the node: its pages are neither anonymous nor of a file. */
-static void mapped_device(struct twin *twin)
+static void mapped_device(struct side *side)
 {
-	munmap(twin->memory, page(PAGES));
-	if (mmap(twin->memory, page(PAGES), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
-		 twin->fd[0], 0) == MAP_FAILED)
-		say(twin, "mmap %d\n", errno);
-	look_on(twin, 0, PAGES);
-	twin->memory[page(1)] = 1;
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
+	munmap(side->memory, page(PAGES));
+	if (mmap(side->memory, page(PAGES), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+		 side->fd[0], 0) == MAP_FAILED)
+		record(side, "mmap %d\n", errno);
+	snapshot_on(side, 0, PAGES);
+	side->memory[page(1)] = 1;
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_SYS, 0, PAGES);
 }
 
-static void swapped_out(struct twin *twin)
+static void swapped_out(struct side *side)
 {
-	fill(twin);
-	madvise(twin->memory, page(4), MADV_PAGEOUT);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 4, 4);
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	look_on(twin, 0, PAGES);
+	fill_memory(side);
+	madvise(side->memory, page(4), MADV_PAGEOUT);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 4, 4);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	snapshot_on(side, 0, PAGES);
 }
 
-static void huge_pages(struct twin *twin)
+static void huge_pages(struct side *side)
 {
-	uint8_t *small = twin->memory;
+	uint8_t *small = side->memory;
 
-	twin->memory = _test_map_huge(HUGE_SIZE);
-	ask(twin, HMM_DMIRROR_READ, 0, PAGES);
-	look_on(twin, 0, PAGES);	/* the huge zero page */
-	memset(twin->memory, 1, HUGE_SIZE);
-	look_on(twin, 0, PAGES);
-	protect(twin, 0, 512, PROT_READ);
-	look_on(twin, 0, PAGES);
-	protect(twin, 0, 512, PROT_READ | PROT_WRITE);
-	write_device(twin, PAGES, 2);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
-	look_on(twin, 0, 16);
-	munmap(twin->memory, HUGE_SIZE);
-	twin->memory = small;
+	side->memory = _test_map_huge(PMD_SIZE);
+	call(side, HMM_DMIRROR_READ, 0, PAGES);
+	snapshot_on(side, 0, PAGES);	/* the huge zero page */
+	memset(side->memory, 1, PMD_SIZE);
+	snapshot_on(side, 0, PAGES);
+	protect(side, 0, 512, PROT_READ);
+	snapshot_on(side, 0, PAGES);
+	protect(side, 0, 512, PROT_READ | PROT_WRITE);
+	write_device(side, PAGES, 2);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, PAGES);
+	snapshot_on(side, 0, 16);
+	munmap(side->memory, PMD_SIZE);
+	side->memory = small;
 }
 
-static void hugetlb_pages(struct twin *twin)
+static void hugetlb_pages(struct side *side)
 {
-	uint8_t *small = twin->memory;
+	uint8_t *small = side->memory;
 
-	twin->memory = mmap(NULL, HUGE_SIZE, PROT_READ | PROT_WRITE,
+	side->memory = mmap(NULL, PMD_SIZE, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
-	say(twin, "%d\n", twin->memory == MAP_FAILED);
-	look_on(twin, 0, 2);
-	ask(twin, HMM_DMIRROR_READ, 0, 512);
-	write_device(twin, PAGES, 2);
-	look_on(twin, 0, PAGES);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 512);
-	ask(twin, HMM_DMIRROR_MIGRATE_TO_SYS, 0, 512);
-	ask(twin, HMM_DMIRROR_EXCLUSIVE, 0, 512);
-	munmap(twin->memory, HUGE_SIZE);
-	twin->memory = small;
+	record(side, "%d\n", side->memory == MAP_FAILED);
+	snapshot_on(side, 0, 2);
+	call(side, HMM_DMIRROR_READ, 0, 512);
+	write_device(side, PAGES, 2);
+	snapshot_on(side, 0, PAGES);
+	call(side, HMM_DMIRROR_MIGRATE_TO_DEV, 0, 512);
+	call(side, HMM_DMIRROR_MIGRATE_TO_SYS, 0, 512);
+	call(side, HMM_DMIRROR_EXCLUSIVE, 0, 512);
+	munmap(side->memory, PMD_SIZE);
+	side->memory = small;
 }
 
 union fd_message {
@@ -126,25 +126,25 @@ static int receive_fd(int socket)
 }
 
 /* The file outlives the process that opened the file. */
-static void opener_is_gone(struct twin *twin)
+static void opener_is_gone(struct side *side)
 {
-	int pair[2], old = twin->fd[0];
+	int pair[2], old = side->fd[0];
 	unsigned int request;
 	pid_t pid;
 
-	fill(twin);
+	fill_memory(side);
 	socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
 	pid = _test_fork();
 	if (!pid) {
-		send_fd(pair[1], _test_dmirror_open(twin->name, 0));
+		send_fd(pair[1], _test_dmirror_open(side->name, 0));
 		_exit(0);
 	}
-	twin->fd[0] = receive_fd(pair[0]);
+	side->fd[0] = receive_fd(pair[0]);
 	waitpid(pid, NULL, 0);
 	for (request = 0; request < 8; request++)
-		ask(twin, _IOWR('H', request, struct hmm_dmirror_cmd), 0, PAGES);
-	close(twin->fd[0]);
-	twin->fd[0] = old;
+		call(side, _IOWR('H', request, struct hmm_dmirror_cmd), 0, PAGES);
+	close(side->fd[0]);
+	side->fd[0] = old;
 	close(pair[0]);
 	close(pair[1]);
 }

@@ -15,7 +15,6 @@
 
 #include "ferry_test.h"
 
-#define NOBODY 65534
 #define IA32_IOCTL 54
 #define THREADS 4
 #define ROUNDS 2000

@@ -14,9 +14,9 @@
  */
 #include <sched.h>
 
+#include "pagemap.h"
 #include "race.h"
-
-#define KPF_LRU (1ull << 5)
+#include "threads.h"
 
 /* I15: the first device has read the pages, then the second takes the pages. */
 FIXTURE(notifier) {
@@ -45,11 +45,9 @@ FIXTURE_SETUP(notifier)
 	self->n = PAGES * page_size();
 	self->watcher = test_open(0);
 	self->taker = test_open(variant->taker);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	self->seen = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
 	ASSERT_EQ(ferry_read(self->watcher, self->memory, self->n, self->seen, NULL), 0);
 	test_pattern(self->seen, self->n, 1);
 }
@@ -173,15 +171,6 @@ FIXTURE_TEARDOWN(batched)
 	ferry_close(self->ferry);
 }
 
-static int run_on(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set);
-}
-
 /*
  * Access pages until the last page is in the batch of the last CPU. The thread
  * stays until the pages have moved: the end of a thread unmaps its stack, and
@@ -190,10 +179,11 @@ static int run_on(int cpu)
 static int touch_there(void *arg)
 {
 	struct _test_data_batched *self = arg;
+	int ret = run_on_last_cpu();
 	uint8_t *page;
 
-	if (run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1))
-		return -errno;
+	if (ret)
+		return ret;
 	while (self->touched < PAGES && !self->batched) {
 		page = self->memory + self->touched++ * page_size();
 		fill_pattern(page, page_size(), self->touched);
@@ -210,7 +200,7 @@ TEST_F(batched, pages_move)
 	int moved;
 	size_t i;
 
-	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	test_helper(&helper, touch_there, self);
 	sem_post(&helper.go);
 	sem_wait(&self->ready);
@@ -237,7 +227,7 @@ static int look_from_there(void *arg)
 	int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC), ret, i;
 	char *seen = malloc(n);
 
-	ret = run_on(sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	ret = run_on_last_cpu();
 	for (i = 0; i < 3 && !ret; i++)
 		ret = pread(fd, seen, n, ptr(self->memory)) == (ssize_t)n ? 0 : -EIO;
 	free(seen);
@@ -255,7 +245,7 @@ TEST_F(batched, pages_that_others_touched_move)
 
 	/* Fewer pages than a batch has room for. */
 	self->touched = 5;
-	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	for (i = 0; i < self->touched; i++)
 		fill_pattern(self->memory + i * page_size(), page_size(), i + 1);
 	/*

@@ -9,6 +9,7 @@
  * Guest: selftests, selftests-core, fault-around-off, fault-around-most, debug
  */
 #include "control.h"
+#include "params.h"
 
 #define MIN_PAGES 12
 
@@ -24,7 +25,7 @@ FIXTURE_SETUP(fault_around)
 {
 	size_t size;
 
-	self->window = read_window();
+	self->window = fault_around_pages();
 	ASSERT_GT(self->window, 0);
 	size = self->window * page_size();
 	self->pages = self->window < MIN_PAGES / 3 ? MIN_PAGES : 3 * self->window;
@@ -210,15 +211,15 @@ TEST_F(fault_around, forked_child)
 	pid = test_fork();
 	if (!pid) {
 		*page_at(self, w) ^= 0xff;
-		child_check(!tell(done[1]) && !wait_told(go[0]));
+		child_check(!send_byte(done[1]) && !wait_byte(go[0]));
 		*page_at(self, w) ^= 0xff;
 		child_check(find_difference(self->memory, n, 1) == n);
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(done[0]), 0);
+	ASSERT_EQ(wait_byte(done[0]), 0);
 	ASSERT_TRUE(only_home(self, w, 2 * w));
 	fill_pattern(self->memory, n, 2);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, n, 2);
 	test_used(self->ferry, 0);

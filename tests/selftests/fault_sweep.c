@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Migrations in both directions: each allocation of a chain fails in turn
- * (sweep.h).
+ * (fail_nth.h).
  *
  * Two errors of an engine fail here, or leave a trace for KASAN, kmemleak or
  * the page-table check:
@@ -13,9 +13,9 @@
  */
 #include <numaif.h>
 
-#include "sweep.h"
+#include "pagemap.h"
+#include "fail_nth.h"
 
-#define KPF_THP (1ull << 22)
 /* Pages, the default of fault_around=. */
 #define WINDOW 16
 
@@ -34,7 +34,7 @@ static void prepare_there(struct __test_metadata *_metadata, struct _test_data_s
 
 static int run_request(struct _test_data_sweep *self)
 {
-	return ferry_migrate_raw(self->ferry, &self->request, sizeof(self->request));
+	return _test_request(self->ferry, &self->request);
 }
 
 /* The reported counts are true. */
@@ -54,7 +54,7 @@ static int run_there(struct _test_data_sweep *self)
 {
 	int ret = run_request(self);
 
-	return ret ?: ferry_migrate_raw(self->ferry, &self->far, sizeof(self->far));
+	return ret ?: _test_request(self->ferry, &self->far);
 }
 
 static void check_there(struct __test_metadata *_metadata, struct _test_data_sweep *self,
@@ -91,16 +91,16 @@ static void prepare_huge(struct __test_metadata *_metadata, struct _test_data_sw
 {
 	size_t i;
 
-	self->n = HUGE;
-	self->memory = test_map(2 * HUGE);
-	self->memory += HUGE - ptr(self->memory) % HUGE;
-	ASSERT_EQ(madvise(self->memory, HUGE, MADV_HUGEPAGE), 0);
-	for (i = 0; i < HUGE / page_size(); i++)
+	self->n = PMD_SIZE;
+	self->memory = test_map(2 * PMD_SIZE);
+	self->memory += PMD_SIZE - ptr(self->memory) % PMD_SIZE;
+	ASSERT_EQ(madvise(self->memory, PMD_SIZE, MADV_HUGEPAGE), 0);
+	for (i = 0; i < PMD_SIZE / page_size(); i++)
 		*word_of(self->memory, i) = i + 1;
 	ASSERT_TRUE(kpageflags(self->memory) & KPF_THP);
 	self->ferry = test_open(0);
 	self->request = (struct drm_ferry_migrate) {
-		.addr = ptr(self->memory), .len = HUGE, .backend = self->engine };
+		.addr = ptr(self->memory), .len = PMD_SIZE, .backend = self->engine };
 }
 
 static void check_huge(struct __test_metadata *_metadata, struct _test_data_sweep *self,
@@ -110,9 +110,9 @@ static void check_huge(struct __test_metadata *_metadata, struct _test_data_swee
 
 	check_request(_metadata, self, ret, whole);
 	test_used(self->watch, self->request.moved);
-	for (i = 0; i < HUGE / page_size() && *word_of(self->memory, i) == i + 1; i++)
+	for (i = 0; i < PMD_SIZE / page_size() && *word_of(self->memory, i) == i + 1; i++)
 		;
-	ASSERT_EQ(i, HUGE / page_size());
+	ASSERT_EQ(i, PMD_SIZE / page_size());
 	test_used(self->watch, 0);
 }
 
@@ -239,20 +239,20 @@ TEST_F_TIMEOUT(sweep, home_by_touch_one_by_one, 200)
 /* Page allocations use up the space @first, then @then allocations fail. */
 static int fail_later(const char *first, const char *then)
 {
-	int ret = put(PAGE_ALLOC "task-filter", "Y");
+	int ret = write_file(PAGE_ALLOC "task-filter", "Y");
 
-	ret = ret ?: put(PAGE_ALLOC "probability", "100");
-	ret = ret ?: put(PAGE_ALLOC "space", first);
-	ret = ret ?: put(PAGE_ALLOC "times", then);
-	return ret ?: put("/proc/self/make-it-fail", "1");
+	ret = ret ?: write_file(PAGE_ALLOC "probability", "100");
+	ret = ret ?: write_file(PAGE_ALLOC "space", first);
+	ret = ret ?: write_file(PAGE_ALLOC "times", then);
+	return ret ?: write_file("/proc/self/make-it-fail", "1");
 }
 
 static int fail_no_more(void)
 {
-	int ret = put("/proc/self/make-it-fail", "0");
+	int ret = write_file("/proc/self/make-it-fail", "0");
 
-	ret = ret ?: put(PAGE_ALLOC "probability", "0");
-	return ret ?: put(PAGE_ALLOC "task-filter", "N");
+	ret = ret ?: write_file(PAGE_ALLOC "probability", "0");
+	return ret ?: write_file(PAGE_ALLOC "task-filter", "N");
 }
 
 /* Neighbours get destinations. The faulting page gets none, and again none. */
@@ -263,9 +263,8 @@ TEST_F(sweep, touched_page_has_none)
 
 	ASSERT_EQ(set_mempolicy(MPOL_LOCAL, NULL, 0), 0);
 	self->n = 2 * n;
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->ferry = test_open(0);
-	fill_pattern(self->memory, self->n, 1);
 	test_to_device(self->ferry, self->memory, self->n);
 	at += n - ptr(self->memory) % n;
 

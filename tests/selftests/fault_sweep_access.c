@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Accesses of the device: each allocation fails in turn (sweep.h). The accesses
+ * Accesses of the device: each allocation fails in turn (fail_nth.h). The accesses
  * allocate windows of the device's page table, the CPU's page tables and pages,
  * and destinations of pages that return first.
  *
@@ -10,7 +10,7 @@
  * Shows: READ, WRITE, allocation failure
  * Guest: debug-engine
  */
-#include "sweep.h"
+#include "fail_nth.h"
 
 /* Pages in system memory, holes, pages on the device. */
 static void prepare_mixed(struct __test_metadata *_metadata, struct _test_data_sweep *self)

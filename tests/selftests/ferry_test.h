@@ -29,6 +29,18 @@
 #include "kselftest_harness.h"
 
 #define MIB (1ull << 20)
+/* Bytes that a page table maps, and bytes of a huge page. */
+#define PMD_SIZE (2 * MIB)
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25	/* not in older C libraries */
+#endif
+
+/* The user without rights. */
+#define NOBODY 65534
+
+/* Devices 0 and 1 are private. */
+#define FIRST_COHERENT 2
 
 static inline size_t page_size(void)
 {
@@ -82,9 +94,52 @@ static inline size_t find_nonzero(const void *memory, size_t n)
 #define test_zero(memory, n)						\
 	ASSERT_EQ(find_nonzero(memory, n), (size_t)(n))
 
+static inline void *map_near(uint64_t hint, size_t n)
+{
+	return mmap((void *)(uintptr_t)hint, n, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/*
+ * Maps @n bytes, in the area of one page table if @n permits. A batch of the
+ * core engine can end with a page table, and the next batch is not attempted if
+ * the device is full. ASLR must not decide whether a small area crosses the end
+ * of a page table: a test would then find NOT_ATTEMPTED by chance.
+ *
+ * An area that crosses an end is mapped again, below that end. If the addresses
+ * are in use, the kernel ignores the hint, and the next hint is one page table
+ * lower. Returns MAP_FAILED if all hints are ignored.
+ */
 static inline void *_test_map(size_t n)
 {
-	return mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t length = (n + page_size() - 1) & ~(page_size() - 1);
+	void *map = map_near(0, n);
+	uint64_t table;
+	int tries;
+
+	for (tries = 0; tries < 16 && map != MAP_FAILED; tries++) {
+		table = (ptr(map) + length - 1) & ~(PMD_SIZE - 1);
+		if (length > PMD_SIZE || ptr(map) >= table)
+			return map;
+		munmap(map, n);
+		map = map_near(table - tries * PMD_SIZE - length, n);
+	}
+	if (map != MAP_FAILED)
+		munmap(map, n);
+	return MAP_FAILED;
+}
+
+/* @n is a power of two, and the area is aligned to @n. */
+static inline void *_test_map_aligned(size_t n)
+{
+	uint8_t *all = _test_map(2 * n), *aligned;
+
+	if (all == MAP_FAILED)
+		return MAP_FAILED;
+	aligned = (uint8_t *)((ptr(all) + n - 1) & ~(n - 1));
+	munmap(all, aligned - all);
+	munmap(aligned + n, all + n - aligned);
+	return aligned;
 }
 
 #define test_map(n)							\
@@ -92,6 +147,13 @@ static inline void *_test_map(size_t n)
 		void *__map = _test_map(n);				\
 		ASSERT_NE(__map, MAP_FAILED);				\
 		__map;							\
+	})
+
+#define test_map_pattern(n, seed)					\
+	({								\
+		void *__pattern = test_map(n);				\
+		fill_pattern(__pattern, n, seed);			\
+		__pattern;						\
 	})
 
 #define test_open(index)						\
@@ -146,6 +208,14 @@ static inline uint64_t _test_used(struct ferry *ferry)
 #define test_used(ferry, pages)						\
 	ASSERT_EQ(_test_used(ferry), (uint64_t)(pages) * page_size())
 
+/* A number from the environment, or @fallback. */
+static inline unsigned long setting(const char *name, unsigned long fallback)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoul(text, NULL, 0) : fallback;
+}
+
 static inline double seconds(void)
 {
 	struct timespec now;
@@ -179,7 +249,7 @@ static inline uint64_t _test_wait_unused(struct ferry *ferry, double limit)
 	})
 
 /* Pages that CPU faults moved, fault-around included. */
-static inline uint64_t _test_touched_home(struct ferry *ferry)
+static inline uint64_t _test_moved_by_faults(struct ferry *ferry)
 {
 	struct drm_ferry_stats stats;
 
@@ -230,12 +300,12 @@ static inline pid_t _test_fork(void)
 	} while (0)
 
 /* A byte through a pipe: "go on". */
-static inline int tell(int fd)
+static inline int send_byte(int fd)
 {
 	return write(fd, "x", 1) == 1 ? 0 : -1;
 }
 
-static inline int wait_told(int fd)
+static inline int wait_byte(int fd)
 {
 	char byte;
 

@@ -21,9 +21,11 @@
  * Shows: I1, soft-dirty, userfaultfd
  * Guest: engine
  */
-#include "safety.h"
-#include "state.h"
-#include "wp.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "page_state.h"
+#include "threads.h"
+#include "uffd.h"
 
 struct combination {
 	const char *name;
@@ -79,7 +81,7 @@ FIXTURE_VARIANT_ADD(flags, core) {
 
 FIXTURE_SETUP(flags)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 }
 
@@ -109,7 +111,7 @@ static pid_t fork_sharer(struct made *made)
 	pid = _test_fork();
 	if (!pid) {
 		close(made->alive[1]);
-		child_check(wait_told(made->alive[0]));
+		child_check(wait_byte(made->alive[0]));
 		child_check(find_difference(made->page, page_size(), 1) == page_size());
 		_exit(0);
 	}
@@ -143,9 +145,9 @@ static void make(struct __test_metadata *_metadata, const struct combination *co
 	if (!(combination->state & STATE_SOFT_DIRTY))
 		ASSERT_EQ(clear_refs("4"), 0);
 	if (combination->state & STATE_UFFD_WP) {
-		made->uffd = wp_open(made->page, page, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+		made->uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, made->page, page);
 		ASSERT_GE(made->uffd, 0);
-		ASSERT_EQ(wp_set(made->uffd, made->page, page, true), 0);
+		ASSERT_EQ(uffd_protect(made->uffd, made->page, page, true), 0);
 	}
 	if (combination->clean)
 		ASSERT_EQ(madvise(made->page, page, MADV_FREE), 0);
@@ -182,7 +184,7 @@ static void make_as_expected(struct __test_metadata *_metadata,
 			     const struct combination *combination, bool young, bool hold,
 			     struct made *made)
 {
-	unsigned int expected = combination->state | STATE_THERE;
+	unsigned int expected = combination->state | STATE_IN_SYSTEM;
 
 	make(_metadata, combination, young, hold, made);
 	expected |= young ? STATE_YOUNG : 0;
@@ -205,7 +207,7 @@ static void fail(struct __test_metadata *_metadata, struct _test_data_flags *sel
 	make_as_expected(_metadata, self, combination, young, hold, &made);
 	before = page_state(self->ferry, made.page);
 	pfn = pagemap(made.page) & PAGEMAP_PFN;
-	ASSERT_EQ(_test_engine(self->ferry, &request, made.page, page_size(), NULL),
+	ASSERT_EQ(_test_request_for(self->ferry, &request, made.page, page_size(), NULL),
 		  hold ? 0 : -ENOSPC);
 	ASSERT_EQ(request.failed, 1);
 	expect_state(_metadata, self, &made, 0, before, "after a failure");
@@ -246,9 +248,9 @@ static void round_trip(struct __test_metadata *_metadata, struct _test_data_flag
 
 	make_as_expected(_metadata, self, combination, true, false, &made);
 	before = page_state(self->ferry, made.page) & ~STATE_YOUNG;
-	test_engine(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_DEVICE);
 	expect_state(_metadata, self, &made, 0, before & STATE_OF_A_DEVICE_PAGE, "on the device");
-	test_engine(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_SYSTEM);
+	test_variant_moves(self->ferry, variant, made.page, page_size(), DRM_FERRY_TARGET_SYSTEM);
 	expect_state(_metadata, self, &made, STATE_YOUNG, before, "home again");
 	unmake(_metadata, &made);
 }

@@ -17,10 +17,12 @@
  * Shows: I8, userfaultfd, RELEASE
  * Guest: races, debug-races
  */
+#include "control.h"
 #include "dmirror.h"
-#include "safety.h"
-#include "state.h"
-#include "wp.h"
+#include "migrate.h"
+#include "page_state.h"
+#include "pagemap_scan.h"
+#include "uffd.h"
 
 #define PAGES 4
 
@@ -61,10 +63,8 @@ FIXTURE_SETUP(flags_race)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	if (variant->full)
 		ASSERT_NE(_test_fill_device(self->ferry), MAP_FAILED);
 	ASSERT_EQ(control_on(), 0);
@@ -79,7 +79,7 @@ FIXTURE_TEARDOWN(flags_race)
 static void watch(struct __test_metadata *_metadata, struct _test_data_flags_race *self,
 		  uint64_t features)
 {
-	self->uffd = wp_open(self->memory, self->n, features);
+	self->uffd = uffd_open_wp(features, self->memory, self->n);
 	ASSERT_GE(self->uffd, 0);
 }
 
@@ -135,7 +135,7 @@ TEST_F_TIMEOUT(flags_race, write_protect, 60)
 
 	watch(_metadata, self, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	hold(_metadata, self, variant);
-	EXPECT_EQ(wp_set(self->uffd, self->memory, self->n, true), 0);
+	EXPECT_EQ(uffd_protect(self->uffd, self->memory, self->n, true), 0);
 	let_it_finish(_metadata, self, variant);
 	expect_protected(_metadata, self);
 
@@ -144,9 +144,9 @@ TEST_F_TIMEOUT(flags_race, write_protect, 60)
 	for (i = 0; i < PAGES; i++) {
 		uint8_t *page = self->memory + i * page_size();
 
-		EXPECT_EQ(wp_wait(self->uffd), ptr(page));
+		EXPECT_EQ(uffd_wait_wp(self->uffd), ptr(page));
 		ASSERT_EQ(*page, pattern(i * page_size(), 1));
-		EXPECT_EQ(wp_set(self->uffd, page, page_size(), false), 0);
+		EXPECT_EQ(uffd_protect(self->uffd, page, page_size(), false), 0);
 	}
 	pthread_join(thread, NULL);
 	for (i = 0; i < PAGES; i++)
@@ -159,10 +159,10 @@ TEST_F_TIMEOUT(flags_race, write_unprotect, 60)
 	size_t i;
 
 	watch(_metadata, self, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
-	ASSERT_EQ(wp_set(self->uffd, self->memory, self->n, true), 0);
+	ASSERT_EQ(uffd_protect(self->uffd, self->memory, self->n, true), 0);
 	expect_protected(_metadata, self);
 	hold(_metadata, self, variant);
-	EXPECT_EQ(wp_set(self->uffd, self->memory, self->n, false), 0);
+	EXPECT_EQ(uffd_protect(self->uffd, self->memory, self->n, false), 0);
 	let_it_finish(_metadata, self, variant);
 	for (i = 0; i < self->n; i += page_size())
 		EXPECT_EQ(entry_state(self->ferry, self->memory + i) & STATE_UFFD_WP, 0);
@@ -176,15 +176,15 @@ TEST_F_TIMEOUT(flags_race, pagemap_scan, 60)
 {
 	watch(_metadata, self, UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
 	hold(_metadata, self, variant);
-	EXPECT_EQ(wp_scan(self->memory, self->n, true), PAGES);
+	EXPECT_EQ(pagemap_scan(self->memory, self->n, true, NULL), PAGES);
 	let_it_finish(_metadata, self, variant);
 	expect_protected(_metadata, self);
 
-	EXPECT_EQ(wp_scan(self->memory, self->n, false), 0);
+	EXPECT_EQ(pagemap_scan(self->memory, self->n, false, NULL), 0);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
-	EXPECT_EQ(wp_scan(self->memory, self->n, false), PAGES / 2);
+	EXPECT_EQ(pagemap_scan(self->memory, self->n, false, NULL), PAGES / 2);
 	write_all(self);
-	EXPECT_EQ(wp_scan(self->memory, self->n, false), PAGES);
+	EXPECT_EQ(pagemap_scan(self->memory, self->n, false, NULL), PAGES);
 }
 
 FIXTURE(by_pfn) {
@@ -225,25 +225,25 @@ static pid_t fork_owner(struct _test_data_by_pfn *self, int ready, int go)
 	if (pid)
 		return pid;
 	fill_pattern(self->memory, self->n, 1);
-	uffd = wp_open(self->memory + page, page, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory + page, page);
 	child_check(uffd >= 0 && !ferry_open_index(0, &own));
 	child_check(!ferry_migrate(own, self->memory, self->n, DRM_FERRY_TARGET_DEVICE, NULL,
 				   &counts));
 	child_check(counts.moved == PAGES);
 	child_check(entry_state(own, self->memory) & STATE_WRITABLE);
-	child_check(!tell(ready) && !wait_told(go));
+	child_check(!send_byte(ready) && !wait_byte(go));
 
 	child_check(!mprotect(self->memory, page, PROT_READ));
-	child_check(!wp_set(uffd, self->memory + page, page, true));
-	child_check(!tell(ready) && !wait_told(go));
+	child_check(!uffd_protect(uffd, self->memory + page, page, true));
+	child_check(!send_byte(ready) && !wait_byte(go));
 
 	child_check((entry_state(own, self->memory) &
-		     (STATE_THERE | STATE_WRITABLE | STATE_UFFD_WP)) == STATE_THERE);
+		     (STATE_IN_SYSTEM | STATE_WRITABLE | STATE_UFFD_WP)) == STATE_IN_SYSTEM);
 	child_check((entry_state(own, self->memory + page) &
-		     (STATE_THERE | STATE_WRITABLE | STATE_UFFD_WP)) ==
-		    (STATE_THERE | STATE_UFFD_WP));
+		     (STATE_IN_SYSTEM | STATE_WRITABLE | STATE_UFFD_WP)) ==
+		    (STATE_IN_SYSTEM | STATE_UFFD_WP));
 	child_check((entry_state(own, self->memory + 2 * page) &
-		     (STATE_THERE | STATE_WRITABLE)) == (STATE_THERE | STATE_WRITABLE));
+		     (STATE_IN_SYSTEM | STATE_WRITABLE)) == (STATE_IN_SYSTEM | STATE_WRITABLE));
 	child_check(find_difference(self->memory, self->n, 1) == self->n);
 	_exit(0);
 }
@@ -268,18 +268,18 @@ TEST_F_TIMEOUT(by_pfn, another_process_protects, 60)
 	ASSERT_EQ(pipe(go), 0);
 	pid = fork_owner(self, ready[1], go[0]);
 	ASSERT_GT(pid, 0);
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 
 	ASSERT_EQ(control_arm(BEFORE_FINALIZE), 0);
 	ASSERT_EQ(pthread_create(&thread, NULL, release_device, self), 0);
 	ASSERT_EQ(control_wait(BEFORE_FINALIZE), 0);
-	EXPECT_EQ(tell(go[1]), 0);
-	EXPECT_EQ(wait_told(ready[0]), 0);
+	EXPECT_EQ(send_byte(go[1]), 0);
+	EXPECT_EQ(wait_byte(ready[0]), 0);
 	EXPECT_EQ(control_release(BEFORE_FINALIZE), 0);
 	pthread_join(thread, &ret);
 	ASSERT_EQ(ret, NULL);
 	test_used(self->ferry, 0);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 }
 

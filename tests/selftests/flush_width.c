@@ -12,10 +12,11 @@
  * Shows: I2
  * Guest: engine
  */
-#include "safety.h"
+#include "files.h"
+#include "migrate.h"
+#include "threads.h"
 
 #define CALLS 100
-#define TABLE_SIZE (2 * MIB)
 #define FEW 16
 #define MANY 2048
 
@@ -32,13 +33,13 @@ FIXTURE(flush_width) {
 
 FIXTURE_SETUP(flush_width)
 {
-	size_t n = MANY * page_size() + 2 * TABLE_SIZE;
+	size_t n = MANY * page_size() + 2 * PMD_SIZE;
 	uint8_t *map = test_map(n);
 
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	ASSERT_EQ(madvise(map, n, MADV_NOHUGEPAGE), 0);
-	self->memory = (void *)(((uintptr_t)map + TABLE_SIZE - 1) & -TABLE_SIZE);
+	self->memory = (void *)(((uintptr_t)map + PMD_SIZE - 1) & -PMD_SIZE);
 }
 
 FIXTURE_TEARDOWN(flush_width)
@@ -46,26 +47,11 @@ FIXTURE_TEARDOWN(flush_width)
 	ferry_close(self->ferry);
 }
 
-static long read_counter(const char *name)
-{
-	char line[128];
-	size_t length = strlen(name);
-	FILE *file = fopen("/proc/vmstat", "re");
-	long value = -1;
-
-	while (file && fgets(line, sizeof(line), file))
-		if (!strncmp(line, name, length) && line[length] == ' ')
-			value = atol(line + length);
-	if (file)
-		fclose(file);
-	return value;
-}
-
 static struct flushed read_flushed(void)
 {
 	return (struct flushed){
-		.all = read_counter("nr_tlb_local_flush_all"),
-		.one = read_counter("nr_tlb_local_flush_one"),
+		.all = read_counter("/proc/vmstat", "nr_tlb_local_flush_all"),
+		.one = read_counter("/proc/vmstat", "nr_tlb_local_flush_one"),
 	};
 }
 
@@ -90,7 +76,7 @@ static struct flushed move(struct __test_metadata *_metadata,
 			.backend = DRM_FERRY_BACKEND_OWN, .flush = flush };
 		start = seconds();
 		before = read_flushed();
-		ASSERT_EQ(_test_engine(self->ferry, &request, memory, n, NULL), 0);
+		ASSERT_EQ(_test_request_for(self->ferry, &request, memory, n, NULL), 0);
 		after = read_flushed();
 		self->took += seconds() - start;
 		ASSERT_EQ(request.moved, pages);
@@ -143,7 +129,7 @@ TEST_F(flush_width, few_pages_of_a_table)
 
 TEST_F(flush_width, few_pages_of_two_tables)
 {
-	uint8_t *memory = self->memory + TABLE_SIZE - FEW / 2 * page_size();
+	uint8_t *memory = self->memory + PMD_SIZE - FEW / 2 * page_size();
 	struct flushed flushed = test_move(self, memory, FEW, DRM_FERRY_FLUSH_AUTO, CALLS);
 
 	ASSERT_LE(flushed.all, CALLS / 10);

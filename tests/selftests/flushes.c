@@ -19,15 +19,12 @@
  * Shows: I2
  * Guest: engine
  */
-#include "safety.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25	/* not in older C libraries */
-#endif
+#include "files.h"
+#include "migrate.h"
+#include "threads.h"
 
 #define TABLES 4
-#define TABLE_SIZE (2 * MIB)
-#define SIZE (TABLES * TABLE_SIZE)
+#define SIZE (TABLES * PMD_SIZE)
 #define PAGES (SIZE / page_size())
 #define ROUNDS 7
 #define TRIES (20 * ROUNDS)
@@ -43,10 +40,10 @@ struct strategy {
 	uint32_t flush;
 };
 
-enum { CORE, PER_PAGE, PER_TABLE, PER_CALL, NSTRATEGIES };
+enum { BY_CORE, PER_PAGE, PER_TABLE, PER_CALL, NSTRATEGIES };
 
 static const struct strategy strategies[NSTRATEGIES] = {
-	[CORE] = { "core", DRM_FERRY_BACKEND_CORE, DRM_FERRY_FLUSH_PER_PAGE },
+	[BY_CORE] = { "core", DRM_FERRY_BACKEND_CORE, DRM_FERRY_FLUSH_PER_PAGE },
 	[PER_PAGE] = { "per_page", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_PAGE },
 	[PER_TABLE] = { "per_table", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_TABLE },
 	[PER_CALL] = { "per_call", DRM_FERRY_BACKEND_OWN, DRM_FERRY_FLUSH_PER_CALL },
@@ -73,17 +70,16 @@ FIXTURE(flushes) {
 
 FIXTURE_SETUP(flushes)
 {
-	uint8_t *map = test_map(SIZE + TABLE_SIZE);
+	uint8_t *map = test_map(SIZE + PMD_SIZE);
 
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	/* Aligned to page tables, without huge pages. */
-	self->memory = (void *)(((uintptr_t)map + TABLE_SIZE - 1) & -TABLE_SIZE);
-	ASSERT_EQ(madvise(map, SIZE + TABLE_SIZE, MADV_NOHUGEPAGE), 0);
-	self->reference = test_map(SIZE);
+	self->memory = (void *)(((uintptr_t)map + PMD_SIZE - 1) & -PMD_SIZE);
+	ASSERT_EQ(madvise(map, SIZE + PMD_SIZE, MADV_NOHUGEPAGE), 0);
+	self->reference = test_map_pattern(SIZE, 1);
 	self->copy = test_map(SIZE);
-	self->scratch = test_map(2 * TABLE_SIZE);
-	fill_pattern(self->reference, SIZE, 1);
+	self->scratch = test_map(2 * PMD_SIZE);
 	memcpy(self->memory, self->reference, SIZE);
 	memset(self->copy, 0, SIZE);
 	self->sibling = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
@@ -110,7 +106,7 @@ static void *be_sibling(void *arg)
 	struct sibling *sibling = self->sibling;
 	const volatile uint8_t *last = self->memory + SIZE - 1;
 
-	pin_to_cpu(1);
+	run_on_cpu(1);
 	sibling->tid = gettid();
 	for (; !sibling->stop; sibling->spins++) {
 		if (sibling->touched != sibling->asked) {
@@ -124,27 +120,12 @@ static void *be_sibling(void *arg)
 	return NULL;
 }
 
-/* The number behind @name in a small file of /proc, or -1. */
-static long read_named(const char *path, const char *name)
-{
-	char text[16384], *line;
-	ssize_t n;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	line = strstr(text, name);
-	return line ? atol(line + strlen(name)) : -1;
-}
-
 static struct flushes read_flushes(void)
 {
 	return (struct flushes){
-		.remote = read_named("/proc/vmstat", "\nnr_tlb_remote_flush "),
-		.local = read_named("/proc/vmstat", "\nnr_tlb_local_flush_all ") +
-			 read_named("/proc/vmstat", "\nnr_tlb_local_flush_one "),
+		.remote = read_counter("/proc/vmstat", "nr_tlb_remote_flush"),
+		.local = read_counter("/proc/vmstat", "nr_tlb_local_flush_all") +
+			 read_counter("/proc/vmstat", "nr_tlb_local_flush_one"),
 	};
 }
 
@@ -154,7 +135,7 @@ static long read_switches(const struct sibling *sibling)
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", sibling->tid, sibling->tid);
-	return read_named(path, "\nnonvoluntary_ctxt_switches:");
+	return read_counter(path, "nonvoluntary_ctxt_switches");
 }
 
 static struct flushes difference(struct flushes a, struct flushes b)
@@ -180,7 +161,7 @@ static long median(long *values)
  */
 static void settle(struct _test_data_flushes *self)
 {
-	madvise(self->scratch, 2 * TABLE_SIZE, MADV_COLLAPSE);
+	madvise(self->scratch, 2 * PMD_SIZE, MADV_COLLAPSE);
 }
 
 static void wait_spinning(const struct sibling *sibling)
@@ -213,7 +194,7 @@ static bool one_round(struct __test_metadata *_metadata, struct _test_data_flush
 	switches = read_switches(self->sibling);
 	start = seconds();
 	before = read_flushes();
-	test_engine(self->ferry, strategy, self->memory, SIZE, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, strategy, self->memory, SIZE, DRM_FERRY_TARGET_DEVICE);
 	during = difference(read_flushes(), before);
 	took = seconds() - start;
 	switches = read_switches(self->sibling) - switches;
@@ -222,7 +203,7 @@ static bool one_round(struct __test_metadata *_metadata, struct _test_data_flush
 	usleep(took * 1e6);
 	idle = difference(read_flushes(), before);
 	*flushes = difference(during, idle);
-	return switches <= may_lose || cpus() == 1;
+	return switches <= may_lose || cpus_online() == 1;
 }
 
 static void bring_home(struct __test_metadata *_metadata, struct _test_data_flushes *self)
@@ -285,18 +266,18 @@ TEST_F_TIMEOUT(flushes, exclusive, 250)
 {
 	struct flushes flushes[NSTRATEGIES];
 
-	measure_exclusive(_metadata, self, CORE, 0, "exclusive", flushes);
-	ASSERT_GE(flushes[CORE].local, 1900);
-	test_about(flushes[PER_PAGE].local, flushes[CORE].local);
+	measure_exclusive(_metadata, self, BY_CORE, 0, "exclusive", flushes);
+	ASSERT_GE(flushes[BY_CORE].local, 1900);
+	test_about(flushes[PER_PAGE].local, flushes[BY_CORE].local);
 	ASSERT_LE(flushes[PER_TABLE].local, 2 * TABLES);
 	ASSERT_LE(flushes[PER_CALL].local, 2);
 	/* Zero flushes would be an error. */
 	ASSERT_GE(flushes[PER_TABLE].local, TABLES);
 	ASSERT_GE(flushes[PER_CALL].local, 1);
-	if (cpus() == 1)
+	if (cpus_online() == 1)
 		return;
-	ASSERT_GE(flushes[CORE].remote, 1900);
-	test_about(flushes[PER_PAGE].remote, flushes[CORE].remote);
+	ASSERT_GE(flushes[BY_CORE].remote, 1900);
+	test_about(flushes[PER_PAGE].remote, flushes[BY_CORE].remote);
 	ASSERT_LE(flushes[PER_TABLE].remote, 2 * TABLES);
 	ASSERT_LE(flushes[PER_CALL].remote, 2);
 	ASSERT_GE(flushes[PER_TABLE].remote, TABLES);
@@ -337,7 +318,7 @@ TEST_F_TIMEOUT(flushes, shared, 250)
 	ASSERT_LE(flushes[PER_CALL].local, 3);
 	ASSERT_LE(flushes[PER_TABLE].remote, 4 * TABLES);
 	ASSERT_LE(flushes[PER_CALL].remote, 3);
-	ASSERT_GE(flushes[PER_CALL].remote, cpus() > 1);
+	ASSERT_GE(flushes[PER_CALL].remote, cpus_online() > 1);
 }
 
 TEST_HARNESS_MAIN

@@ -64,7 +64,7 @@ static void see(struct __test_metadata *_metadata, size_t size, int flag, int le
 
 TEST(gigantic_pmd)
 {
-	see(_metadata, HUGE_SIZE, MAP_HUGE_2MB, HMM_DMIRROR_PROT_PMD, 9);
+	see(_metadata, PMD_SIZE, MAP_HUGE_2MB, HMM_DMIRROR_PROT_PMD, 9);
 }
 
 TEST(gigantic_pud)

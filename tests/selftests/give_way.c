@@ -13,7 +13,7 @@
  * Shows: MIGRATE, mmap_lock
  * Guest: engine
  */
-#include "moves.h"
+#include "migrate.h"
 
 #define MEMORY (64 * MIB)
 #define ROUNDS 5

@@ -17,9 +17,9 @@ FIXTURE(helperless) {
 
 FIXTURE_SETUP(helperless)
 {
-	self->npages = HUGE_SIZE / page_size();
+	self->npages = PMD_SIZE / page_size();
 	self->fd = test_dmirror_open(0);
-	self->data = test_map(HUGE_SIZE);
+	self->data = test_map(PMD_SIZE);
 }
 
 FIXTURE_TEARDOWN(helperless)
@@ -32,10 +32,10 @@ TEST_F(helperless, mapped_by_a_pmd)
 	uint8_t *huge = _test_map_folio(self->fd, false);
 
 	ASSERT_NE(huge, NULL);
-	fill_pattern(huge, HUGE_SIZE, 1);
+	fill_pattern(huge, PMD_SIZE, 1);
 	test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages);
-	test_pattern(self->data, HUGE_SIZE, 1);
-	test_pattern(huge, HUGE_SIZE, 1);
+	test_pattern(self->data, PMD_SIZE, 1);
+	test_pattern(huge, PMD_SIZE, 1);
 }
 
 TEST_F(helperless, mapped_by_ptes)
@@ -44,10 +44,10 @@ TEST_F(helperless, mapped_by_ptes)
 	struct hmm_dmirror_cmd cmd;
 
 	ASSERT_NE(huge, NULL);
-	fill_pattern(huge, HUGE_SIZE, 1);
+	fill_pattern(huge, PMD_SIZE, 1);
 	ASSERT_EQ(_test_cmd(self->fd, HMM_DMIRROR_EXCLUSIVE, huge, self->data, self->npages,
 			    &cmd), -EBUSY);
-	test_pattern(huge, HUGE_SIZE, 1);
+	test_pattern(huge, PMD_SIZE, 1);
 }
 
 TEST_HARNESS_MAIN

@@ -7,55 +7,12 @@
  * Shows: NUMA, close, RELEASE
  * Guest: numa
  */
-#include <sched.h>
-#include <sys/syscall.h>
-
 #include "dmirror.h"
+#include "numa_nodes.h"
+#include "page_refs.h"
+#include "threads.h"
 
 #define PAGES 128
-#define NODES 2
-#define BIND 2	/* MPOL_BIND of linux/mempolicy.h */
-
-static int bind_to(void *memory, size_t n, unsigned int node)
-{
-	unsigned long nodes = 1ul << node;
-
-	return syscall(SYS_mbind, memory, n, BIND, &nodes, 8 * sizeof(nodes), 0) ? -errno : 0;
-}
-
-static int bind_task_to(unsigned int node)
-{
-	unsigned long nodes = 1ul << node;
-
-	return syscall(SYS_set_mempolicy, BIND, &nodes, 8 * sizeof(nodes)) ? -errno : 0;
-}
-
-static int node_of(void *addr)
-{
-	int status = -1;
-
-	if (syscall(SYS_move_pages, 0, 1ul, &addr, NULL, &status, 0))
-		return -errno;
-	return status;
-}
-
-static size_t count_on(uint8_t *memory, size_t n, int node)
-{
-	size_t page = page_size(), i, count = 0;
-
-	for (i = 0; i < n; i += page)
-		count += node_of(memory + i) == node;
-	return count;
-}
-
-static int run_on_cpu(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
-}
 
 FIXTURE(home_node) {
 	struct ferry *ferry;
@@ -67,7 +24,7 @@ FIXTURE(home_node) {
 
 FIXTURE_VARIANT(home_node) {
 	unsigned int device;
-	unsigned int node;
+	int node;
 };
 
 FIXTURE_VARIANT_ADD(home_node, private_0) { .device = 0, .node = 0 };
@@ -97,16 +54,16 @@ FIXTURE_TEARDOWN(home_node)
 
 #define test_bound_to_device(self, node_)				\
 	do {								\
-		ASSERT_EQ(bind_to((self)->memory, (self)->n, node_), 0); \
+		ASSERT_EQ(bind_to_node((self)->memory, (self)->n, node_), 0); \
 		fill_pattern((self)->memory, (self)->n, 1);		\
-		ASSERT_EQ(count_on((self)->memory, (self)->n, node_), PAGES); \
+		ASSERT_EQ(count_on_node((self)->memory, (self)->n, node_), PAGES); \
 		test_to_device((self)->ferry, (self)->memory, (self)->n); \
 	} while (0)
 
 #define test_is_home(self, node_)					\
 	do {								\
 		test_used((self)->other, 0);				\
-		ASSERT_EQ(count_on((self)->memory, (self)->n, node_), PAGES); \
+		ASSERT_EQ(count_on_node((self)->memory, (self)->n, node_), PAGES); \
 		test_pattern((self)->memory, (self)->n, 1);		\
 	} while (0)
 
@@ -121,7 +78,7 @@ TEST_F(home_node, by_close)
 /* The mapping has no policy: the task's policy counts. */
 TEST_F(home_node, by_close_with_the_tasks_policy)
 {
-	ASSERT_EQ(bind_task_to(variant->node), 0);
+	ASSERT_EQ(bind_task_to_node(variant->node), 0);
 	fill_pattern(self->memory, self->n, 1);
 	test_to_device(self->ferry, self->memory, self->n);
 	ferry_close(self->ferry);
@@ -166,20 +123,16 @@ TEST_F(home_node, by_release)
  */
 TEST_F(home_node, by_the_work_item)
 {
-	struct iovec iov = { self->memory, self->n };
 	int in_pipe[2];
 
 	if (variant->device < 2)
 		SKIP(return, "a private page comes home when it is pinned");
 	test_bound_to_device(self, variant->node);
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_GE(fcntl(in_pipe[1], F_SETPIPE_SZ, self->n), (int)self->n);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)self->n);
+	ASSERT_EQ(hold_in_pipe(self->memory, self->n, in_pipe), 0);
 	ferry_close(self->ferry);
 	self->ferry = NULL;
 	test_used(self->other, PAGES);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	test_wait_unused(self->other, 10);
 	test_is_home(self, variant->node);
 }

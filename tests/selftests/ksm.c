@@ -18,9 +18,11 @@
  * Shows: I11, I16, KSM
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "control.h"
+#include "ksm.h"
+#include "migrate.h"
+#include "pagemap.h"
 
-#define KSM "/sys/kernel/mm/ksm/"
 #define PAGES 64
 
 FIXTURE(ksm) {
@@ -37,33 +39,14 @@ FIXTURE_SETUP(ksm)
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
 	self->copy = test_map(self->n);
-	ASSERT_EQ(put(KSM "run", "2"), 0);
-	ASSERT_EQ(put(KSM "smart_scan", "0"), 0);
-	ASSERT_EQ(put(KSM "pages_to_scan", "1000"), 0);
-	ASSERT_EQ(put(KSM "sleep_millisecs", "1"), 0);
+	ASSERT_EQ(ksm_prepare(), 0);
 }
 
 FIXTURE_TEARDOWN(ksm)
 {
 	control_off();
-	put(KSM "run", "2");
-	put(KSM "run", "0");
+	ksm_unmerge_and_stop();
 	ferry_close(self->ferry);
-}
-
-/* The pagemap of a process's range; pid 0: of this process. */
-static int read_pagemap(pid_t pid, const uint8_t *memory, uint64_t entries[PAGES])
-{
-	size_t n = PAGES * sizeof(*entries);
-	char path[64];
-	ssize_t got;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid ?: getpid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	got = pread(fd, entries, n, ptr(memory) / page_size() * sizeof(*entries));
-	close(fd);
-	return got == (ssize_t)n ? 0 : -1;
 }
 
 /*
@@ -77,7 +60,7 @@ static size_t count_merged(pid_t pid, const uint8_t *memory, uint64_t *pfn)
 	size_t i, j, count = 0;
 
 	*pfn = 0;
-	if (read_pagemap(pid, memory, entries))
+	if (read_pagemap(pid, memory, PAGES, entries))
 		return 0;
 	for (i = 0; i < PAGES; i++) {
 		for (j = 0; j < PAGES; j++)
@@ -132,11 +115,11 @@ static uint64_t merge(pid_t pid, const uint8_t *memory)
 	double end = seconds() + 20;
 	uint64_t pfn;
 
-	if (put(KSM "run", "1"))
+	if (ksm_run(KSM_START))
 		return 0;
 	while (count_merged(pid, memory, &pfn) < PAGES / 2 && seconds() < end)
 		usleep(1000);
-	if (wait_scans() || put(KSM "run", "0"))
+	if (wait_scans() || ksm_run(KSM_STOP))
 		return 0;
 	return count_merged(pid, memory, &pfn) == PAGES / 2 ? pfn : 0;
 }
@@ -149,7 +132,7 @@ static size_t test_told_one_by_one(struct __test_metadata *_metadata,
 	size_t i, merged = 0;
 	bool is_merged;
 
-	ASSERT_EQ(read_pagemap(0, self->memory, entries), 0);
+	ASSERT_EQ(read_pagemap(0, self->memory, PAGES, entries), 0);
 	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, self->outcomes);
 	for (i = 0; i < PAGES; i++) {
 		is_merged = entries[i] & PAGEMAP_PRESENT && (entries[i] & PAGEMAP_PFN) == pfn;
@@ -197,15 +180,15 @@ TEST_F_TIMEOUT(ksm, merged_by_a_child, 90)
 	pid = test_fork();
 	if (!pid) {
 		child_check(!madvise(self->memory, self->n, MADV_MERGEABLE));
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		child_check(is_alternating(self->memory));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	pfn = merge(pid, self->memory);
 	ASSERT_NE(pfn, 0);
 	ASSERT_EQ(test_told_one_by_one(_metadata, self, pfn), 1);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 
 	ASSERT_TRUE(is_alternating(self->memory));
@@ -242,7 +225,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	memset(self->memory, 3, self->n);
 	memset(shadow, 3, self->n);
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
-	ASSERT_EQ(put(KSM "run", "1"), 0);
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	while (seconds() < end || round < 20 || scans() < first + 5 || !merged) {
 		ASSERT_LT(seconds(), end + 60);
 		for (i = round % 5; i < PAGES; i += 5) {
@@ -269,7 +252,7 @@ TEST_F_TIMEOUT(ksm, while_ksmd_runs, 120)
 	TH_LOG("%u rounds, %ld scans: %zu moved, %zu merged", round, scans() - first,
 	       moved, merged);
 
-	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(ksm_run(KSM_UNMERGE), 0);
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
 	ASSERT_EQ(memcmp(self->memory, shadow, self->n), 0);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
@@ -293,9 +276,9 @@ TEST_F_TIMEOUT(ksm, scans_while_a_migration_is_held, 90)
 	ASSERT_EQ(control_arm(AFTER_COPY), 0);
 	ASSERT_EQ(background_start(&background), 0);
 	ASSERT_EQ(control_wait(AFTER_COPY), 0);
-	ASSERT_EQ(put(KSM "run", "1"), 0);
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	ASSERT_EQ(wait_scans(), 0);
-	ASSERT_EQ(put(KSM "run", "2"), 0);
+	ASSERT_EQ(ksm_run(KSM_UNMERGE), 0);
 	ASSERT_EQ(count_merged(0, self->memory, &pfn), 0);
 	ASSERT_EQ(control_release(AFTER_COPY), 0);
 	ASSERT_EQ(background_join(&background), 0);

@@ -10,9 +10,9 @@
  * Shows: KSM
  * Guest: engine
  */
-#include "moves.h"
+#include "ksm.h"
+#include "migrate.h"
 
-#define KSM "/sys/kernel/mm/ksm/"
 #define PAGES 64
 
 FIXTURE(ksm_zero) {
@@ -26,24 +26,20 @@ FIXTURE_SETUP(ksm_zero)
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	ASSERT_EQ(put(KSM "run", "2"), 0);
-	ASSERT_EQ(put(KSM "smart_scan", "0"), 0);
-	ASSERT_EQ(put(KSM "pages_to_scan", "1000"), 0);
-	ASSERT_EQ(put(KSM "sleep_millisecs", "1"), 0);
-	ASSERT_EQ(put(KSM "use_zero_pages", "1"), 0);
+	ASSERT_EQ(ksm_prepare(), 0);
+	ASSERT_EQ(write_file(KSM "use_zero_pages", "1"), 0);
 }
 
 FIXTURE_TEARDOWN(ksm_zero)
 {
-	put(KSM "run", "2");
-	put(KSM "run", "0");
-	put(KSM "use_zero_pages", "0");
+	ksm_unmerge_and_stop();
+	write_file(KSM "use_zero_pages", "0");
 	ferry_close(self->ferry);
 }
 
 static long zero_pages(void)
 {
-	return counter("/proc/self/ksm_stat", "ksm_zero_pages");
+	return read_counter("/proc/self/ksm_stat", "ksm_zero_pages");
 }
 
 TEST_F_TIMEOUT(ksm_zero, uncounted_when_filled, 60)
@@ -55,10 +51,10 @@ TEST_F_TIMEOUT(ksm_zero, uncounted_when_filled, 60)
 	ASSERT_EQ(read_number(KSM "ksm_zero_pages", &before), 0);
 	memset(self->memory, 0, self->n);
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_MERGEABLE), 0);
-	ASSERT_EQ(put(KSM "run", "1"), 0);
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	while (zero_pages() < PAGES && seconds() < end)
 		usleep(1000);
-	ASSERT_EQ(put(KSM "run", "0"), 0);
+	ASSERT_EQ(ksm_run(KSM_STOP), 0);
 	ASSERT_EQ(zero_pages(), PAGES);
 
 	test_engine(self->ferry, OWN, self->memory, self->n, TO_DEVICE, outcomes);

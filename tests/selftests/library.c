@@ -11,8 +11,6 @@
 
 #include "ferry_test.h"
 
-#define NOBODY 65534
-
 FIXTURE(library) {
 	struct ferry *ferry;
 	uint8_t *memory;
@@ -23,8 +21,7 @@ FIXTURE_SETUP(library)
 {
 	self->ferry = test_open(0);
 	self->n = 16 * page_size();
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(library)

@@ -100,12 +100,10 @@ FIXTURE_SETUP(library_deadline)
 
 	ASSERT_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	self->ferry = test_open(0);
-	self->memory = test_map(SIZE);
-	self->data = test_map(SIZE);
+	self->memory = test_map_pattern(SIZE, 1);
+	self->data = test_map_pattern(SIZE, 1);
 	self->pages = test_map(SIZE / page_size() * sizeof(*self->pages));
 	self->ops = test_map(NOPS * sizeof(*self->ops));
-	fill_pattern(self->memory, SIZE, 1);
-	fill_pattern(self->data, SIZE, 1);
 	for (i = 0; i < NOPS; i++)
 		self->ops[i] = (struct drm_ferry_exec_op) {
 			.op = DRM_FERRY_OP_COPY, .addr = ptr(self->memory),

@@ -52,8 +52,7 @@ FIXTURE_SETUP(library_sizes)
 {
 	self->ferry = test_open(0);
 	self->n = 8 * page_size();
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(library_sizes)

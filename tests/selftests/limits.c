@@ -8,8 +8,10 @@
  */
 #include <sys/time.h>
 
-#include "ferry_test.h"
-#include "pages.h"
+#include "ksm.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "pagemap.h"
 
 FIXTURE(limits) {
 	struct ferry *ferry;
@@ -61,9 +63,9 @@ TEST_F_TIMEOUT(limits, device_full, 120)
 	ASSERT_EQ(ferry_read(self->ferry, memory + 7, 1, &byte, NULL), 0);
 	ASSERT_EQ(byte, pattern(7, 1));
 	test_pattern(memory, page, 1);
-	ASSERT_GE(_test_touched_home(self->ferry), 1);
+	ASSERT_GE(_test_moved_by_faults(self->ferry), 1);
 	ASSERT_EQ(_test_used(self->ferry),
-		  self->capacity - _test_touched_home(self->ferry) * page);
+		  self->capacity - _test_moved_by_faults(self->ferry) * page);
 	test_to_device(self->ferry, memory + done, page);
 	test_pattern(memory, n, 1);
 	test_used(self->ferry, 0);
@@ -85,11 +87,11 @@ TEST_F_TIMEOUT(limits, sigkill, 120)
 		child_check(!ferry_open_index(0, &own));
 		child_check(!ferry_migrate(own, memory, 16 * MIB, DRM_FERRY_TARGET_DEVICE,
 					   NULL, &counts));
-		child_check(!tell(ready[1]));
+		child_check(!send_byte(ready[1]));
 		pause();
 		_exit(1);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	ASSERT_EQ(_test_used(self->ferry), 16 * MIB);
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	test_wait_unused(self->ferry, 2);
@@ -118,7 +120,7 @@ TEST_F(limits, sigkill_of_a_parent)
 					   &counts));
 		if (!fork()) {
 			ferry_close(own);
-			child_check(!tell(ready[1]) && !wait_told(go[0]));
+			child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 			result = find_difference(memory, n, 1) == n ? 1 : 2;
 			child_check(write(answer[1], &result, sizeof(result)) ==
 				    sizeof(result));
@@ -127,12 +129,12 @@ TEST_F(limits, sigkill_of_a_parent)
 		pause();
 		_exit(1);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	test_used(self->ferry, 64);
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 	test_wait_unused(self->ferry, 2);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	ASSERT_EQ(read(answer[0], &result, sizeof(result)), sizeof(result));
 	ASSERT_EQ(result, 1);
 }
@@ -162,27 +164,18 @@ TEST_F_TIMEOUT(limits, sigkill_of_parent_and_child, 120)
 						   NULL, &counts));
 			if (!fork()) {
 				ferry_close(own);
-				child_check(!tell(ready[1]));
+				child_check(!send_byte(ready[1]));
 			}
 			pause();
 			_exit(1);
 		}
-		ASSERT_EQ(wait_told(ready[0]), 0);
+		ASSERT_EQ(wait_byte(ready[0]), 0);
 		ASSERT_EQ(_test_used(self->ferry), n);
 		usleep(round * 100);
 		ASSERT_EQ(kill(-pid, SIGKILL), 0);
 		test_wait_unused(self->ferry, 2);
 		ASSERT_EQ(waitpid(pid, NULL, 0), pid);
 	}
-}
-
-static void ksm_run(const char *how)
-{
-	int fd = open("/sys/kernel/mm/ksm/run", O_WRONLY);
-
-	if (write(fd, how, strlen(how)) < 0)
-		fprintf(stderr, "# ksm/run: %s\n", strerror(errno));
-	close(fd);
 }
 
 TEST_F(limits, mergeable_with_core)
@@ -194,7 +187,7 @@ TEST_F(limits, mergeable_with_core)
 
 	memset(memory, 7, n);
 	ASSERT_EQ(madvise(memory, n, MADV_MERGEABLE), 0);
-	ksm_run("1\n");
+	ASSERT_EQ(ksm_run(KSM_START), 0);
 	usleep(300000);
 	request = (struct drm_ferry_migrate) {
 		.addr = ptr(memory), .len = n, .outcomes = ptr(outcomes),
@@ -210,33 +203,33 @@ TEST_F(limits, mergeable_with_core)
 	memset(copy, 9, n);
 	ASSERT_EQ(ferry_write(self->ferry, memory, n, copy, NULL), 0);
 	ASSERT_EQ(memcmp(memory, copy, n), 0);
-	ksm_run("0\n");
+	ASSERT_EQ(ksm_run(KSM_STOP), 0);
 }
+
+#define MERGED_PAGES 64
 
 /*
  * Counts the pages of a process at the pfn of the first page. More than one page
  * is a merge. KPF_KSM does not help: ksm.c.
  */
-static int count_merged(pid_t pid, const uint8_t *memory, int npages)
+static int count_merged(pid_t pid, const uint8_t *memory)
 {
-	uint64_t first = 0, pfn;
-	char path[32];
+	uint64_t entries[MERGED_PAGES];
 	int i, n = 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	for (i = 0; i < npages; i++) {
-		pfn = entry_of(path, ptr(memory) / page_size() + i) & PAGEMAP_PFN;
-		first = first ?: pfn;
-		n += pfn && pfn == first;
-	}
+	if (read_pagemap(pid, memory, MERGED_PAGES, entries))
+		return 0;
+	for (i = 0; i < MERGED_PAGES; i++)
+		n += (entries[i] & PAGEMAP_PFN) &&
+		     (entries[i] & PAGEMAP_PFN) == (entries[0] & PAGEMAP_PFN);
 	return n;
 }
 
 /* A child has the pages merged. The parent's mapping is not mergeable. */
 TEST_F(limits, merged_by_a_child)
 {
-	size_t page = page_size(), n = 64 * page;
-	uint8_t *memory = test_map(n), outcomes[64];
+	size_t page = page_size(), n = MERGED_PAGES * page;
+	uint8_t *memory = test_map(n), outcomes[MERGED_PAGES];
 	struct ferry_counts counts;
 	int ready[2], go[2], tries, ksm = 0, merged = 0, round, i;
 	pid_t pid;
@@ -247,54 +240,39 @@ TEST_F(limits, merged_by_a_child)
 	pid = test_fork();
 	if (!pid) {
 		child_check(!madvise(memory, n, MADV_MERGEABLE));
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
-	ksm_run("1\n");
-	for (tries = 0; tries < 200 && merged < 64; tries++) {
+	ASSERT_EQ(wait_byte(ready[0]), 0);
+	ASSERT_EQ(ksm_run(KSM_START), 0);
+	for (tries = 0; tries < 200 && merged < MERGED_PAGES; tries++) {
 		usleep(50000);
-		merged = count_merged(pid, memory, 64);
+		merged = count_merged(pid, memory);
 	}
-	ASSERT_EQ(merged, 64);
+	ASSERT_EQ(merged, MERGED_PAGES);
 	/* With the child, then without: no rmap finds the parent. */
 	for (round = 0; round < 2; round++) {
 		ksm = 0;
 		ASSERT_EQ(_test_migrate(self->ferry, memory, n, DRM_FERRY_TARGET_DEVICE,
 					outcomes, &counts), 0);
-		for (i = 0; i < 64; i++)
+		for (i = 0; i < MERGED_PAGES; i++)
 			ksm += outcomes[i] == DRM_FERRY_KSM;
 		ASSERT_GT(ksm, 0);
 		if (!round) {
-			ASSERT_EQ(tell(go[1]), 0);
+			ASSERT_EQ(send_byte(go[1]), 0);
 			test_wait(pid);
 		}
 	}
-	ksm_run("0\n");
+	ASSERT_EQ(ksm_run(KSM_STOP), 0);
 	for (i = 0; i < n; i++)
 		ASSERT_EQ(memory[i], 7);
-}
-
-static unsigned long long mlocked_kb(void)
-{
-	unsigned long long kb = 0;
-	char line[128];
-	FILE *file;
-
-	file = fopen("/proc/meminfo", "r");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, "Mlocked: %llu", &kb) == 1)
-			break;
-	if (file)
-		fclose(file);
-	return kb;
 }
 
 /* munlock() skips device pages. The count must still be right. */
 TEST_F(limits, mlock)
 {
 	size_t n = 64 * page_size();
-	unsigned long long before = mlocked_kb();
+	long before = read_counter("/proc/meminfo", "Mlocked");
 	uint8_t *memory = test_map(n);
 
 	fill_pattern(memory, n, 1);
@@ -305,7 +283,7 @@ TEST_F(limits, mlock)
 	ASSERT_EQ(memory[n / 2], pattern(n / 2, 1));
 	munmap(memory + n / 2, n / 2);
 	test_used(self->ferry, 0);
-	ASSERT_LE(mlocked_kb(), before);
+	ASSERT_LE(read_counter("/proc/meminfo", "Mlocked"), before);
 }
 
 static void on_alarm(int signal)
@@ -359,29 +337,24 @@ TEST_F(limits, extra_reference)
 	};
 	uint8_t *memory = test_map(page_size()), outcome;
 	struct drm_ferry_migrate request;
-	struct iovec iov;
-	int fds[2], i;
+	int in_pipe[2], i;
 
 	memset(memory, 5, page_size());
-	ASSERT_EQ(pipe(fds), 0);
-	iov.iov_base = memory;
-	iov.iov_len = page_size();
-	ASSERT_EQ(vmsplice(fds[1], &iov, 1, 0), page_size());
+	ASSERT_EQ(hold_in_pipe(memory, page_size(), in_pipe), 0);
 	for (i = 0; i < 2; i++) {
 		request = (struct drm_ferry_migrate) {
 			.addr = ptr(memory), .len = page_size(), .outcomes = ptr(&outcome),
 			.backend = cases[i].backend };
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+		ASSERT_EQ(_test_request(self->ferry, &request), 0);
 		ASSERT_EQ(request.failed, 1);
 		ASSERT_EQ(outcome, cases[i].outcome);
 	}
-	close(fds[0]);
-	close(fds[1]);
+	let_go(in_pipe);
 	test_to_device(self->ferry, memory, page_size());
 	ASSERT_EQ(memory[5], 5);
 }
 
-#define WINDOW (2 * MIB)
+#define WINDOW PMD_SIZE
 #define MAX_WINDOWS 4096
 
 static void touch_windows(struct __test_metadata *_metadata, struct ferry *ferry,

@@ -15,7 +15,11 @@
  * Shows: I22, mlock
  * Guest: engine
  */
-#include "moves.h"
+#include "lru.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "pagemap.h"
+#include "threads.h"
 
 /* More pages than a batch holds. */
 #define PAGES 64
@@ -34,11 +38,11 @@ static struct locked locked(void)
 {
 	struct locked now = { -1, -1, -1 };
 
-	if (settle())
+	if (settle_counters())
 		return now;
-	now.mlocked = counter("/proc/meminfo", "Mlocked");
-	now.unevictable = counter("/proc/meminfo", "Unevictable");
-	now.own = counter("/proc/self/status", "VmLck");
+	now.mlocked = read_counter("/proc/meminfo", "Mlocked");
+	now.unevictable = read_counter("/proc/meminfo", "Unevictable");
+	now.own = read_counter("/proc/self/status", "VmLck");
 	return now;
 }
 
@@ -124,7 +128,7 @@ TEST_F(mlock, round_trips)
 	for (round = 0; round < 2; round++) {
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_DEVICE);
-		ASSERT_EQ(counter("/proc/self/status", "VmLck") - self->before.own,
+		ASSERT_EQ(read_counter("/proc/self/status", "VmLck") - self->before.own,
 			  (long)self->n / 1024);
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_SYSTEM);
@@ -151,20 +155,16 @@ TEST_F(mlock, round_trips)
  */
 TEST_F_TIMEOUT(mlock, failed_migrations, 120)
 {
-	struct iovec iov = { self->memory, self->n };
 	struct drm_ferry_query query;
 	uint8_t *filler;
 	int in_pipe[2];
 
 	lock_all(_metadata, self);
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_GE(fcntl(in_pipe[1], F_SETPIPE_SZ, (int)self->n), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)self->n);
+	ASSERT_EQ(hold_in_pipe(self->memory, self->n, in_pipe), 0);
 	ASSERT_EQ(test_engine(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE,
 			      NULL).failed, PAGES);
 	test_home_and_locked(_metadata, self);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 
 	ASSERT_EQ(ferry_query(self->ferry, &query, sizeof(query)), 0);
 	filler = test_map(query.memory_size);
@@ -240,9 +240,9 @@ TEST_F(mlock, shared_with_a_child)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
-		child_check(counter("/proc/self/status", "VmLck") == 0);
+		child_check(read_counter("/proc/self/status", "VmLck") == 0);
 		_exit(0);
 	}
 	for (round = 0; round < 2; round++) {
@@ -254,8 +254,8 @@ TEST_F(mlock, shared_with_a_child)
 	}
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(settle(), 0);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(settle_counters(), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_wait_unused(self->ferry, 2);
 	test_locked(_metadata, self, 0, 0, 0);
@@ -297,10 +297,10 @@ TEST_F(mlock, from_cpu_to_cpu)
 
 	lock_all(_metadata, self);
 	for (round = 0; round < 4; round++) {
-		ASSERT_EQ(run_on(0), 0);
+		ASSERT_EQ(run_on_cpu(0), 0);
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_DEVICE);
-		ASSERT_EQ(run_on(last), 0);
+		ASSERT_EQ(run_on_cpu(last), 0);
 		test_engine_moves(self->ferry, variant->engine, self->memory, self->n,
 				  TO_SYSTEM);
 	}

@@ -14,7 +14,9 @@
  * Shows: I12, I22, mlock
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "lru.h"
+#include "migrate.h"
+#include "threads.h"
 
 /* More pages than a batch holds: some pages stay in the batch. */
 #define PAGES 64
@@ -42,16 +44,15 @@ FIXTURE_SETUP(mlock_batch)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	ASSERT_EQ(mlock(self->memory, self->n), 0);
-	ASSERT_EQ(settle(), 0);
-	ASSERT_EQ(run_on(0), 0);
+	ASSERT_EQ(settle_counters(), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	ASSERT_EQ(pipe(self->go), 0);
 	self->pid = test_fork();
 	if (!self->pid) {
-		child_check(!run_on(cpus_online() - 1));
-		child_check(!wait_told(self->go[0]));
+		child_check(!run_on_last_cpu());
+		child_check(!wait_byte(self->go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -86,22 +87,21 @@ static bool ends_well(pid_t pid)
 TEST_F_TIMEOUT(mlock_batch, touched_on_another_cpu, 60)
 {
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	ASSERT_TRUE(ends_well(self->pid));
 	test_wait_unused(self->ferry, 2);
 }
 
 static void move_from_there(struct _test_data_mlock_batch *self, uint32_t engine)
 {
-	struct drm_ferry_migrate request = {
-		.addr = ptr(self->memory), .len = self->n, .target = TO_SYSTEM, .backend = engine,
-	};
+	struct drm_ferry_migrate request = make_request(engine, self->memory, self->n, TO_SYSTEM,
+							NULL);
 	struct ferry *ferry;
 
-	child_check(!run_on(cpus_online() - 1));
+	child_check(!run_on_last_cpu());
 	child_check(!ferry_open_index(0, &ferry));
-	child_check(!wait_told(self->go[0]));
-	child_check(!ferry_migrate_raw(ferry, &request, sizeof(request)));
+	child_check(!wait_byte(self->go[0]));
+	child_check(!_test_request(ferry, &request));
 	/*
 	 * The core engine does not drain for a device page: docs/findings.md.
 	 */
@@ -122,7 +122,7 @@ TEST_F_TIMEOUT(mlock_batch, moved_by_another_process, 60)
 	if (!pid)
 		move_from_there(self, variant->engine);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	ASSERT_TRUE(ends_well(pid));
 }
 

@@ -23,9 +23,8 @@ FIXTURE_SETUP(nopriv)
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->fd = test_dmirror_open(FIRST_COHERENT);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 }
 
 FIXTURE_TEARDOWN(nopriv)

@@ -11,8 +11,7 @@
  */
 #include <pthread.h>
 
-#include "control.h"
-#include "state.h"
+#include "pagemap.h"
 
 #define PAGES 64
 #define SCAN "/sys/kernel/debug/sched/numa_balancing/"
@@ -28,7 +27,7 @@ FIXTURE(numa_scan) {
 
 static int scan(bool on)
 {
-	return put("/proc/sys/kernel/numa_balancing", on ? "1" : "0");
+	return write_file("/proc/sys/kernel/numa_balancing", on ? "1" : "0");
 }
 
 /*
@@ -46,26 +45,23 @@ FIXTURE_SETUP(numa_scan)
 {
 	if (access("/sys/devices/system/node/node1", F_OK))
 		SKIP(return, "one node");
-	ASSERT_EQ(put(SCAN "scan_delay_ms", "10"), 0);
-	ASSERT_EQ(put(SCAN "scan_period_min_ms", "10"), 0);
-	ASSERT_EQ(put(SCAN "scan_period_max_ms", "20"), 0);
+	ASSERT_EQ(write_file(SCAN "scan_delay_ms", "10"), 0);
+	ASSERT_EQ(write_file(SCAN "scan_period_min_ms", "10"), 0);
+	ASSERT_EQ(write_file(SCAN "scan_period_max_ms", "20"), 0);
 	ASSERT_EQ(pthread_create(&self->idle, NULL, wait_for_ever, NULL), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->other = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->other, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->other = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 }
 
 FIXTURE_TEARDOWN(numa_scan)
 {
 	scan(false);
-	put(SCAN "scan_delay_ms", "1000");
-	put(SCAN "scan_period_min_ms", "1000");
-	put(SCAN "scan_period_max_ms", "60000");
+	write_file(SCAN "scan_delay_ms", "1000");
+	write_file(SCAN "scan_period_min_ms", "1000");
+	write_file(SCAN "scan_period_max_ms", "60000");
 	if (self->ferry)
 		ferry_close(self->ferry);
 }
@@ -84,29 +80,15 @@ static size_t count_there(struct ferry *ferry, const uint8_t *memory, bool writa
 	return count;
 }
 
-static long hint_faults(void)
-{
-	long value = -1, found = -1;
-	FILE *file = fopen("/proc/vmstat", "re");
-	char name[64];
-
-	while (file && fscanf(file, "%63s %ld", name, &value) == 2)
-		if (!strcmp(name, "numa_hint_faults"))
-			found = value;
-	if (file)
-		fclose(file);
-	return found;
-}
-
 /* After a scan, each page in system memory takes a NUMA hint fault. */
 static bool was_scanned(const uint8_t *memory)
 {
-	long before = hint_faults();
+	long before = read_counter("/proc/vmstat", "numa_hint_faults");
 	size_t i;
 
 	for (i = 0; i < PAGES; i++)
 		(void)*(const volatile uint8_t *)(memory + i * page_size());
-	return hint_faults() - before >= PAGES;
+	return read_counter("/proc/vmstat", "numa_hint_faults") - before >= PAGES;
 }
 
 /*
@@ -129,15 +111,6 @@ static int run_until_scanned(const uint8_t *memory)
 	return scan(false) ?: scanned ? 0 : -1;
 }
 
-static size_t count_soft_dirty(const uint8_t *memory)
-{
-	size_t i, count = 0;
-
-	for (i = 0; i < PAGES; i++)
-		count += !!(pagemap(memory + i * page_size()) & PAGEMAP_SOFT_DIRTY);
-	return count;
-}
-
 TEST_F_TIMEOUT(numa_scan, page_stays, 120)
 {
 	test_to_device(self->ferry, self->memory, self->n);
@@ -157,16 +130,16 @@ TEST_F_TIMEOUT(numa_scan, marks_stay, 120)
 	test_to_device(self->ferry, self->memory, self->n);
 	ASSERT_EQ(clear_refs("4"), 0);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES / 2);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES / 2);
 	ASSERT_EQ(run_until_scanned(self->other), 0);
 
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES / 2);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES / 2);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory + self->n / 2, self->n / 4,
 			      self->data + self->n / 2, NULL), 0);
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES * 3 / 4);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES * 3 / 4);
 	test_used(self->ferry, PAGES);
 	test_to_system(self->ferry, self->memory, self->n);
-	ASSERT_EQ(count_soft_dirty(self->memory), PAGES * 3 / 4);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY), PAGES * 3 / 4);
 	ASSERT_EQ(find_difference(self->memory, self->n * 3 / 4, 2), self->n * 3 / 4);
 }
 

@@ -7,9 +7,10 @@
  * Guest: selftests, debug
  */
 #include <dirent.h>
-#include <sys/uio.h>
 
-#include "pages.h"
+#include "files.h"
+#include "migrate.h"
+#include "page_refs.h"
 
 #define PAGES 8
 #define TRACING "/sys/kernel/tracing/"
@@ -28,7 +29,7 @@ FIXTURE(observe) {
  */
 FIXTURE_SETUP(observe)
 {
-	struct iovec iov[2];
+	uint8_t *page;
 	int i;
 
 	self->ferry = test_open(0);
@@ -36,16 +37,14 @@ FIXTURE_SETUP(observe)
 	for (i = 0; i < PAGES; i++)
 		if (i != 5)
 			self->memory[i * page_size()] = i;
-	iov[0].iov_base = self->memory + 3 * page_size();
-	iov[0].iov_len = page_size();
-	iov[1] = iov[0];
-	ASSERT_EQ(pipe(self->pipe), 0);
-	ASSERT_EQ(vmsplice(self->pipe[1], iov, 2, 0), 2 * page_size());
+	page = self->memory + 3 * page_size();
+	ASSERT_EQ(hold_in_pipe(page, page_size(), self->pipe), 0);
+	ASSERT_EQ(put_in_pipe(self->pipe[1], page, page_size()), 0);
 }
 
 FIXTURE_TEARDOWN(observe)
 {
-	put(TRACING "events/ferry/enable", "0");
+	write_file(TRACING "events/ferry/enable", "0");
 	ferry_close(self->ferry);
 }
 
@@ -59,7 +58,7 @@ static int migrate(struct ferry *ferry, uint8_t *memory, uint8_t *outcomes)
 		.outcomes = ptr(outcomes),
 	};
 
-	return ferry_migrate_raw(ferry, &request, sizeof(request));
+	return _test_request(ferry, &request);
 }
 
 /* Counts the lines of a file that contain @text. */
@@ -83,10 +82,10 @@ TEST_F(observe, trace)
 	int i;
 
 	system("mount -t tracefs none /sys/kernel/tracing 2>/dev/null");
-	ASSERT_EQ(put(TRACING "trace", "\n"), 0);
-	ASSERT_EQ(put(TRACING "events/ferry/enable", "1"), 0);
+	ASSERT_EQ(write_file(TRACING "trace", "\n"), 0);
+	ASSERT_EQ(write_file(TRACING "events/ferry/enable", "1"), 0);
 	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
-	ASSERT_EQ(put(TRACING "events/ferry/enable", "0"), 0);
+	ASSERT_EQ(write_file(TRACING "events/ferry/enable", "0"), 0);
 
 	snprintf(expected, sizeof(expected), "ferry_setup: start=%#llx npages=%d cpages=%d",
 		 (unsigned long long)ptr(self->memory), PAGES, PAGES - 1);
@@ -134,10 +133,10 @@ TEST_F(observe, fdinfo)
  */
 TEST_F(observe, drain)
 {
-	struct iovec iov = { self->memory + 4 * page_size(), page_size() };
+	uint8_t *page = self->memory + 4 * page_size();
 	char path[64];
 
-	ASSERT_EQ(vmsplice(self->pipe[1], &iov, 1, 0), page_size());
+	ASSERT_EQ(put_in_pipe(self->pipe[1], page, page_size()), 0);
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ferry_fd(self->ferry));
 	ASSERT_EQ(migrate(self->ferry, self->memory, self->outcomes), 0);
 	ASSERT_EQ(self->outcomes[4], DRM_FERRY_PINNED);

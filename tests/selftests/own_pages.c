@@ -7,7 +7,7 @@
  * Shows: READ, WRITE, mprotect, fork, mremap
  * Guest: selftests, selftests-core, debug
  */
-#include "ferry_test.h"
+#include "pagemap.h"
 
 #define PAGES 32
 
@@ -22,10 +22,8 @@ FIXTURE_SETUP(own_pages)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	test_to_device(self->ferry, self->memory, self->n);
 	test_where(self->ferry, self->memory, DRM_FERRY_PAGE_THIS_DEVICE);
 }
@@ -81,17 +79,6 @@ TEST_F(own_pages, mprotect_and_back)
 	test_pattern(self->memory, self->n, 2);
 }
 
-static int clear_refs(const char *what)
-{
-	int fd = open("/proc/self/clear_refs", O_WRONLY), ret;
-
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, what, 1) == 1 ? 0 : -errno;
-	close(fd);
-	return ret;
-}
-
 TEST_F(own_pages, clear_refs)
 {
 	ASSERT_EQ(clear_refs("1"), 0);
@@ -120,14 +107,14 @@ TEST_F(own_pages, fork_keeps_the_childs_copy)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
 	test_device_reads(self->ferry, self->memory, self->n, 1);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_device_reads(self->ferry, self->memory, self->n, 2);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }

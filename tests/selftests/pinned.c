@@ -14,10 +14,12 @@
  * Shows: I13, pins, fork
  * Guest: engine, debug-engine
  */
-#include <mm/gup_test.h>
 
-#include "safety.h"
-#include "state.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_refs.h"
+#include "page_state.h"
+#include "threads.h"
 
 FIXTURE(pinned) {
 	struct ferry *ferry;
@@ -57,27 +59,19 @@ FIXTURE_VARIANT_ADD(pinned, core_read) {
 	.read_only = true,
 };
 
-static int pin(int gup, const void *page, uint32_t flags)
-{
-	struct pin_longterm_test request = {
-		.addr = ptr(page), .size = page_size(), .flags = flags };
-
-	return ioctl(gup, PIN_LONGTERM_TEST_START, &request) ? -errno : 0;
-}
-
 FIXTURE_SETUP(pinned)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	self->data = test_map(page_size());
-	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
 	self->page = _test_map_alone();
 	ASSERT_NE((void *)self->page, MAP_FAILED);
 	fill_pattern(self->page, page_size(), 1);
 	if (variant->read_only)
 		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ), 0);
-	ASSERT_EQ(pin(self->gup, self->page, variant->pin), 0);
+	ASSERT_EQ(gup_pin(self->gup, self->page, page_size(), variant->pin), 0);
 }
 
 FIXTURE_TEARDOWN(pinned)
@@ -90,9 +84,7 @@ FIXTURE_TEARDOWN(pinned)
 static void test_pinned_data(struct __test_metadata *_metadata, struct _test_data_pinned *self,
 			     unsigned int seed)
 {
-	uint64_t to = ptr(self->data);
-
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(self->gup, self->data), 0);
 	test_pattern(self->data, page_size(), seed);
 }
 
@@ -106,7 +98,7 @@ static void refuse(struct __test_metadata *_metadata, struct _test_data_pinned *
 
 	ASSERT_TRUE(before & STATE_EXCLUSIVE);
 	ASSERT_EQ(!!(before & STATE_WRITABLE), !variant->read_only);
-	ASSERT_EQ(_test_engine(self->ferry, &request, self->page, page_size(), &outcome), 0);
+	ASSERT_EQ(_test_request_for(self->ferry, &request, self->page, page_size(), &outcome), 0);
 	ASSERT_EQ(outcome, DRM_FERRY_PINNED);
 	ASSERT_EQ(page_state(self->ferry, self->page), before);
 	ASSERT_EQ(pagemap(self->page), entry);
@@ -122,7 +114,7 @@ TEST_F(pinned, stays_as_it_was)
 	test_pinned_data(_metadata, self, 2);
 
 	/* After the unpin, the page moves. */
-	ASSERT_EQ(ioctl(self->gup, PIN_LONGTERM_TEST_STOP), 0);
+	ASSERT_EQ(gup_unpin(self->gup), 0);
 	test_to_device(self->ferry, self->page, page_size());
 	test_pattern(self->page, page_size(), 2);
 }
@@ -137,7 +129,7 @@ TEST_F(pinned, fork_copies)
 	refuse(_metadata, self, variant);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check((pagemap(self->page) & PAGEMAP_PFN) != pfn);
 		child_check(find_difference(self->page, page_size(), 1) == page_size());
 		_exit(0);
@@ -148,7 +140,7 @@ TEST_F(pinned, fork_copies)
 		ASSERT_EQ(mprotect(self->page, page_size(), PROT_READ | PROT_WRITE), 0);
 	fill_pattern(self->page, page_size(), 2);
 	test_pinned_data(_metadata, self, 2);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 }
 
@@ -160,11 +152,11 @@ FIXTURE(held) {
 
 FIXTURE_SETUP(held)
 {
-	self->page = test_map(2 * page_size());
-	fill_pattern(self->page, 2 * page_size(), 1);
-	self->gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	self->page = test_map_pattern(2 * page_size(), 1);
+	self->gup = gup_open();
 	ASSERT_GE(self->gup, 0);
-	ASSERT_EQ(pin(self->gup, self->page, PIN_LONGTERM_TEST_FLAG_USE_WRITE), 0);
+	ASSERT_EQ(gup_pin(self->gup, self->page, page_size(),
+			  PIN_LONGTERM_TEST_FLAG_USE_WRITE), 0);
 	self->background = (struct background) {
 		.ferry = test_open(0),
 		.request = {

@@ -13,11 +13,11 @@
  * Guest: engine, debug-engine
  */
 #include <linux/aio_abi.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include <mm/gup_test.h>
-
-#include "moves.h"
+#include "migrate.h"
+#include "page_refs.h"
 #include "slow_disk.h"
 
 #define PAGES 16
@@ -56,9 +56,8 @@ FIXTURE_SETUP(pins)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
+	self->memory = test_map_pattern(self->n, 1);
 	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
 }
 
 FIXTURE_TEARDOWN(pins)
@@ -96,27 +95,24 @@ static void test_all_move(struct __test_metadata *_metadata, struct _test_data_p
 static void test_longterm(struct __test_metadata *_metadata, struct _test_data_pins *self,
 			  const struct _fixture_variant_pins *variant, uint32_t flags)
 {
-	int gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
-	struct pin_longterm_test pin = {
-		.addr = ptr(self->memory), .size = self->n / 2, .flags = flags };
-	uint64_t to = ptr(self->data);
+	int gup = gup_open();
 
 	ASSERT_GE(gup, 0);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_START, &pin), 0);
+	ASSERT_EQ(gup_pin(gup, self->memory, self->n / 2, flags), 0);
 	test_half_stays(_metadata, self, variant->engine, variant->pinned);
 
 	/* Writes by the CPU and by the device are visible through the pin. */
 	fill_pattern(self->memory, self->n, 2);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(gup, self->data), 0);
 	test_pattern(self->data, self->n / 2, 2);
 	fill_pattern(self->data, self->n, 3);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	memset(self->data, 0, self->n);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_READ, &to), 0);
+	ASSERT_EQ(gup_read(gup, self->data), 0);
 	test_pattern(self->data, self->n / 2, 3);
 
 	test_half_stays(_metadata, self, variant->engine, variant->pinned);
-	ASSERT_EQ(ioctl(gup, PIN_LONGTERM_TEST_STOP), 0);
+	ASSERT_EQ(gup_unpin(gup), 0);
 	test_all_move(_metadata, self, variant->engine, 3);
 	close(gup);
 }
@@ -144,19 +140,17 @@ TEST_F(pins, longterm_read_only)
  */
 TEST_F(pins, in_a_pipe)
 {
-	struct iovec iov = { self->memory, self->n / 2 };
+	size_t half = self->n / 2;
 	int in_pipe[2];
 
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)iov.iov_len);
+	ASSERT_EQ(hold_in_pipe(self->memory, half, in_pipe), 0);
 	test_half_stays(_metadata, self, variant->engine, variant->referenced);
 	fill_pattern(self->memory, self->n, 2);
 	test_half_stays(_metadata, self, variant->engine, variant->referenced);
-	ASSERT_EQ(read(in_pipe[0], self->data, iov.iov_len), (ssize_t)iov.iov_len);
-	test_pattern(self->data, iov.iov_len, 2);
+	ASSERT_EQ(read(in_pipe[0], self->data, half), (ssize_t)half);
+	test_pattern(self->data, half, 2);
 	test_all_move(_metadata, self, variant->engine, 2);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 }
 
 static int in_flight(aio_context_t context, bool wait)
@@ -231,11 +225,9 @@ static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
 	int target;
 
 	for (target = TO_DEVICE; target <= TO_SYSTEM; target++) {
-		struct drm_ferry_migrate request = {
-			.addr = ptr(memory), .len = n, .target = target,
-			.backend = engine };
+		struct drm_ferry_migrate request = make_request(engine, memory, n, target, NULL);
 
-		ASSERT_EQ(ferry_migrate_raw(ferry, &request, sizeof(request)), -EINVAL);
+		ASSERT_EQ(_test_request(ferry, &request), -EINVAL);
 		ASSERT_EQ(request.done, 0);
 	}
 }
@@ -243,11 +235,11 @@ static void test_refused(struct __test_metadata *_metadata, struct ferry *ferry,
 /* hugetlb, and a special mapping with normal pages: the AIO ring. */
 TEST_F(pins, refused_mappings)
 {
-	size_t huge = 2 * MIB;
+	size_t huge = PMD_SIZE;
 	aio_context_t context = 0;
 	uint8_t *memory;
 
-	ASSERT_EQ(put("/proc/sys/vm/nr_hugepages", "1"), 0);
+	ASSERT_EQ(write_file("/proc/sys/vm/nr_hugepages", "1"), 0);
 	memory = mmap(NULL, huge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS |
 		      MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
 	ASSERT_NE(memory, MAP_FAILED);
@@ -255,7 +247,7 @@ TEST_F(pins, refused_mappings)
 	test_refused(_metadata, self->ferry, variant->engine, memory, huge);
 	test_pattern(memory, huge, 1);
 	munmap(memory, huge);
-	ASSERT_EQ(put("/proc/sys/vm/nr_hugepages", "0"), 0);
+	ASSERT_EQ(write_file("/proc/sys/vm/nr_hugepages", "0"), 0);
 
 	ASSERT_EQ(syscall(SYS_io_setup, 1, &context), 0);
 	test_refused(_metadata, self->ferry, variant->engine, (void *)context, page_size());

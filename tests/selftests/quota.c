@@ -8,9 +8,7 @@
  * Shows: quota, STATS, fdinfo
  * Guest: quota
  */
-#include "ferry_test.h"
-
-#define NOBODY 65534
+#include "files.h"
 
 FIXTURE(quota) {
 	struct ferry *ferry;
@@ -48,19 +46,10 @@ static int fill_up(struct ferry *ferry, uint8_t *memory, size_t n, uint8_t *outc
 
 static long from_fdinfo(struct ferry *ferry, const char *key)
 {
-	char path[64], line[128], wanted[64];
-	long value = -1, found;
-	FILE *file;
+	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", ferry_fd(ferry));
-	snprintf(wanted, sizeof(wanted), "%s: %%ld", key);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file))
-		if (sscanf(line, wanted, &found) == 1)
-			value = found;
-	if (file)
-		fclose(file);
-	return value;
+	return read_counter(path, key);
 }
 
 TEST_F(quota, of_a_file)
@@ -122,13 +111,13 @@ TEST_F(quota, of_a_user)
 		child_check(ret == -ENOSPC);
 		child_check(self->outcomes[0] == DRM_FERRY_QUOTA);
 		child_check(moved == 2 * quarter);
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	test_used(self->ferry, 2 * quarter);
 	test_to_device(self->ferry, self->memory, quarter * page);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 }
 

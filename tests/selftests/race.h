@@ -13,23 +13,19 @@
 #ifndef FERRY_RACE_H
 #define FERRY_RACE_H
 
-#include <semaphore.h>
-
 #include "control.h"
+#include "lru.h"
+#include "migrate.h"
+#include "params.h"
 
 #define PAGES 16
-#define FIRST_COHERENT_DEVICE 2
 
-/* The held operation. */
-enum how {
-	TO_DEVICE,
-	TO_SYSTEM,
-	TOUCH,		/* CPU fault on the first page */
-};
+/* The held operation: TO_DEVICE, TO_SYSTEM, or a CPU fault on the first page. */
+#define TOUCH 2
 
 struct race {
 	unsigned int device;
-	enum how how;
+	uint32_t how;
 	const char *point;
 };
 
@@ -40,21 +36,13 @@ struct race {
 
 static inline bool is_private(const struct race *race)
 {
-	return race->device < FIRST_COHERENT_DEVICE;
+	return race->device < FIRST_COHERENT;
 }
 
-/*
- * Returns true if the module's default engine is own. The core engine has no
- * points.
- */
-static inline bool default_is_own(void)
+/* A CPU fault is served by the default engine. Core cannot be held. */
+static inline bool can_be_held(const struct race *race)
 {
-	char name[16] = "";
-	int fd = open("/sys/module/ferry/parameters/backend", O_RDONLY | O_CLOEXEC);
-	ssize_t got = read(fd, name, sizeof(name) - 1);
-
-	close(fd);
-	return got > 0 && strncmp(name, "core", 4);
+	return race->how != TOUCH || default_is_own();
 }
 
 struct held {
@@ -75,7 +63,7 @@ static inline void *held_run(void *arg)
 	if (held->race.how == TOUCH)
 		held->seen = *(volatile uint8_t *)held->memory;
 	else
-		held->ret = ferry_migrate_raw(held->ferry, &held->request, sizeof(held->request));
+		held->ret = _test_request(held->ferry, &held->request);
 	return NULL;
 }
 
@@ -95,9 +83,8 @@ static inline int _test_hold(struct held *held, const struct race *race,
 		.request = {
 			.addr = ptr(memory),
 			.len = n,
-			.target = race->how == TO_DEVICE ? DRM_FERRY_TARGET_DEVICE :
-							   DRM_FERRY_TARGET_SYSTEM,
-			.backend = DRM_FERRY_BACKEND_OWN,
+			.target = race->how == TOUCH ? TO_SYSTEM : race->how,
+			.backend = OWN,
 			/*
 			 * AUTO flushes the range of one page table under the
 			 * lock: BEFORE_FLUSH would have no flush left.
@@ -114,6 +101,10 @@ static inline int _test_hold(struct held *held, const struct race *race,
 
 #define test_hold(held, race, ferry, memory, n)				\
 	ASSERT_EQ(_test_hold(held, race, ferry, memory, n), 0)
+
+/* Holds the variant's operation on all of the fixture's memory. */
+#define test_hold_memory()						\
+	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
 /* Releases the held operation, waits for its end and returns its result. */
 static inline int _test_let_go(struct held *held)
@@ -137,103 +128,6 @@ static inline int _test_let_go(struct held *held)
 			ASSERT_EQ((held)->request.failed, 0);		\
 		}							\
 	} while (0)
-
-/* Migrates with engine @backend. Returns the count of moved pages or -errno. */
-static inline int _test_moved(struct ferry *ferry, unsigned int backend, void *memory,
-			      size_t n, uint32_t target, uint8_t *outcomes)
-{
-	struct drm_ferry_migrate request = {
-		.addr = ptr(memory),
-		.len = n,
-		.target = target,
-		.backend = backend,
-		.outcomes = ptr(outcomes),
-	};
-
-	return ferry_migrate_raw(ferry, &request, sizeof(request)) ?: (int)request.moved;
-}
-
-/* A thread for an operation that may wait for a held page. */
-struct helper {
-	int (*run)(void *arg);
-	void *arg;
-	int ret;
-	pid_t tid;
-	sem_t go;
-	bool begun;
-	bool done;
-	pthread_t thread;
-};
-
-static inline void *helper_run(void *arg)
-{
-	struct helper *helper = arg;
-
-	helper->tid = syscall(SYS_gettid);
-	sem_wait(&helper->go);
-	__atomic_store_n(&helper->begun, true, __ATOMIC_SEQ_CST);
-	helper->ret = helper->run(helper->arg);
-	__atomic_store_n(&helper->done, true, __ATOMIC_SEQ_CST);
-	return NULL;
-}
-
-/* Creates the helper, before a hold. */
-static inline int _test_helper(struct helper *helper, int (*run)(void *arg), void *arg)
-{
-	*helper = (struct helper) { .run = run, .arg = arg };
-	sem_init(&helper->go, 0, 0);
-	return -pthread_create(&helper->thread, NULL, helper_run, helper);
-}
-
-#define test_helper(helper, run, arg) ASSERT_EQ(_test_helper(helper, run, arg), 0)
-
-/*
- * Returns the state letter of a process or thread. Uses system calls only:
- * stdio could enlarge the heap.
- */
-static inline char state_of(const char *path)
-{
-	char text[256] = "", *name_end;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = read(fd, text, sizeof(text) - 1);
-
-	close(fd);
-	name_end = got > 0 ? strrchr(text, ')') : NULL;
-	return name_end ? name_end[2] : '?';
-}
-
-/*
- * Starts the helper and gives the helper time to meet the held page. Returns
- * when the helper is done or sleeps, or, if the helper spins, after about 20
- * milliseconds.
- */
-static inline void helper_go(struct helper *helper)
-{
-	char path[64];
-	int tries;
-
-	sem_post(&helper->go);
-	while (!__atomic_load_n(&helper->begun, __ATOMIC_SEQ_CST))
-		usleep(100);
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", helper->tid);
-	for (tries = 0; tries < 20; tries++) {
-		usleep(1000);
-		if (__atomic_load_n(&helper->done, __ATOMIC_SEQ_CST) ||
-		    state_of(path) == 'D')
-			return;
-	}
-}
-
-static inline bool helper_done(struct helper *helper)
-{
-	return __atomic_load_n(&helper->done, __ATOMIC_SEQ_CST);
-}
-
-static inline int helper_join(struct helper *helper)
-{
-	pthread_join(helper->thread, NULL);
-	return helper->ret;
-}
 
 /* Returns true if bytes @from to @to (exclusive) hold the pattern. */
 static inline bool holds(const uint8_t *memory, size_t from, size_t to, unsigned int seed)

@@ -204,7 +204,7 @@ TEST_F_TIMEOUT(race_around, touch_drop_move_fork, 300)
 	ASSERT_GT(range->moved, PAGES);
 	ASSERT_GT(range->dropped, 0);
 	printf("# moved %lu, dropped %lu, touched home %llu\n", range->moved, range->dropped,
-	       (unsigned long long)_test_touched_home(range->ferry));
+	       (unsigned long long)_test_moved_by_faults(range->ferry));
 }
 
 TEST_HARNESS_MAIN

@@ -8,13 +8,7 @@
 #define FERRY_RACE_CHILD_H
 
 #include "race.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
-/* No other mapping is in an area: MADV_COLLAPSE can collapse the area. */
-#define AREA (2 * MIB)
+#include "threads.h"
 
 struct child;
 
@@ -35,8 +29,9 @@ struct child_op {
 /**
  * struct child - the other process
  * @op: the operation of the child
- * @memory: PAGES pages with pattern 1, at the start of AREA bytes
- * @spare: AREA bytes, the target of mremap()
+ * @memory: PAGES pages with pattern 1, at the start of an aligned area of
+ *   PMD_SIZE bytes, which MADV_COLLAPSE can collapse
+ * @spare: an area like that of @memory, the target of mremap()
  * @device: number of a device to which the child may try to move the pages
  * @ferry: the device, opened by the child
  * @grandchild: pid of the child's own child, which waits for @check
@@ -58,18 +53,6 @@ struct child {
 	int go[2];
 	int told[2];
 };
-
-static inline uint8_t *_test_map_area(void)
-{
-	uint8_t *all = _test_map(2 * AREA), *area;
-
-	if (all == MAP_FAILED)
-		return MAP_FAILED;
-	area = (uint8_t *)((ptr(all) + AREA - 1) & ~(AREA - 1));
-	munmap(all, area - all);
-	munmap(area + AREA, all + AREA - area);
-	return area;
-}
 
 /*
  * Checks that the data is unchanged and writable. Only these pages of the area
@@ -97,7 +80,7 @@ static inline int child_nothing(struct child *child)
 
 static inline int child_mprotect(struct child *child)
 {
-	return mprotect(child->memory, AREA, PROT_READ);
+	return mprotect(child->memory, PMD_SIZE, PROT_READ);
 }
 
 /* The memory stays read-only until mprotect() permits writes again. */
@@ -106,17 +89,17 @@ static inline int child_after_mprotect(struct child *child)
 	size_t n = PAGES * page_size();
 	int in_pipe[2];
 
-	if (!holds(child->memory, 0, n, 1) || pipe(in_pipe) || tell(in_pipe[1]))
+	if (!holds(child->memory, 0, n, 1) || pipe(in_pipe) || send_byte(in_pipe[1]))
 		return -EIO;
 	if (read(in_pipe[0], child->memory, 1) >= 0 || errno != EFAULT)
 		return -EIO;
-	return mprotect(child->memory, AREA, PROT_READ | PROT_WRITE) ?:
+	return mprotect(child->memory, PMD_SIZE, PROT_READ | PROT_WRITE) ?:
 	       check_and_write(child->memory);
 }
 
 static inline int child_munmap(struct child *child)
 {
-	return munmap(child->memory, AREA);
+	return munmap(child->memory, PMD_SIZE);
 }
 
 static inline int child_exit(struct child *child)
@@ -130,7 +113,7 @@ static inline int child_fork(struct child *child)
 		return -errno;
 	child->grandchild = _test_fork();
 	if (!child->grandchild) {
-		wait_told(child->check[0]);
+		wait_byte(child->check[0]);
 		_exit(check_and_write(child->memory) ? 1 : 0);
 	}
 	return child->grandchild > 0 ? 0 : -errno;
@@ -140,7 +123,7 @@ static inline int child_after_fork(struct child *child)
 {
 	int status, ret = check_and_write(child->memory);
 
-	if (ret || tell(child->check[1]))
+	if (ret || send_byte(child->check[1]))
 		return -EIO;
 	if (waitpid(child->grandchild, &status, 0) != child->grandchild || status)
 		return -EIO;
@@ -149,7 +132,7 @@ static inline int child_after_fork(struct child *child)
 
 static inline int child_mremap(struct child *child)
 {
-	void *moved = mremap(child->memory, AREA, AREA, MREMAP_MAYMOVE | MREMAP_FIXED,
+	void *moved = mremap(child->memory, PMD_SIZE, PMD_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
 			     child->spare);
 
 	return moved == child->spare ? 0 : -1;
@@ -179,7 +162,7 @@ static inline int child_after_dontneed(struct child *child)
 /* The result is ignored: the kernel may refuse to collapse. */
 static inline int child_collapse(struct child *child)
 {
-	madvise(child->memory, AREA, MADV_COLLAPSE);
+	madvise(child->memory, PMD_SIZE, MADV_COLLAPSE);
 	return 0;
 }
 
@@ -244,12 +227,12 @@ static inline void child_main(struct child *child)
 	close(child->told[0]);
 	if (ferry_open_index(child->device, &child->ferry))
 		_exit(1);
-	child_check(!tell(child->told[1]));
-	child_check(!wait_told(child->go[0]));
-	child_check(!tell(child->told[1]));
+	child_check(!send_byte(child->told[1]));
+	child_check(!wait_byte(child->go[0]));
+	child_check(!send_byte(child->told[1]));
 	child_check(!child->op->during(child));
-	child_check(!tell(child->told[1]));
-	child_check(!wait_told(child->go[0]));
+	child_check(!send_byte(child->told[1]));
+	child_check(!wait_byte(child->go[0]));
 	child_check(!child->op->after(child));
 	_exit(0);
 }
@@ -273,7 +256,7 @@ static inline int _test_child(struct child *child, const struct child_op *op,
 		child_main(child);
 	}
 	close(child->told[1]);
-	return wait_told(child->told[0]) ? -EIO : 0;
+	return wait_byte(child->told[0]) ? -EIO : 0;
 }
 
 /* Runs @during while the migration is held at @point. Returns 0 or an error. */
@@ -283,7 +266,7 @@ static inline int _test_child_during(struct child *child, const char *point)
 	long held = 0;
 	int tries;
 
-	if (tell(child->go[1]) || wait_told(child->told[0]))
+	if (send_byte(child->go[1]) || wait_byte(child->told[0]))
 		return -EIO;
 	snprintf(path, sizeof(path), "/proc/%d/stat", child->pid);
 	for (tries = 0; child->op->may_wait && tries < 20; tries++) {
@@ -296,7 +279,7 @@ static inline int _test_child_during(struct child *child, const char *point)
 	if (child->op->leaves) {
 		if (waitpid(child->pid, NULL, 0) != child->pid)
 			return -ECHILD;
-	} else if (wait_told(child->told[0])) {
+	} else if (wait_byte(child->told[0])) {
 		return -EIO;
 	}
 	/* The child did not wait for the end of the migration. */
@@ -314,9 +297,9 @@ static inline int _test_child_after(struct child *child)
 
 	if (child->op->leaves)
 		return 0;
-	if (child->op->may_wait && wait_told(child->told[0]))
+	if (child->op->may_wait && wait_byte(child->told[0]))
 		return -EIO;
-	if (tell(child->go[1]) || waitpid(child->pid, &status, 0) != child->pid)
+	if (send_byte(child->go[1]) || waitpid(child->pid, &status, 0) != child->pid)
 		return -ECHILD;
 	return status;
 }

@@ -66,13 +66,13 @@ FIXTURE_SETUP(evict)
 	self->ferry = test_open(variant->device);
 	self->other = test_open(variant->device);
 	self->dmirror = test_dmirror_open(variant->device);
-	self->memory = _test_map_area();
+	self->memory = _test_map_aligned(PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill_pattern(self->memory, self->n, 1);
 	test_to_device(self->ferry, self->memory, self->n);
 	self->child = (struct child) {
 		.memory = self->memory,
-		.spare = _test_map_area(),
+		.spare = _test_map_aligned(PMD_SIZE),
 		.device = variant->device + 1,
 	};
 }
@@ -120,7 +120,7 @@ static void *run_release(void *arg)
 	{								\
 		test_child(&op_##op);					\
 		if (!variant->shared) {					\
-			ASSERT_EQ(munmap(self->memory, AREA), 0);	\
+			ASSERT_EQ(munmap(self->memory, PMD_SIZE), 0);	\
 		}							\
 		ASSERT_EQ(control_arm(variant->point), 0);		\
 		ASSERT_EQ(pthread_create(&self->thread, NULL, variant->release ? \
@@ -169,7 +169,7 @@ FIXTURE_SETUP(fault)
 	ASSERT_EQ(control_set("tgid", 0), 0);
 	self->ferry = test_open(0);
 	self->other = test_open(0);
-	self->memory = _test_map_area();
+	self->memory = _test_map_aligned(PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill_pattern(self->memory, self->n, 1);
 	test_to_device(self->ferry, self->memory, self->n);
@@ -185,7 +185,7 @@ FIXTURE_TEARDOWN(fault)
 TEST_F(fault, closed_meanwhile)
 {
 	test_child(&op_write);
-	ASSERT_EQ(munmap(self->memory, AREA), 0);
+	ASSERT_EQ(munmap(self->memory, PMD_SIZE), 0);
 	ASSERT_EQ(control_arm(CPU_FAULT), 0);
 	ASSERT_EQ(_test_child_during(&self->child, CPU_FAULT), 0);
 	ASSERT_EQ(control_wait(CPU_FAULT), 0);

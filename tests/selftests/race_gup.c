@@ -12,10 +12,10 @@
  * Shows: I2, I13, I17, pins
  * Guest: races
  */
-#include <mm/gup_test.h>
-#include <sys/uio.h>
 
+#include "page_refs.h"
 #include "race.h"
+#include "threads.h"
 
 FIXTURE(gup) {
 	struct ferry *ferry;
@@ -24,7 +24,7 @@ FIXTURE(gup) {
 	struct held held;
 	size_t n;
 	int pipe[2];
-	int gup_test;
+	int gup;
 };
 
 FIXTURE_VARIANT(gup) {
@@ -53,18 +53,16 @@ RACE_VARIANT(gup, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
 
 FIXTURE_SETUP(gup)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
 	ASSERT_EQ(pipe(self->pipe), 0);
-	self->gup_test = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
-	ASSERT_GE(self->gup_test, 0);
+	self->gup = gup_open();
+	ASSERT_GE(self->gup, 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 }
@@ -74,28 +72,23 @@ FIXTURE_TEARDOWN(gup)
 	control_off();
 	close(self->pipe[0]);
 	close(self->pipe[1]);
-	close(self->gup_test);
+	close(self->gup);
 	ferry_close(self->ferry);
 }
 
 static int into_pipe(void *arg)
 {
 	struct _test_data_gup *self = arg;
-	struct iovec iov = { self->memory, self->n };
 
-	return vmsplice(self->pipe[1], &iov, 1, 0) == (ssize_t)self->n ? 0 : -EIO;
+	return put_in_pipe(self->pipe[1], self->memory, self->n);
 }
 
 static int pin(void *arg)
 {
 	struct _test_data_gup *self = arg;
-	struct pin_longterm_test request = {
-		.addr = ptr(self->memory),
-		.size = self->n,
-		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
-	};
 
-	return ioctl(self->gup_test, PIN_LONGTERM_TEST_START, &request) ? -errno : 0;
+	return gup_pin(self->gup, self->memory, self->n,
+		       PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST);
 }
 
 /*
@@ -108,7 +101,7 @@ static int pin(void *arg)
 		struct ferry_counts counts;				\
 									\
 		test_helper(&helper, take, self);			\
-		test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n); \
+		test_hold_memory(); \
 		helper_go(&helper);					\
 		ASSERT_FALSE(helper_done(&helper));			\
 		test_let_go(&self->held);				\
@@ -134,13 +127,13 @@ TEST_F(gup, pipe)
 
 TEST_F(gup, longterm_pin)
 {
-	uint64_t seen = ptr(test_map(self->n));
+	uint8_t *seen = test_map(self->n);
 
 	test_take(pin);
 	test_used(self->ferry, 0);
-	ASSERT_EQ(ioctl(self->gup_test, PIN_LONGTERM_TEST_READ, &seen), 0);
-	test_pattern((void *)seen, self->n, 2);
-	ASSERT_EQ(ioctl(self->gup_test, PIN_LONGTERM_TEST_STOP), 0);
+	ASSERT_EQ(gup_read(self->gup, seen), 0);
+	test_pattern(seen, self->n, 2);
+	ASSERT_EQ(gup_unpin(self->gup), 0);
 	test_pattern(self->memory, self->n, 2);
 	test_to_device(self->ferry, self->memory, self->n);
 	test_pattern(self->memory, self->n, 2);

@@ -15,8 +15,9 @@
  */
 #include <sched.h>
 
-#include "dmirror.h"
 #include "race.h"
+#include "thp.h"
+#include "threads.h"
 
 FIXTURE(hole) {
 	struct ferry *ferry;
@@ -45,8 +46,7 @@ FIXTURE_SETUP(hole)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 3);
+	self->data = test_map_pattern(self->n, 3);
 }
 
 FIXTURE_TEARDOWN(hole)
@@ -54,9 +54,6 @@ FIXTURE_TEARDOWN(hole)
 	control_off();
 	ferry_close(self->ferry);
 }
-
-#define hold()								\
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
 /* The holes are filled and mapped; the pages are still locked. */
 static bool is_filled(const struct race *race)
@@ -85,7 +82,7 @@ TEST_F(hole, cpu_is_faster)
 
 	test_zero(memory + quarter, quarter);
 	test_helper(&helper, write_and_read, self);
-	hold();
+	test_hold_memory();
 	helper_go(&helper);
 	/* A private page, mapped and locked: the CPU has to wait. */
 	ASSERT_EQ(helper_done(&helper),
@@ -102,7 +99,7 @@ TEST_F(hole, cpu_is_faster)
 		left = is_private(&variant->race) ? PAGES / 4 : PAGES;
 	/* Fault-around may also move pages that no CPU accesses. */
 	ASSERT_LE(_test_used(self->ferry), left * page_size());
-	if (!is_filled(&variant->race) || !is_private(&variant->race) || read_window() == 1)
+	if (!is_filled(&variant->race) || !is_private(&variant->race) || fault_around_pages() == 1)
 		test_used(self->ferry, left);
 	ASSERT_TRUE(holds(memory, 0, 2 * quarter, 2));
 	test_zero(memory + 2 * quarter, 2 * quarter);
@@ -121,7 +118,7 @@ TEST_F(hole, another_device_reads)
 
 	/* The first device access of a process takes mmap_lock for writing. */
 	ASSERT_EQ(ferry_read(other, self->data, self->n, seen, NULL), 0);
-	hold();
+	test_hold_memory();
 	if (!is_filled(&variant->race)) {
 		ASSERT_EQ(ferry_read(other, self->memory, self->n, seen, NULL), 0);
 		test_zero(seen, self->n);
@@ -147,12 +144,9 @@ struct reader {
 static int read_on(void *arg)
 {
 	struct reader *reader = arg;
-	cpu_set_t last;
 	bool written;
 
-	CPU_ZERO(&last);
-	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
-	sched_setaffinity(0, sizeof(last), &last);
+	run_on_last_cpu();
 	while (reader->go_on) {
 		/* Every read after the load of @written must be new. */
 		written = __atomic_load_n(&reader->written, __ATOMIC_SEQ_CST);
@@ -173,7 +167,7 @@ TEST_F(hole, zero_page_leaves_the_tlb)
 	test_zero(self->memory, 1);
 	test_helper(&helper, read_on, &reader);
 	helper_go(&helper);
-	hold();
+	test_hold_memory();
 	reader.zero_seen = false;
 	while (!reader.zero_seen && !is_filled(&variant->race))
 		usleep(100);
@@ -219,10 +213,10 @@ FIXTURE_SETUP(huge_hole)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	/* Two page tables; only the first table may get a huge page. */
-	self->memory = _test_map_huge(2 * HUGE_SIZE);
+	self->memory = _test_map_huge(2 * PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
-	ASSERT_EQ(madvise(self->memory + HUGE_SIZE, HUGE_SIZE, MADV_NOHUGEPAGE), 0);
-	self->npages = HUGE_SIZE / page_size();
+	ASSERT_EQ(madvise(self->memory + PMD_SIZE, PMD_SIZE, MADV_NOHUGEPAGE), 0);
+	self->npages = PMD_SIZE / page_size();
 	self->outcomes = test_map(2 * self->npages);
 }
 
@@ -242,7 +236,7 @@ TEST_F(huge_hole, cpu_is_faster)
 		.ferry = self->ferry,
 		.request = {
 			.addr = ptr(self->memory),
-			.len = 2 * HUGE_SIZE,
+			.len = 2 * PMD_SIZE,
 			.backend = DRM_FERRY_BACKEND_OWN,
 			.outcomes = ptr(self->outcomes),
 		},
@@ -259,7 +253,7 @@ TEST_F(huge_hole, cpu_is_faster)
 	ASSERT_EQ(control_release(variant->race.point), 0);
 	ASSERT_EQ(background_join(&self->background), 0);
 
-	ASSERT_EQ(self->background.request.done, 2 * HUGE_SIZE);
+	ASSERT_EQ(self->background.request.done, 2 * PMD_SIZE);
 	for (i = 0; i < 2 * self->npages; i++) {
 		ASSERT_EQ(self->outcomes[i],
 			  i < self->npages ? DRM_FERRY_RACED : DRM_FERRY_ZERO_FILLED);
@@ -267,8 +261,8 @@ TEST_F(huge_hole, cpu_is_faster)
 	test_used(self->ferry, self->npages);
 	ASSERT_EQ(memory[at], variant->write ? 7 : 0);
 	memory[at] = 0;
-	test_zero(self->memory, 2 * HUGE_SIZE);
-	ASSERT_EQ(munmap(self->memory, 2 * HUGE_SIZE), 0);
+	test_zero(self->memory, 2 * PMD_SIZE);
+	ASSERT_EQ(munmap(self->memory, 2 * PMD_SIZE), 0);
 	test_used(self->ferry, 0);
 }
 

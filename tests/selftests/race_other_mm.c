@@ -47,20 +47,20 @@ RACE_VARIANT(other_mm, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINAL
 
 FIXTURE_SETUP(other_mm)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	self->seen = test_map(self->n);
-	self->memory = _test_map_area();
+	self->memory = _test_map_aligned(PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill_pattern(self->memory, self->n, 1);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 	self->child = (struct child) {
 		.memory = self->memory,
-		.spare = _test_map_area(),
+		.spare = _test_map_aligned(PMD_SIZE),
 		.device = variant->race.device + 1,
 	};
 }
@@ -75,7 +75,7 @@ FIXTURE_TEARDOWN(other_mm)
 	TEST_F(other_mm, op)						\
 	{								\
 		ASSERT_EQ(_test_child(&self->child, &op_##op, NULL, NULL), 0); \
-		test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n); \
+		test_hold_memory(); \
 		ASSERT_EQ(_test_child_during(&self->child, variant->race.point), 0); \
 		test_let_go(&self->held);				\
 		test_all_moved(&self->held);				\
@@ -86,7 +86,7 @@ FIXTURE_TEARDOWN(other_mm)
 		test_pattern(self->memory, self->n, 1);			\
 		fill_pattern(self->memory, self->n, 3);			\
 		test_pattern(self->memory, self->n, 3);			\
-		ASSERT_EQ(munmap(self->memory, AREA), 0);		\
+		ASSERT_EQ(munmap(self->memory, PMD_SIZE), 0);		\
 		test_used(self->ferry, 0);				\
 	}
 

@@ -16,6 +16,8 @@
  * Guest: fault-around-off, races
  */
 #include "race.h"
+#include "swap.h"
+#include "threads.h"
 
 FIXTURE(same_mm) {
 	struct ferry *ferry;
@@ -51,14 +53,13 @@ RACE_VARIANT(same_mm, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALI
 
 FIXTURE_SETUP(same_mm)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	self->half = self->n / 2;
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 }
@@ -68,9 +69,6 @@ FIXTURE_TEARDOWN(same_mm)
 	control_off();
 	ferry_close(self->ferry);
 }
-
-#define hold()								\
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
 /* After munmap() no page of the range may be left on the device. */
 #define test_end()							\
@@ -83,7 +81,7 @@ FIXTURE_TEARDOWN(same_mm)
 #define test_left(pages)						\
 	do {								\
 		ASSERT_LE(_test_used(self->ferry), (pages) * page_size()); \
-		if (variant->race.how != TOUCH || read_window() == 1)	\
+		if (variant->race.how != TOUCH || fault_around_pages() == 1)	\
 			test_used(self->ferry, pages);			\
 	} while (0)
 
@@ -91,7 +89,7 @@ TEST_F(same_mm, dontneed)
 {
 	size_t left = variant->race.how == TO_SYSTEM ? 0 : PAGES / 2;
 
-	hold();
+	test_hold_memory();
 	ASSERT_EQ(madvise(self->memory, self->half, MADV_DONTNEED), 0);
 	test_zero(self->memory, self->half);
 	test_let_go(&self->held);
@@ -108,7 +106,7 @@ TEST_F(same_mm, dontneed_and_a_new_page)
 {
 	size_t left = variant->race.how == TO_SYSTEM ? 0 : PAGES / 2;
 
-	hold();
+	test_hold_memory();
 	ASSERT_EQ(madvise(self->memory, self->half, MADV_DONTNEED), 0);
 	fill_part(self->memory, 0, self->half, 2);
 	test_let_go(&self->held);
@@ -125,7 +123,7 @@ TEST_F(same_mm, dontneed_and_a_new_page)
 /* MADV_FREE skips entries that are not present: the data stays. */
 TEST_F(same_mm, free)
 {
-	hold();
+	test_hold_memory();
 	ASSERT_EQ(madvise(self->memory, self->half, MADV_FREE), 0);
 	test_let_go(&self->held);
 	test_all_moved(&self->held);
@@ -150,7 +148,7 @@ TEST_F_TIMEOUT(same_mm, pageout, 60)
 	self->memory = memory;
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, memory, self->n);
-	hold();
+	test_hold_memory();
 	ASSERT_EQ(page_out(around, 3 * self->n), 0);
 	ASSERT_EQ(page_out(around + 2 * self->n, self->n), 0);
 	test_let_go(&self->held);
@@ -187,7 +185,7 @@ TEST_F(same_mm, write)
 	size_t i;
 
 	test_helper(&helper, write_each, self->memory);
-	hold();
+	test_hold_memory();
 	helper_go(&helper);
 	/*
 	 * Before the flush a writer may use stale TLB entries, for some pages
@@ -221,7 +219,7 @@ TEST_F(same_mm, another_migration)
 	uint8_t outcomes[PAGES];
 	struct ferry_counts counts;
 
-	hold();
+	test_hold_memory();
 	ASSERT_EQ(_test_migrate(other, self->memory, self->n, DRM_FERRY_TARGET_DEVICE,
 				outcomes, &counts), 0);
 	test_let_go(&self->held);
@@ -255,8 +253,7 @@ FIXTURE_SETUP(refilled)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(0);
 	self->other = test_open(1);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(refilled)
@@ -270,8 +267,7 @@ static int migrate_to_other(void *arg)
 {
 	struct background *background = arg;
 
-	return ferry_migrate_raw(background->ferry, &background->request,
-				 sizeof(background->request));
+	return _test_request(background->ferry, &background->request);
 }
 
 TEST_F(refilled, by_another_migration)

@@ -17,14 +17,11 @@
  * Shows: MIGRATE, RELEASE, close, fork, pins, swap, THP, PAGEMAP_SCAN
  * Guest: races
  */
+#include "dmirror.h"
+#include "pagemap_scan.h"
 #include "race_storm_child.h"
-
-static unsigned long setting(const char *name, unsigned long fallback)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 0) : fallback;
-}
+#include "swap.h"
+#include "uffd.h"
 
 /* Owners ------------------------------------------------------------------- */
 
@@ -129,26 +126,13 @@ static void *run_scanner(void *arg)
 {
 	struct worker *worker = arg;
 	struct storm *storm = worker->storm;
-	struct page_region found[64];
-	struct pm_scan_arg scan = {
-		.size = sizeof(scan),
-		.flags = PM_SCAN_WP_MATCHING | PM_SCAN_CHECK_WPASYNC,
-		.start = ptr(storm->memory),
-		.end = ptr(storm->memory) + REGION,
-		.vec = ptr(found),
-		.vec_len = 64,
-		.category_mask = PAGE_IS_WRITTEN,
-		.return_mask = PAGE_IS_WRITTEN,
-	};
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 
 	while (!storm->stop) {
-		if (ioctl(fd, PAGEMAP_SCAN, &scan) < 0)
+		if (pagemap_scan(storm->memory, REGION, true, NULL) < 0)
 			storm_wrong(storm, "a scan", 0);
 		storm_count(storm->scans);
 		collapse_region(worker);
 	}
-	close(fd);
 	return NULL;
 }
 
@@ -197,8 +181,6 @@ FIXTURE_VARIANT_ADD(race_storm, core) {
 
 FIXTURE_SETUP(race_storm)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_WP };
 	uint8_t *memory = _test_map_huge(REGIONS * REGION);
 	int i;
 
@@ -210,11 +192,8 @@ FIXTURE_SETUP(race_storm)
 	ASSERT_EQ(swap_on(), 0);
 	for (i = 0; i < DEVICES; i++)
 		self->ferry[i] = test_open(i);
-	range.range = (struct uffdio_range) { ptr(memory), REGION };
-	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	self->uffd = uffd_open_wp(UFFD_FEATURE_WP_ASYNC, memory, REGION);
 	ASSERT_GE(self->uffd, 0);
-	ASSERT_EQ(ioctl(self->uffd, UFFDIO_API, &api), 0);
-	ASSERT_EQ(ioctl(self->uffd, UFFDIO_REGISTER, &range), 0);
 }
 
 FIXTURE_TEARDOWN(race_storm)
@@ -244,7 +223,7 @@ TEST_F_TIMEOUT(race_storm, all_at_once, 3600)
 		workers[i].number = i;
 		workers[i].random.state = (setting("FERRY_RACE_SEED", 1) << 8) + i + 1;
 		workers[i].ferry = self->ferry;
-		workers[i].gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+		workers[i].gup = gup_open();
 		ASSERT_EQ(pthread_create(&workers[i].thread, NULL, roles[i], &workers[i]), 0);
 	}
 	for (i = 0; i < 100 * setting("FERRY_RACE_SECONDS", 5) && !storm->stop; i++)

@@ -10,24 +10,15 @@
 #ifndef FERRY_RACE_STORM_H
 #define FERRY_RACE_STORM_H
 
-#include <mm/gup_test.h>
-#include <include/uapi/linux/fs.h>
-#include <include/uapi/linux/userfaultfd.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
-#include "dmirror.h"
-#include "control.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
+#include "page_refs.h"
 
 /*
  * Regions of 2 MiB. Region 0 is under userfaultfd, region 1 is collapsed at
  * times, regions 2 and 3 have huge pages.
  */
-#define REGION HUGE_SIZE
+#define REGION PMD_SIZE
 #define REGIONS 4
 #define REGION_PAGES 512
 #define SMALL_PAGES (2 * REGION_PAGES)
@@ -217,22 +208,17 @@ static inline void device_reads_page(struct worker *worker, uint32_t page)
 /* A pinned page stays the same page, for the CPU and for the pin's holder. */
 static inline void pin_page(struct worker *worker, uint32_t page)
 {
-	struct pin_longterm_test pin = {
-		.addr = ptr(&worker->storm->memory[page]),
-		.size = page_size(),
-		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST,
-	};
 	struct stamp seen;
-	uint64_t to = ptr(&seen);
 
-	if (ioctl(worker->gup, PIN_LONGTERM_TEST_START, &pin))
+	if (gup_pin(worker->gup, &worker->storm->memory[page], page_size(),
+		    PIN_LONGTERM_TEST_FLAG_USE_WRITE | PIN_LONGTERM_TEST_FLAG_USE_FAST))
 		return;
 	write_page(worker, page);
 	sched_yield();
-	if (ioctl(worker->gup, PIN_LONGTERM_TEST_READ, &to) ||
+	if (gup_read(worker->gup, &seen) ||
 	    !stamp_is(&seen, page, worker->count[page]))
 		storm_wrong(worker->storm, "what a pin saw", page);
-	ioctl(worker->gup, PIN_LONGTERM_TEST_STOP);
+	gup_unpin(worker->gup);
 	storm_count(worker->storm->pinned);
 }
 

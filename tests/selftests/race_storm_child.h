@@ -3,7 +3,9 @@
 #ifndef FERRY_RACE_STORM_CHILD_H
 #define FERRY_RACE_STORM_CHILD_H
 
+#include "migrate.h"
 #include "race_storm.h"
+#include "thp.h"
 
 static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 {
@@ -21,11 +23,28 @@ static inline void migrate_some(struct worker *worker, struct ferry *ferry)
 	if (request.backend == DRM_FERRY_BACKEND_OWN)
 		request.flush = random_below(&worker->random, DRM_FERRY_FLUSH_AUTO + 1);
 	/* A device appears full during a RELEASE of its memory. */
-	ret = ferry_migrate_raw(ferry, &request, sizeof(request));
+	ret = _test_request(ferry, &request);
 	if (ret && ret != -ENOSPC)
 		storm_wrong(worker->storm, "a migration", -ret);
 	storm_count(worker->storm->migrations);
 	__atomic_fetch_add(&worker->storm->moved, request.moved, __ATOMIC_RELAXED);
+}
+
+/*
+ * Moves the regions to new addresses, one at a time: a call of mremap() over
+ * several mappings fails with EFAULT, and region 0 is a separate mapping. The
+ * new addresses are aligned to REGION: huge pages stay.
+ */
+static inline void move_regions(struct storm *storm)
+{
+	uint8_t *from = (uint8_t *)storm->memory, *to = _test_map_huge(REGIONS * REGION);
+	size_t i;
+
+	child_check(to != MAP_FAILED);
+	for (i = 0; i < REGIONS * REGION; i += REGION)
+		child_check(mremap(from + i, REGION, REGION, MREMAP_MAYMOVE | MREMAP_FIXED,
+				   to + i) == to + i);
+	storm->memory = (void *)to;
 }
 
 /* Runs in a child: only the child changes its copy of the pages. */
@@ -33,10 +52,8 @@ static inline void child_of_storm(struct worker *worker)
 {
 	struct storm *storm = worker->storm;
 	static uint32_t heads[ALL_PAGES];
-	size_t n = REGIONS * REGION;
 	struct ferry *ferry;
 	uint32_t i, round;
-	void *there;
 
 	for (i = 0; i < SMALL_PAGES; i++) {
 		child_check(stamp_is_of(&storm->memory[i], i));
@@ -46,12 +63,7 @@ static inline void child_of_storm(struct worker *worker)
 	for (round = 0; round < 6; round++) {
 		switch (random_below(&worker->random, 5)) {
 		case 0:
-			there = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-			there = mremap(storm->memory, n, n, MREMAP_MAYMOVE | MREMAP_FIXED,
-				       there);
-			/* mremap() fails if the range has several mappings. */
-			if (there != MAP_FAILED)
-				storm->memory = there;
+			move_regions(storm);
 			break;
 		case 1:
 			madvise(storm->memory + REGION_PAGES, REGION, MADV_COLLAPSE);

@@ -16,11 +16,11 @@
  * Shows: I2, I8, I24, userfaultfd, PAGEMAP_SCAN
  * Guest: races, debug-races
  */
-#include <poll.h>
-#include <include/uapi/linux/fs.h>
-#include <include/uapi/linux/userfaultfd.h>
-
+#include "pagemap.h"
+#include "pagemap_scan.h"
 #include "race.h"
+#include "threads.h"
+#include "uffd.h"
 
 FIXTURE(protect) {
 	struct ferry *ferry;
@@ -30,7 +30,6 @@ FIXTURE(protect) {
 	size_t half;
 	size_t n;
 	int uffd;
-	int pagemap;
 };
 
 FIXTURE_VARIANT(protect) {
@@ -53,79 +52,29 @@ RACE_VARIANT(protect, coherent_home_before_flush, 2, TO_SYSTEM, BEFORE_FLUSH);
 RACE_VARIANT(protect, coherent_home_after_setup, 2, TO_SYSTEM, AFTER_SETUP);
 RACE_VARIANT(protect, coherent_home_before_finalize, 2, TO_SYSTEM, BEFORE_FINALIZE);
 
-/* Opens a userfaultfd that reports writes to the range: fd or -errno. */
-static int open_uffd(uint64_t features, void *memory, size_t n)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	struct uffdio_register range = {
-		.range = { ptr(memory), n },
-		.mode = UFFDIO_REGISTER_MODE_WP,
-	};
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range))
-		return -errno;
-	return fd;
-}
-
-static int set_protection(int uffd, void *memory, size_t n, bool on)
-{
-	struct uffdio_writeprotect request = {
-		.range = { ptr(memory), n },
-		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(uffd, UFFDIO_WRITEPROTECT, &request) ? -errno : 0;
-}
-
 FIXTURE_SETUP(protect)
 {
-	if (variant->race.how == TOUCH && !default_is_own())
+	if (!can_be_held(&variant->race))
 		SKIP(return, "backend=core cannot be held");
 	self->n = PAGES * page_size();
 	self->half = self->n / 2;
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 3);
-	self->pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	ASSERT_GE(self->pagemap, 0);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 3);
 }
 
 FIXTURE_TEARDOWN(protect)
 {
 	control_off();
 	close(self->uffd);
-	close(self->pagemap);
 	ferry_close(self->ferry);
 }
-
-#define hold()								\
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n)
 
 static int write_byte(void *arg)
 {
 	*(volatile uint8_t *)arg = 0xa5;
 	return 0;
-}
-
-/*
- * Waits up to 5 seconds for the report of a write to a protected page. Returns
- * the page's address, or 0.
- */
-static uint64_t next_write(int uffd)
-{
-	struct pollfd poll_uffd = { .fd = uffd, .events = POLLIN };
-	struct uffd_msg message;
-
-	if (poll(&poll_uffd, 1, 5000) != 1 ||
-	    read(uffd, &message, sizeof(message)) != sizeof(message) ||
-	    message.event != UFFD_EVENT_PAGEFAULT ||
-	    !(message.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP))
-		return 0;
-	return message.arg.pagefault.address & ~(page_size() - 1);
 }
 
 TEST_F(protect, by_userfaultfd)
@@ -134,17 +83,17 @@ TEST_F(protect, by_userfaultfd)
 	struct helper told, untold;
 	size_t i;
 
-	self->uffd = open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP, first, self->n);
+	self->uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, first, self->n);
 	ASSERT_GE(self->uffd, 0);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 	test_helper(&told, write_byte, first);
 	test_helper(&untold, write_byte, second);
-	ASSERT_EQ(set_protection(self->uffd, second, self->half, true), 0);
+	ASSERT_EQ(uffd_protect(self->uffd, second, self->half, true), 0);
 
-	hold();
-	ASSERT_EQ(set_protection(self->uffd, first, self->half, true), 0);
-	ASSERT_EQ(set_protection(self->uffd, second, self->half, false), 0);
+	test_hold_memory();
+	ASSERT_EQ(uffd_protect(self->uffd, first, self->half, true), 0);
+	ASSERT_EQ(uffd_protect(self->uffd, second, self->half, false), 0);
 	test_let_go(&self->held);
 	test_all_moved(&self->held);
 	for (i = 0; i < PAGES; i++) {
@@ -157,10 +106,10 @@ TEST_F(protect, by_userfaultfd)
 	 * second half is neither reported nor delayed.
 	 */
 	sem_post(&told.go);
-	ASSERT_EQ(next_write(self->uffd), ptr(first));
+	ASSERT_EQ(uffd_wait_wp(self->uffd), ptr(first));
 	ASSERT_FALSE(helper_done(&told));
 	ASSERT_EQ(find_difference(first, self->half, 1), self->half);
-	ASSERT_EQ(set_protection(self->uffd, first, page_size(), false), 0);
+	ASSERT_EQ(uffd_protect(self->uffd, first, page_size(), false), 0);
 	ASSERT_EQ(helper_join(&told), 0);
 	sem_post(&untold.go);
 	ASSERT_EQ(helper_join(&untold), 0);
@@ -169,36 +118,6 @@ TEST_F(protect, by_userfaultfd)
 	ASSERT_EQ(second[0], 0xa5);
 	ASSERT_TRUE(holds(self->memory, 1, self->half, 1));
 	ASSERT_TRUE(holds(self->memory, self->half + 1, self->n, 1));
-}
-
-/* Returns in @written a bit for each page written since the last protection. */
-static int look(int fd, uint8_t *memory, uint64_t flags, uint32_t *written)
-{
-	struct page_region found[PAGES];
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.flags = flags | PM_SCAN_CHECK_WPASYNC,
-		.start = ptr(memory),
-		.end = ptr(memory) + PAGES * page_size(),
-		.vec = ptr(found),
-		.vec_len = PAGES,
-		.category_mask = PAGE_IS_WRITTEN,
-		.return_mask = PAGE_IS_WRITTEN,
-	};
-	int n = ioctl(fd, PAGEMAP_SCAN, &arg), i;
-	uint64_t addr;
-
-	*written = 0;
-	for (i = 0; i < n; i++)
-		for (addr = found[i].start; addr < found[i].end; addr += page_size())
-			*written |= 1u << (addr - ptr(memory)) / page_size();
-	return n < 0 ? -errno : 0;
-}
-
-/* As look(), and protects the pages again. */
-static int scan(int fd, uint8_t *memory, uint32_t *written)
-{
-	return look(fd, memory, PM_SCAN_WP_MATCHING, written);
 }
 
 /* Parts of the range, as bits of a scan. */
@@ -214,20 +133,20 @@ static int scan(int fd, uint8_t *memory, uint32_t *written)
 TEST_F(protect, by_pagemap_scan)
 {
 	size_t at = 8 * page_size(), n = 4 * page_size();
-	uint32_t written;
+	uint64_t written;
 	size_t i;
 
-	self->uffd = open_uffd(UFFD_FEATURE_WP_ASYNC, self->memory, self->n);
+	self->uffd = uffd_open_wp(UFFD_FEATURE_WP_ASYNC, self->memory, self->n);
 	ASSERT_GE(self->uffd, 0);
-	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
+	ASSERT_GE(pagemap_scan(self->memory, self->n, true, &written), 0);
 	ASSERT_EQ(written, (1u << PAGES) - 1);
 	fill_part(self->memory, at, at + n, 2);
 	if (variant->race.how != TO_DEVICE)
 		test_to_device(self->ferry, self->memory, self->n);
 
 	/* The scan reports earlier writes and protects the pages in flight. */
-	hold();
-	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
+	test_hold_memory();
+	ASSERT_GE(pagemap_scan(self->memory, self->n, true, &written), 0);
 	test_let_go(&self->held);
 	test_all_moved(&self->held);
 	ASSERT_EQ(written, BY_BOTH);
@@ -237,14 +156,14 @@ TEST_F(protect, by_pagemap_scan)
 	 * memory, and the neighbours then count as written.
 	 */
 	ASSERT_EQ(ferry_write(self->ferry, self->memory + at - n, n, self->data + at - n, NULL), 0);
-	ASSERT_EQ(look(self->pagemap, self->memory, 0, &written), 0);
+	ASSERT_GE(pagemap_scan(self->memory, self->n, false, &written), 0);
 	ASSERT_EQ(written & BY_DEVICE, BY_DEVICE);
 	for (i = 0; i < 4; i++)
 		self->memory[i * page_size()] ^= 0xff;
 	if (variant->race.how == TOUCH)
 		fill_part(self->memory, at, at + n, 3);
 	ASSERT_EQ(ferry_write(self->ferry, self->memory + at, n, self->data + at, NULL), 0);
-	ASSERT_EQ(scan(self->pagemap, self->memory, &written), 0);
+	ASSERT_GE(pagemap_scan(self->memory, self->n, true, &written), 0);
 	ASSERT_EQ(written & (BY_CPU | BY_DEVICE | BY_BOTH), BY_CPU | BY_DEVICE | BY_BOTH);
 	ASSERT_TRUE(holds(self->memory, at - n, at + n, 3));
 	ASSERT_TRUE(holds(self->memory, at + n, self->n, 1));
@@ -277,10 +196,10 @@ FIXTURE_SETUP(zero_page)
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
 	self->memory = test_map(self->n);
-	self->uffd = open_uffd(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory, self->n);
+	self->uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory, self->n);
 	ASSERT_GE(self->uffd, 0);
 	test_zero(self->memory, self->n);
-	ASSERT_EQ(set_protection(self->uffd, self->memory, self->half, true), 0);
+	ASSERT_EQ(uffd_protect(self->uffd, self->memory, self->half, true), 0);
 }
 
 FIXTURE_TEARDOWN(zero_page)
@@ -294,24 +213,21 @@ TEST_F(zero_page, stays_protected)
 {
 	uint8_t *second = self->memory + self->half;
 	struct helper first_writer, second_writer;
-	size_t i, protected = 0;
 
 	test_helper(&first_writer, write_byte, self->memory);
 	test_helper(&second_writer, write_byte, second);
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
-	ASSERT_EQ(set_protection(self->uffd, second, self->half, true), 0);
+	test_hold_memory();
+	ASSERT_EQ(uffd_protect(self->uffd, second, self->half, true), 0);
 	test_let_go(&self->held);
-	for (i = 0; i < PAGES; i++)
-		protected += !!(pagemap(self->memory + i * page_size()) & PAGEMAP_UFFD_WP);
-	ASSERT_EQ(protected, PAGES);
+	ASSERT_EQ(count_in_pagemap(self->memory, self->n, PAGEMAP_UFFD_WP), PAGES);
 
 	sem_post(&first_writer.go);
-	ASSERT_EQ(next_write(self->uffd), ptr(self->memory));
-	ASSERT_EQ(set_protection(self->uffd, self->memory, page_size(), false), 0);
+	ASSERT_EQ(uffd_wait_wp(self->uffd), ptr(self->memory));
+	ASSERT_EQ(uffd_protect(self->uffd, self->memory, page_size(), false), 0);
 	ASSERT_EQ(helper_join(&first_writer), 0);
 	sem_post(&second_writer.go);
-	ASSERT_EQ(next_write(self->uffd), ptr(second));
-	ASSERT_EQ(set_protection(self->uffd, second, page_size(), false), 0);
+	ASSERT_EQ(uffd_wait_wp(self->uffd), ptr(second));
+	ASSERT_EQ(uffd_protect(self->uffd, second, page_size(), false), 0);
 	ASSERT_EQ(helper_join(&second_writer), 0);
 	ASSERT_EQ(self->memory[0], 0xa5);
 	ASSERT_EQ(second[0], 0xa5);

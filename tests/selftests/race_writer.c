@@ -13,6 +13,7 @@
 #include <sched.h>
 
 #include "race.h"
+#include "threads.h"
 
 struct writer {
 	volatile uint32_t *word;
@@ -48,11 +49,8 @@ RACE_VARIANT(writer, coherent_home_after_copy, 2, TO_SYSTEM, AFTER_COPY);
 static int write_on(void *arg)
 {
 	struct writer *writer = arg;
-	cpu_set_t last;
 
-	CPU_ZERO(&last);
-	CPU_SET(sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
-	sched_setaffinity(0, sizeof(last), &last);
+	run_on_last_cpu();
 	while (!writer->stop) {
 		++*writer->word;
 		writer->count++;
@@ -65,8 +63,7 @@ FIXTURE_SETUP(writer)
 	self->n = PAGES * page_size();
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->race.device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	self->writer.word = (uint32_t *)(self->memory + 5 * page_size());
 	*self->writer.word = 0;
 	if (variant->race.how == TO_SYSTEM)
@@ -106,7 +103,7 @@ TEST_F(writer, stops)
 {
 	uint32_t writes = 0;
 
-	test_hold(&self->held, &variant->race, self->ferry, self->memory, self->n);
+	test_hold_memory();
 	if (strcmp(variant->race.point, BEFORE_FLUSH))
 		writes = writes_until_asleep(&self->helper, &self->writer);
 	/* A writer that does not sleep must stop before the release. */

@@ -17,25 +17,13 @@
  * Shows: I20, MIGRATE, outcomes
  * Guest: engine
  */
-#include <include/uapi/linux/userfaultfd.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 
 #include "dmirror.h"
-#include "pages.h"
-
-static int migrate(struct ferry *ferry, unsigned int backend, uint8_t *memory, size_t n,
-		   uint32_t target, uint8_t *outcomes, struct drm_ferry_migrate *request)
-{
-	*request = (struct drm_ferry_migrate) {
-		.addr = ptr(memory),
-		.len = n,
-		.target = target,
-		.backend = backend,
-		.outcomes = ptr(outcomes),
-	};
-	return ferry_migrate_raw(ferry, request, sizeof(*request));
-}
+#include "migrate.h"
+#include "page_refs.h"
+#include "swap.h"
+#include "uffd.h"
 
 /* The kind of page at an address. */
 enum kind {
@@ -85,7 +73,7 @@ static const struct expected {
 	[NO_TABLE] = { DRM_FERRY_ZERO_FILLED, true },
 };
 
-#define TABLE (HUGE_SIZE / 4096)
+#define TABLE (PMD_SIZE / 4096)
 #define FIRST 300
 #define END (3 * TABLE + 100)
 #define MIXED (END - FIRST)
@@ -122,11 +110,7 @@ static enum kind kind_of(size_t i)
 /* Maps two areas of other kinds within the range. */
 static int map_others(struct _test_data_mixed *self)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register uffd_range = {
-		.range = { ptr(self->memory) + (TABLE + 201) * page_size(), 16 * page_size() },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
+	uint8_t *missing = self->memory + (TABLE + 201) * page_size();
 	void *file = self->memory + (TABLE + 60) * page_size();
 	size_t i;
 
@@ -140,11 +124,8 @@ static int map_others(struct _test_data_mixed *self)
 	for (i = TABLE + 201; i < TABLE + 217; i++)
 		if (kind_of(i) == UFFD_PAGE)
 			fill_pattern(self->memory + i * page_size(), page_size(), i);
-	self->uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	if (self->uffd < 0 || ioctl(self->uffd, UFFDIO_API, &api) ||
-	    ioctl(self->uffd, UFFDIO_REGISTER, &uffd_range))
-		return -errno;
-	return 0;
+	self->uffd = uffd_open_for(0, missing, 16 * page_size(), UFFDIO_REGISTER_MODE_MISSING);
+	return self->uffd < 0 ? self->uffd : 0;
 }
 
 static int to_device(struct ferry *ferry, uint8_t *page)
@@ -160,7 +141,6 @@ static int to_device(struct ferry *ferry, uint8_t *page)
 static int make(struct _test_data_mixed *self, size_t i, enum kind kind)
 {
 	uint8_t *page = self->memory + i * page_size();
-	struct iovec iov = { page, page_size() };
 	struct hmm_dmirror_cmd cmd;
 
 	if (kind == UFFD_PAGE || kind == UFFD_HOLE)
@@ -174,7 +154,7 @@ static int make(struct _test_data_mixed *self, size_t i, enum kind kind)
 	case SWAPPED:
 		return page_out(page, page_size());
 	case REFERENCED:
-		return vmsplice(self->pipe[1], &iov, 1, 0) < 0 ? -errno : 0;
+		return put_in_pipe(self->pipe[1], page, page_size());
 	case HERE:
 		return to_device(self->ferry, page);
 	case ELSEWHERE:
@@ -200,10 +180,10 @@ FIXTURE_SETUP(mixed)
 	self->dmirror = test_dmirror_open(0);
 	ASSERT_EQ(pipe(self->pipe), 0);
 	ASSERT_GE(fcntl(self->pipe[1], F_SETPIPE_SZ, MIB), (int)MIB);
-	self->memory = _test_map_huge(4 * HUGE_SIZE);
+	self->memory = _test_map_huge(4 * PMD_SIZE);
 	ASSERT_NE(self->memory, MAP_FAILED);
 	self->scratch = test_map(page_size());
-	ASSERT_EQ(madvise(self->memory, 4 * HUGE_SIZE, MADV_NOHUGEPAGE), 0);
+	ASSERT_EQ(madvise(self->memory, 4 * PMD_SIZE, MADV_NOHUGEPAGE), 0);
 	ASSERT_EQ(map_others(self), 0);
 	for (i = FIRST; i < END; i++) {
 		self->kinds[i] = kind_of(i);
@@ -270,9 +250,8 @@ static void go(struct __test_metadata *_metadata, struct _test_data_mixed *self,
 	uint32_t where;
 
 	memset(self->outcomes, 0xee, sizeof(self->outcomes));
-	ASSERT_EQ(migrate(self->ferry, backend, first, MIXED * page_size(),
-			  DRM_FERRY_TARGET_DEVICE, self->outcomes + FIRST, &request), 0);
-	ASSERT_EQ(request.done, MIXED * page_size());
+	request = test_engine(self->ferry, backend, first, MIXED * page_size(), TO_DEVICE,
+			      self->outcomes + FIRST);
 	ASSERT_EQ(self->outcomes[FIRST - 1], 0xee);
 	for (i = FIRST; i < END; i++) {
 		ASSERT_TRUE(is_right(backend, self->kinds[i], self->outcomes[i])) {
@@ -291,8 +270,9 @@ static void go(struct __test_metadata *_metadata, struct _test_data_mixed *self,
 	test_used(self->ferry, moved + here);
 
 	/* And back to system memory, all pages on the device. */
-	ASSERT_EQ(migrate(self->ferry, backend, first, MIXED * page_size(),
-			  DRM_FERRY_TARGET_SYSTEM, self->outcomes + FIRST, &request), 0);
+	request = make_request(backend, first, MIXED * page_size(), TO_SYSTEM,
+			       self->outcomes + FIRST);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	for (i = FIRST; i < END; i++) {
 		ASSERT_EQ(self->outcomes[i] == DRM_FERRY_MOVED,
 			  is_to_move(self->kinds[i]) || self->kinds[i] == HERE);

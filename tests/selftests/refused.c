@@ -13,9 +13,10 @@
  * Shows: I6, pins, swap
  * Guest: engine, debug-engine
  */
-#include <sys/uio.h>
 
+#include "page_refs.h"
 #include "race.h"
+#include "swap.h"
 
 /* Every other page is in a pipe. */
 FIXTURE(refused) {
@@ -45,22 +46,19 @@ FIXTURE_VARIANT_ADD(refused, coherent_home) {
 
 FIXTURE_SETUP(refused)
 {
-	struct iovec iov = { .iov_len = page_size() };
 	size_t i;
 
 	self->n = PAGES * page_size();
 	ASSERT_EQ(pipe(self->pipe), 0);
 	ASSERT_EQ(control_on(), 0);
 	self->ferry = test_open(variant->device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 	if (variant->home)
 		test_to_device(self->ferry, self->memory, self->n);
 	ASSERT_EQ(drain_lru(), 0);
-	for (i = 0; i < PAGES; i += 2) {
-		iov.iov_base = self->memory + i * page_size();
-		ASSERT_EQ(vmsplice(self->pipe[1], &iov, 1, 0), (ssize_t)page_size());
-	}
+	for (i = 0; i < PAGES; i += 2)
+		ASSERT_EQ(put_in_pipe(self->pipe[1], self->memory + i * page_size(),
+				      page_size()), 0);
 }
 
 FIXTURE_TEARDOWN(refused)
@@ -185,8 +183,7 @@ FIXTURE_SETUP(swap_cache)
 	self->n = PAGES * page_size();
 	ASSERT_EQ(pipe(self->go), 0);
 	self->ferry = test_open(variant->device);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(swap_cache)
@@ -204,7 +201,7 @@ TEST_F_TIMEOUT(swap_cache, needed_by_a_child, 60)
 		ASSERT_EQ(page_out(self->memory + i * page_size(), page_size()), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(self->go[0]));
+		child_check(!wait_byte(self->go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -230,7 +227,7 @@ TEST_F_TIMEOUT(swap_cache, needed_by_a_child, 60)
 	test_used(self->ferry, PAGES / 2);
 	test_pattern(self->memory, self->n, 1);
 	fill_pattern(self->memory, self->n, 2);
-	ASSERT_EQ(tell(self->go[1]), 0);
+	ASSERT_EQ(send_byte(self->go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 2);
 }

@@ -47,7 +47,7 @@ TEST_F_TIMEOUT(round_trip, by_cpu_touch, 120)
 	test_pattern(memory, n, 1);
 	test_where(self->ferry, memory, DRM_FERRY_PAGE_SYSTEM);
 	test_used(self->ferry, 0);
-	ASSERT_EQ(_test_touched_home(self->ferry), variant->pages);
+	ASSERT_EQ(_test_moved_by_faults(self->ferry), variant->pages);
 }
 
 TEST_F_TIMEOUT(round_trip, by_ioctl, 120)
@@ -61,7 +61,7 @@ TEST_F_TIMEOUT(round_trip, by_ioctl, 120)
 	test_used(self->ferry, 0);
 	ASSERT_EQ(test_stats(self->ferry).to_system, variant->pages);
 	test_pattern(memory, n, 2);
-	ASSERT_EQ(_test_touched_home(self->ferry), 0);
+	ASSERT_EQ(_test_moved_by_faults(self->ferry), 0);
 }
 
 TEST_F_TIMEOUT(round_trip, device_changes_come_home, 120)
@@ -257,7 +257,7 @@ TEST_F(part, dropped_pages_free_device_memory)
 
 TEST_F(part, huge_page)
 {
-	size_t n = 2 * 2 * MIB;
+	size_t n = 2 * PMD_SIZE;
 	uint8_t *memory = test_map(2 * n);
 
 	memory += n - ptr(memory) % n;

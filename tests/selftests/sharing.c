@@ -19,8 +19,7 @@ FIXTURE_SETUP(sharing)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(sharing)
@@ -41,7 +40,7 @@ TEST_F(sharing, fork_then_migrate)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(intact(self->memory, self->n, 1));
 		fill_pattern(self->memory, self->n, 2);
 		child_check(intact(self->memory, self->n, 2));
@@ -49,7 +48,7 @@ TEST_F(sharing, fork_then_migrate)
 	}
 	test_to_device(self->ferry, self->memory, self->n);
 	test_used(self->ferry, PAGES);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 1);
 }
@@ -102,7 +101,7 @@ TEST_F(sharing, two_processes_one_device)
 		child_check(!ferry_migrate(own, self->memory, self->n,
 					   DRM_FERRY_TARGET_DEVICE, NULL, &counts));
 		child_check(counts.moved == PAGES);
-		child_check(!tell(ready[1]) && !wait_told(go[0]));
+		child_check(!send_byte(ready[1]) && !wait_byte(go[0]));
 		/*
 		 * The parent's pages have moved; the child's pages must still
 		 * be on the device.
@@ -111,13 +110,13 @@ TEST_F(sharing, two_processes_one_device)
 		child_check(intact(self->memory, self->n, 2));
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	test_to_device(self->ferry, self->memory, self->n);
 	test_used(self->ferry, 2 * PAGES);
 	ferry_close(self->ferry);
 	self->ferry = test_open(0);
 	test_used(self->ferry, PAGES);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_wait_unused(self->ferry, 2);
 	test_pattern(self->memory, self->n, 1);
@@ -195,7 +194,7 @@ TEST_F(sharing, close_brings_a_childs_pages_home)
 	pid = test_fork();
 	if (!pid) {
 		ferry_close(self->ferry);
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(intact(self->memory, self->n, 1));
 		_exit(0);
 	}
@@ -205,7 +204,7 @@ TEST_F(sharing, close_brings_a_childs_pages_home)
 	ferry_close(self->ferry);
 	/* The child closes its copy of the file at an unknown time. */
 	test_wait_unused(other, 5);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	self->ferry = other;
 }

@@ -13,10 +13,9 @@
  * Shows: I20, SKIP_HOLES
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "migrate.h"
 
 #define GIB (1024 * MIB)
-#define TABLE (2 * MIB)
 
 FIXTURE(skip) {
 	struct ferry *ferry;
@@ -58,11 +57,11 @@ FIXTURE_TEARDOWN(skip)
 
 #define test_skip(n_, where, outcomes_)					\
 	({								\
-		struct drm_ferry_migrate __request = {			\
-			.addr = ptr(self->memory), .len = n_, .target = where, \
-			.backend = variant->engine, .outcomes = ptr(outcomes_), \
-			.flags = DRM_FERRY_MIGRATE_SKIP_HOLES };	\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
+		struct drm_ferry_migrate __request =			\
+			make_request(variant->engine, self->memory, n_, where, outcomes_); \
+									\
+		__request.flags = DRM_FERRY_MIGRATE_SKIP_HOLES;		\
+		ASSERT_EQ(_test_request(self->ferry, &__request), 0); \
 		ASSERT_EQ(__request.done, (uint64_t)(n_));		\
 		ASSERT_EQ(__request.moved + __request.already + __request.failed, \
 			  (n_) / page_size());				\
@@ -78,7 +77,7 @@ FIXTURE_TEARDOWN(skip)
 
 TEST_F(skip, three_pages_in_32_gib)
 {
-	size_t at[] = { 0, 17 * GIB + 5 * TABLE + 300 * page_size(), 32 * GIB - page_size() };
+	size_t at[] = { 0, 17 * GIB + 5 * PMD_SIZE + 300 * page_size(), 32 * GIB - page_size() };
 	double start;
 	int i, way;
 
@@ -140,25 +139,25 @@ TEST_F_TIMEOUT(skip, outcomes, 60)
  */
 TEST_F(skip, gaps)
 {
-	size_t n = 8 * TABLE, npages = n / page_size();
+	size_t n = 8 * PMD_SIZE, npages = n / page_size();
 	struct drm_ferry_migrate moved;
 	uint8_t outcomes[8 * 512];
 
 	self->memory = map_sparse(n);
 	ASSERT_NE(self->memory, MAP_FAILED);
-	fill_pattern(self->memory + TABLE, page_size(), 1);
+	fill_pattern(self->memory + PMD_SIZE, page_size(), 1);
 	fill_pattern(self->memory + n - page_size(), page_size(), 2);
-	ASSERT_EQ(munmap(self->memory, TABLE), 0);
-	ASSERT_EQ(munmap(self->memory + TABLE + 5 * page_size(), 3 * TABLE), 0);
+	ASSERT_EQ(munmap(self->memory, PMD_SIZE), 0);
+	ASSERT_EQ(munmap(self->memory + PMD_SIZE + 5 * page_size(), 3 * PMD_SIZE), 0);
 	test_skip_moves(n, TO_DEVICE, outcomes, 2);
 	ASSERT_EQ(count_outcome(outcomes, npages, DRM_FERRY_HOLE), npages - 2);
 	ASSERT_EQ(outcomes[512], DRM_FERRY_MOVED);
 	ASSERT_EQ(outcomes[npages - 1], DRM_FERRY_MOVED);
 	moved = (struct drm_ferry_migrate) { .addr = ptr(self->memory), .len = n };
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &moved, sizeof(moved)), -EFAULT);
+	ASSERT_EQ(_test_request(self->ferry, &moved), -EFAULT);
 	test_skip_moves(n, TO_SYSTEM, NULL, 2);
 	test_used(self->ferry, 0);
-	test_pattern(self->memory + TABLE, page_size(), 1);
+	test_pattern(self->memory + PMD_SIZE, page_size(), 1);
 	test_pattern(self->memory + n - page_size(), page_size(), 2);
 }
 

@@ -6,7 +6,9 @@
 #ifndef FERRY_SLOW_DISK_H
 #define FERRY_SLOW_DISK_H
 
-#include "pages.h"
+#include <sys/stat.h>
+
+#include "files.h"
 
 #define SLOW_DISK "/dev/ferry_slow"
 #define SLOW_NULLB "/sys/kernel/config/nullb/ferry_slow"
@@ -21,16 +23,16 @@ static inline int slow_disk_create(void)
 	ret = system("mount -t configfs none /sys/kernel/config 2>/dev/null");
 	if (mkdir(SLOW_NULLB, 0700))
 		return -errno;
-	ret = put(SLOW_NULLB "/size", "16");
-	ret = ret ?: put(SLOW_NULLB "/memory_backed", "1");
-	ret = ret ?: put(SLOW_NULLB "/irqmode", "2");
-	ret = ret ?: put(SLOW_NULLB "/completion_nsec", SLOW_NS);
-	return ret ?: put(SLOW_NULLB "/power", "1");
+	ret = write_file(SLOW_NULLB "/size", "16");
+	ret = ret ?: write_file(SLOW_NULLB "/memory_backed", "1");
+	ret = ret ?: write_file(SLOW_NULLB "/irqmode", "2");
+	ret = ret ?: write_file(SLOW_NULLB "/completion_nsec", SLOW_NS);
+	return ret ?: write_file(SLOW_NULLB "/power", "1");
 }
 
 static inline void slow_disk_destroy(void)
 {
-	put(SLOW_NULLB "/power", "0");
+	write_file(SLOW_NULLB "/power", "0");
 	rmdir(SLOW_NULLB);
 }
 

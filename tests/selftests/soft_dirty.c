@@ -16,8 +16,9 @@
  * Shows: I24, soft-dirty
  * Guest: engine
  */
-#include "safety.h"
-#include "state.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_state.h"
 
 #define PAGES 16
 
@@ -53,10 +54,8 @@ FIXTURE_SETUP(soft_dirty)
 	self->page = page_size();
 	self->n = PAGES * self->page;
 	self->ferry = test_open(variant->device);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 }
 
 FIXTURE_TEARDOWN(soft_dirty)
@@ -65,22 +64,8 @@ FIXTURE_TEARDOWN(soft_dirty)
 		ferry_close(self->ferry);
 }
 
-static bool is_soft_dirty(const void *addr)
-{
-	return pagemap(addr) & PAGEMAP_SOFT_DIRTY;
-}
-
-static size_t count_soft_dirty(const uint8_t *memory, size_t n)
-{
-	size_t page = page_size(), i, count = 0;
-
-	for (i = 0; i < n; i += page)
-		count += is_soft_dirty(memory + i);
-	return count;
-}
-
 #define test_soft_dirty(memory, n, pages)				\
-	ASSERT_EQ(count_soft_dirty(memory, n), (size_t)(pages))
+	ASSERT_EQ(count_in_pagemap(memory, n, PAGEMAP_SOFT_DIRTY), (size_t)(pages))
 
 #define test_clear()							\
 	ASSERT_EQ(clear_refs("4"), 0)
@@ -108,7 +93,7 @@ static void touch(uint8_t *memory, size_t n)
 static void go(struct __test_metadata *_metadata, struct _test_data_soft_dirty *self,
 	       const struct _fixture_variant_soft_dirty *variant, uint32_t target)
 {
-	test_engine(self->ferry, variant, self->memory, self->n, target);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, target);
 }
 
 #define go_to_device()	go(_metadata, self, variant, DRM_FERRY_TARGET_DEVICE)
@@ -253,7 +238,7 @@ TEST_F(soft_dirty, stays_over_fork_and_mprotect)
 	go_to_device();
 	pid = test_fork();
 	if (!pid) {
-		child_check(count_soft_dirty(self->memory, self->n) == PAGES);
+		child_check(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY) == PAGES);
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		_exit(0);
 	}
@@ -330,11 +315,11 @@ TEST_F(soft_dirty, shared_with_a_child)
 	pid = test_fork();
 	if (!pid) {
 		close(alive[1]);
-		child_check(wait_told(alive[0]));
-		child_check(count_soft_dirty(self->memory, self->n) == 0);
+		child_check(wait_byte(alive[0]));
+		child_check(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY) == 0);
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		touch(self->memory, self->n);
-		child_check(count_soft_dirty(self->memory, self->n) == PAGES);
+		child_check(count_in_pagemap(self->memory, self->n, PAGEMAP_SOFT_DIRTY) == PAGES);
 		_exit(0);
 	}
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
@@ -351,7 +336,7 @@ TEST_F(soft_dirty, filled_holes)
 	uint8_t *holes = test_map(self->n);
 
 	test_clear();
-	test_engine(self->ferry, variant, holes, self->n, DRM_FERRY_TARGET_DEVICE);
+	test_variant_moves(self->ferry, variant, holes, self->n, DRM_FERRY_TARGET_DEVICE);
 	if (variant->backend == DRM_FERRY_BACKEND_OWN)
 		test_soft_dirty(holes, self->n, PAGES);
 	test_clear();

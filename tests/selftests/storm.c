@@ -18,13 +18,6 @@ struct storm {
 	unsigned int wrong;
 };
 
-static unsigned int setting(const char *name, unsigned int fallback)
-{
-	const char *text = getenv(name);
-
-	return text ? strtoul(text, NULL, 10) : fallback;
-}
-
 static void *touch(void *arg)
 {
 	struct storm *storm = arg;

@@ -11,7 +11,7 @@
  * Shows: I14, swap
  * Guest: selftests, selftests-core, debug
  */
-#include "pages.h"
+#include "swap.h"
 
 #define PAGES 16
 FIXTURE(swap) {
@@ -26,10 +26,8 @@ FIXTURE_SETUP(swap)
 	ASSERT_EQ(swap_on(), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
 }
 
 FIXTURE_TEARDOWN(swap)

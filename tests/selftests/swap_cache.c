@@ -20,8 +20,9 @@
  * Shows: I11, I21, swap
  * Guest: engine, debug-engine
  */
-#include "moves.h"
+#include "migrate.h"
 #include "slow_disk.h"
+#include "swap.h"
 
 #define PAGES 4
 
@@ -52,8 +53,7 @@ FIXTURE_SETUP(swap_cache)
 	ASSERT_EQ(swap_on(), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
+	self->memory = test_map_pattern(self->n, 1);
 }
 
 FIXTURE_TEARDOWN(swap_cache)
@@ -91,7 +91,7 @@ static bool is_right(const uint8_t *memory, unsigned int seed)
 
 static long swap_cached(void)
 {
-	return settle() ? -1 : counter("/proc/meminfo", "SwapCached");
+	return settle_counters() ? -1 : read_counter("/proc/meminfo", "SwapCached");
 }
 
 TEST_F_TIMEOUT(swap_cache, left_for_the_device, 60)
@@ -136,7 +136,7 @@ TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(all_have(self->memory, pagemap, PAGEMAP_SWAPPED));
 		child_check(is_right(self->memory, 1));
 		fill_pattern(self->memory, self->n, 3);
@@ -152,7 +152,7 @@ TEST_F_TIMEOUT(swap_cache, shared_with_a_child, 60)
 		TH_LOG("the first is %s", ferry_outcome_name(self->outcomes[0]));
 	ASSERT_EQ(test_stats(self->ferry).cpu_faults, 0);
 	ASSERT_TRUE(all_have(self->memory, kpageflags, KPF_SWAPCACHE));
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	ASSERT_TRUE(is_right(self->memory, 1));
 
@@ -177,14 +177,14 @@ TEST_F_TIMEOUT(swap_cache, child_reads_its_entry_later, 60)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(is_right(self->memory, 1));
 		_exit(0);
 	}
 	/* A write gives the parent a new page; the child's page stays. */
 	fill_pattern(self->memory, self->n, 2);
 	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	ASSERT_TRUE(is_right(self->memory, 2));
 }

@@ -16,14 +16,10 @@
  * Guest: engine
  */
 #include <sched.h>
-#include <sys/uio.h>
 
-#include "dmirror.h"
-#include "control.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
+#include "migrate.h"
+#include "page_refs.h"
+#include "thp.h"
 
 #define HUGES 2
 
@@ -70,7 +66,7 @@ FIXTURE_VARIANT_ADD(thp, core_ptes) {
 /* Maps the middle page of each huge page by a PTE of its own. */
 static int split_mapping(uint8_t *memory)
 {
-	uint8_t *page = memory + HUGE_SIZE / 2;
+	uint8_t *page = memory + PMD_SIZE / 2;
 
 	return mprotect(page, page_size(), PROT_READ) ?:
 	       mprotect(page, page_size(), PROT_READ | PROT_WRITE);
@@ -81,8 +77,8 @@ static bool all_in_thp(const uint8_t *memory)
 	int i;
 
 	for (i = 0; i < HUGES; i++)
-		if (!is_in_thp(memory + i * HUGE_SIZE) ||
-		    !is_in_thp(memory + (i + 1) * HUGE_SIZE - page_size()))
+		if (!is_in_thp(memory + i * PMD_SIZE) ||
+		    !is_in_thp(memory + (i + 1) * PMD_SIZE - page_size()))
 			return false;
 	return true;
 }
@@ -97,7 +93,7 @@ static int stop_khugepaged(void)
 	/* Every write to the file wakes khugepaged. */
 	if (read_number(sleep, &ms) || ms == 1000000000)
 		return -!ms;
-	return put(sleep, "1000000000");
+	return write_file(sleep, "1000000000");
 }
 
 FIXTURE_SETUP(thp)
@@ -105,7 +101,7 @@ FIXTURE_SETUP(thp)
 	int i;
 
 	ASSERT_EQ(stop_khugepaged(), 0);
-	self->n = HUGES * HUGE_SIZE;
+	self->n = HUGES * PMD_SIZE;
 	self->npages = self->n / page_size();
 	self->stays = variant->by_ptes && variant->backend == DRM_FERRY_BACKEND_CORE;
 	self->ferry = test_open(variant->device);
@@ -114,7 +110,7 @@ FIXTURE_SETUP(thp)
 	ASSERT_NE(self->memory, MAP_FAILED);
 	fill_pattern(self->memory, self->n, 1);
 	for (i = 0; variant->by_ptes && i < HUGES; i++)
-		ASSERT_EQ(split_mapping(self->memory + i * HUGE_SIZE), 0);
+		ASSERT_EQ(split_mapping(self->memory + i * PMD_SIZE), 0);
 	ASSERT_TRUE(all_in_thp(self->memory));
 }
 
@@ -127,13 +123,8 @@ static struct drm_ferry_migrate request_for(const struct _test_data_thp *self,
 					    const struct _fixture_variant_thp *variant,
 					    size_t from, size_t to, uint32_t target)
 {
-	return (struct drm_ferry_migrate) {
-		.addr = ptr(self->memory) + from * page_size(),
-		.len = (to - from) * page_size(),
-		.target = target,
-		.backend = variant->backend,
-		.outcomes = ptr(self->outcomes),
-	};
+	return make_request(variant->backend, self->memory + from * page_size(),
+			    (to - from) * page_size(), target, self->outcomes);
 }
 
 /* Pages [from, to) move to @target, and each outcome says MOVED. */
@@ -143,7 +134,7 @@ static struct drm_ferry_migrate request_for(const struct _test_data_thp *self,
 			request_for(self, variant, from, to, target);	\
 		size_t __i;						\
 									\
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &__request, sizeof(__request)), 0); \
+		ASSERT_EQ(_test_request(self->ferry, &__request), 0); \
 		ASSERT_EQ(__request.done, __request.len);		\
 		for (__i = 0; __i < (to) - (from); __i++) {		\
 			ASSERT_EQ(self->outcomes[__i], self->stays ?	\
@@ -219,14 +210,14 @@ TEST_F(thp, shared_with_a_child)
 	ASSERT_EQ(pipe(go), 0);
 	pid = test_fork();
 	if (!pid) {
-		child_check(!wait_told(go[0]));
+		child_check(!wait_byte(go[0]));
 		child_check(find_difference(self->memory, self->n, 1) == self->n);
 		fill_pattern(self->memory, self->n, 2);
 		child_check(find_difference(self->memory, self->n, 2) == self->n);
 		_exit(0);
 	}
 	test_out(0, self->npages);
-	ASSERT_EQ(tell(go[1]), 0);
+	ASSERT_EQ(send_byte(go[1]), 0);
 	test_wait(pid);
 	test_pattern(self->memory, self->n, 1);
 }
@@ -234,15 +225,13 @@ TEST_F(thp, shared_with_a_child)
 /* A reference on one page keeps its huge page whole; the other page moves. */
 TEST_F(thp, referenced)
 {
-	struct iovec iov = { self->memory + 3 * page_size(), page_size() };
 	size_t i, huge = self->npages / HUGES;
 	struct drm_ferry_migrate request;
 	int in_pipe[2];
 
-	ASSERT_EQ(pipe(in_pipe), 0);
-	ASSERT_EQ(vmsplice(in_pipe[1], &iov, 1, 0), (ssize_t)page_size());
+	ASSERT_EQ(hold_in_pipe(self->memory + 3 * page_size(), page_size(), in_pipe), 0);
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	ASSERT_EQ(request.done, self->n);
 	for (i = 0; i < self->npages; i++)
 		ASSERT_EQ(self->outcomes[i] == DRM_FERRY_MOVED, i >= huge && !self->stays);
@@ -250,8 +239,7 @@ TEST_F(thp, referenced)
 		ASSERT_EQ(self->outcomes[0], DRM_FERRY_LARGE_SPLIT_FAILED);
 	ASSERT_TRUE(is_in_thp(self->memory));
 	test_pattern(self->memory, self->n, 1);
-	close(in_pipe[0]);
-	close(in_pipe[1]);
+	let_go(in_pipe);
 	if (!self->stays)
 		test_out(0, huge);
 	test_pattern(self->memory, self->n, 1);
@@ -266,7 +254,7 @@ TEST_F(thp, at_home)
 	struct drm_ferry_migrate request =
 		request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_SYSTEM);
 
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	ASSERT_EQ(request.already, self->npages);
 	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ALREADY_THERE);
 	if (variant->backend == DRM_FERRY_BACKEND_OWN)
@@ -282,7 +270,7 @@ TEST_F(thp, zero_page)
 	ASSERT_EQ(madvise(self->memory, self->n, MADV_DONTNEED), 0);
 	test_zero(self->memory, self->n);
 	request = request_for(self, variant, 0, self->npages, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+	ASSERT_EQ(_test_request(self->ferry, &request), 0);
 	ASSERT_EQ(request.moved, self->npages);
 	ASSERT_EQ(self->outcomes[1], DRM_FERRY_ZERO_FILLED);
 	test_used(self->ferry, self->npages);
@@ -305,15 +293,15 @@ static void *make_huge(void *arg)
 	size_t i;
 
 	while (!maker->stop) {
-		madvise(maker->huge, HUGE_SIZE, MADV_DONTNEED);
+		madvise(maker->huge, PMD_SIZE, MADV_DONTNEED);
 		maker->rounds++;
 		/* Writes some pages in order; unwritten pages must be zero. */
-		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
+		for (i = 0; i < PMD_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += *word != 0;
 			*word = maker->rounds;
 		}
-		for (i = 0; i < HUGE_SIZE; i += 64 * page_size()) {
+		for (i = 0; i < PMD_SIZE; i += 64 * page_size()) {
 			word = (void *)(maker->huge + i);
 			maker->wrong += word[0] != maker->rounds || word[1];
 		}
@@ -323,7 +311,7 @@ static void *make_huge(void *arg)
 
 TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 {
-	struct maker maker = { .huge = self->memory + HUGE_SIZE };
+	struct maker maker = { .huge = self->memory + PMD_SIZE };
 	struct drm_ferry_migrate request;
 	unsigned int round;
 
@@ -332,7 +320,7 @@ TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 		request = request_for(self, variant, round % 2, self->npages,
 				      round % 4 == 3 ? DRM_FERRY_TARGET_SYSTEM :
 						       DRM_FERRY_TARGET_DEVICE);
-		ASSERT_EQ(ferry_migrate_raw(self->ferry, &request, sizeof(request)), 0);
+		ASSERT_EQ(_test_request(self->ferry, &request), 0);
 		ASSERT_EQ(request.done, request.len);
 		sched_yield();
 	}
@@ -340,7 +328,7 @@ TEST_F_TIMEOUT(thp, made_meanwhile, 60)
 	pthread_join(maker.thread, NULL);
 	ASSERT_EQ(maker.wrong, 0);
 	ASSERT_GT(maker.rounds, 1);
-	test_pattern(self->memory, HUGE_SIZE, 1);
+	test_pattern(self->memory, PMD_SIZE, 1);
 	ASSERT_EQ(munmap(self->memory, self->n), 0);
 	test_used(self->ferry, 0);
 }

@@ -7,7 +7,8 @@
  * Shows: phase time
  * Guest: engine
  */
-#include "moves.h"
+#include "files.h"
+#include "migrate.h"
 
 #define PAGES 64
 #define TIMING "/sys/kernel/debug/ferry_timing"
@@ -22,14 +23,13 @@ FIXTURE_SETUP(timing)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	ASSERT_EQ(put(TIMING, "1"), 0);
+	self->memory = test_map_pattern(self->n, 1);
+	ASSERT_EQ(write_file(TIMING, "1"), 0);
 }
 
 FIXTURE_TEARDOWN(timing)
 {
-	put(TIMING, "0");
+	write_file(TIMING, "0");
 	ferry_close(self->ferry);
 }
 
@@ -104,14 +104,14 @@ TEST_F(timing, off_and_on_again)
 
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
 	before = test_timed("own to_device setup");
-	ASSERT_EQ(put(TIMING, "0"), 0);
+	ASSERT_EQ(write_file(TIMING, "0"), 0);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_SYSTEM);
 	test_engine_moves(self->ferry, OWN, self->memory, self->n, TO_DEVICE);
 	ASSERT_EQ(test_timed("own to_device setup"), before);
 	ASSERT_EQ(timed("own to_system setup", &pages), -1);
-	ASSERT_EQ(put(TIMING, "1"), 0);
+	ASSERT_EQ(write_file(TIMING, "1"), 0);
 	ASSERT_EQ(timed("own to_device setup", &pages), -1);
-	ASSERT_EQ(put(TIMING, "x"), -EINVAL);
+	ASSERT_EQ(write_file(TIMING, "x"), -EINVAL);
 }
 
 /* The module's default decides the engine. */

@@ -22,9 +22,10 @@
  * Shows: I2
  * Guest: engine, debug-engine
  */
-#include "safety.h"
-#include "users.h"
-#include "wp.h"
+#include "control.h"
+#include "migrate.h"
+#include "page_users.h"
+#include "uffd.h"
 
 #define PAGES USER_PAGES
 #define ROUNDS 5
@@ -64,7 +65,7 @@ FIXTURE_VARIANT_ADD(tlb, per_call) {
 
 FIXTURE_SETUP(tlb)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(MAX_ROUNDS * self->n);
@@ -115,8 +116,8 @@ static bool dontneed(struct __test_metadata *_metadata, struct _test_data_tlb *s
 	for (i = 0; i < PAGES; i++)
 		*(uint64_t *)(memory + i * page_size()) = round + 1;
 	for (i = 0; i < LOOKERS; i++) {
-		users[i] = (struct user){ .use = look, .cpu = 1 + i, .memory = memory };
-		ASSERT_EQ(start_user(&users[i]), 0);
+		users[i] = (struct user){ .use = look_for_stale, .cpu = 1 + i, .memory = memory };
+		ASSERT_EQ(user_start(&users[i]), 0);
 	}
 	ASSERT_EQ(hold(self, variant, &background, memory, variant->point), 0);
 	in_use = goes_on(&users[0]);
@@ -125,7 +126,7 @@ static bool dontneed(struct __test_metadata *_metadata, struct _test_data_tlb *s
 	for (i = 0; i < LOOKERS; i++)
 		users[i].gone = round + 1;
 	for (i = 0; i < LOOKERS; i++)
-		stop_user(&users[i]);
+		user_stop(&users[i]);
 
 	EXPECT_EQ(control_release(variant->point), 0);
 	EXPECT_EQ(background_join(&background), 0);
@@ -152,7 +153,7 @@ typedef bool (*one_round)(struct __test_metadata *_metadata, struct _test_data_t
 static void run_rounds(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 		       const struct _fixture_variant_tlb *variant, one_round run)
 {
-	bool owed = variant->flush == DRM_FERRY_FLUSH_PER_CALL && cpus() > 1;
+	bool owed = variant->flush == DRM_FERRY_FLUSH_PER_CALL && cpus_online() > 1;
 	int rounds, in_use = 0;
 
 	for (rounds = 0; rounds < (owed ? MAX_ROUNDS : ROUNDS); rounds++) {
@@ -186,33 +187,34 @@ static void compare(struct __test_metadata *_metadata, struct _test_data_tlb *se
 static bool write_protect(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 			  const struct _fixture_variant_tlb *variant, int round)
 {
-	struct user user = { .use = count, .cpu = 1, .memory = self->memory + round * self->n };
+	struct user user = {
+		.use = count_writes, .cpu = 1, .memory = self->memory + round * self->n };
 	struct background background;
 	bool in_use, late;
 	int uffd, i;
 
 	/* The pages are present before the write protection begins. */
 	memset(user.memory, 0, self->n);
-	uffd = wp_open(user.memory, self->n, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, user.memory, self->n);
 	ASSERT_GE(uffd, 0);
-	ASSERT_EQ(start_user(&user), 0);
+	ASSERT_EQ(user_start(&user), 0);
 	ASSERT_EQ(hold(self, variant, &background, user.memory, variant->point), 0);
 
-	in_use = writes(&user);
-	EXPECT_EQ(wp_set(uffd, user.memory, self->n, true), 0);
-	late = writes(&user);
+	in_use = user_writes(&user);
+	EXPECT_EQ(uffd_protect(uffd, user.memory, self->n, true), 0);
+	late = user_writes(&user);
 	if (late)
-		stop_user(&user);
+		user_stop(&user);
 	EXPECT_EQ(control_release(variant->point), 0);
 	EXPECT_EQ(background_join(&background), 0);
 	ASSERT_FALSE(late);
-	ASSERT_NE(wp_wait(uffd), 0);
-	ASSERT_FALSE(writes(&user));
+	ASSERT_NE(uffd_wait_wp(uffd), 0);
+	ASSERT_FALSE(user_writes(&user));
 	compare(_metadata, self, &user);
 
 	user.stop = true;
 	for (i = 0; i < PAGES; i++)
-		ASSERT_EQ(wp_set(uffd, user.memory, self->n, false), 0);
+		ASSERT_EQ(uffd_protect(uffd, user.memory, self->n, false), 0);
 	pthread_join(user.thread, NULL);
 	compare(_metadata, self, &user);
 	close(uffd);
@@ -227,12 +229,13 @@ TEST_F_TIMEOUT(tlb, write_protect, 60)
 static void before_the_copy(struct __test_metadata *_metadata, struct _test_data_tlb *self,
 			    const struct _fixture_variant_tlb *variant, int round)
 {
-	struct user user = { .use = count, .cpu = 1, .memory = self->memory + round * self->n };
+	struct user user = {
+		.use = count_writes, .cpu = 1, .memory = self->memory + round * self->n };
 	struct background background;
 
-	ASSERT_EQ(start_user(&user), 0);
+	ASSERT_EQ(user_start(&user), 0);
 	ASSERT_EQ(hold(self, variant, &background, user.memory, AFTER_COPY), 0);
-	stop_user(&user);
+	user_stop(&user);
 	EXPECT_EQ(control_release(AFTER_COPY), 0);
 	EXPECT_EQ(background_join(&background), 0);
 	pthread_join(user.thread, NULL);

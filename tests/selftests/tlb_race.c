@@ -13,9 +13,9 @@
  * Shows: I2, I8
  * Guest: races
  */
-#include "safety.h"
-#include "users.h"
-#include "wp.h"
+#include "migrate.h"
+#include "page_users.h"
+#include "uffd.h"
 
 #define PAGES USER_PAGES
 #define WORDS_PER_PAGE (page_size() / sizeof(uint64_t))
@@ -56,7 +56,7 @@ FIXTURE_VARIANT_ADD(tlb_race, core) {
 
 FIXTURE_SETUP(tlb_race)
 {
-	ASSERT_EQ(pin_to_cpu(0), 0);
+	ASSERT_EQ(run_on_cpu(0), 0);
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
@@ -82,9 +82,9 @@ static void *move(void *arg)
 {
 	struct mover *mover = arg;
 
-	pin_to_cpu(2);
+	run_on_cpu(2);
 	while (!mover->stop &&
-	       !ferry_migrate_raw(mover->ferry, &mover->request, sizeof(mover->request)))
+	       !_test_request(mover->ferry, &mover->request))
 		mover->moved += mover->request.moved;
 	return NULL;
 }
@@ -121,11 +121,11 @@ static void wait_round(const struct user *user)
 
 TEST_F_TIMEOUT(tlb_race, dontneed, 120)
 {
-	struct user user = { .use = look, .cpu = 1, .memory = self->memory };
+	struct user user = { .use = look_for_stale, .cpu = 1, .memory = self->memory };
 	struct mover mover;
 	int i, round;
 
-	ASSERT_EQ(start_user(&user), 0);
+	ASSERT_EQ(user_start(&user), 0);
 	ASSERT_EQ(start_mover(&mover, self, variant), 0);
 	for (round = 1; round <= DISCARDS; round++) {
 		for (i = 0; i < PAGES; i++)
@@ -149,18 +149,18 @@ TEST_F_TIMEOUT(tlb_race, dontneed, 120)
 
 TEST_F_TIMEOUT(tlb_race, write_protect, 120)
 {
-	struct user user = { .use = count, .cpu = 1, .memory = self->memory };
+	struct user user = { .use = count_writes, .cpu = 1, .memory = self->memory };
 	int i, late = 0, uffd, round;
 	struct mover mover;
 
-	uffd = wp_open(self->memory, self->n, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	uffd = uffd_open_wp(UFFD_FEATURE_PAGEFAULT_FLAG_WP, self->memory, self->n);
 	ASSERT_GE(uffd, 0);
-	ASSERT_EQ(start_user(&user), 0);
+	ASSERT_EQ(user_start(&user), 0);
 	ASSERT_EQ(start_mover(&mover, self, variant), 0);
 	for (round = 0; round < PROTECTIONS; round++) {
-		EXPECT_EQ(wp_set(uffd, self->memory, self->n, true), 0);
-		late += writes(&user);
-		EXPECT_EQ(wp_set(uffd, self->memory, self->n, false), 0);
+		EXPECT_EQ(uffd_protect(uffd, self->memory, self->n, true), 0);
+		late += user_writes(&user);
+		EXPECT_EQ(uffd_protect(uffd, self->memory, self->n, false), 0);
 		wait_round(&user);
 	}
 	stop_mover(&mover);

@@ -12,9 +12,9 @@
  * Shows: I8, I24, PAGEMAP_SCAN
  * Guest: engine, debug-races
  */
-#include "safety.h"
-#include "state.h"
-#include "wp.h"
+#include "migrate.h"
+#include "pagemap_scan.h"
+#include "uffd.h"
 
 #define PAGES 8
 
@@ -43,12 +43,10 @@ FIXTURE_SETUP(tracking)
 {
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
-	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->memory, self->n, 1);
-	fill_pattern(self->data, self->n, 2);
-	self->uffd = wp_open(self->memory, self->n,
-			     UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED);
+	self->memory = test_map_pattern(self->n, 1);
+	self->data = test_map_pattern(self->n, 2);
+	self->uffd = uffd_open_wp(UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED,
+				  self->memory, self->n);
 	ASSERT_GE(self->uffd, 0);
 }
 
@@ -73,28 +71,28 @@ static long write_and_scan(struct __test_metadata *_metadata,
 
 	ASSERT_EQ(ferry_write(self->ferry, self->memory, self->n / 2, self->data, NULL), 0);
 	self->memory[self->n - page] = 7;
-	ASSERT_EQ(_test_engine(self->ferry, &request, self->memory, self->n, NULL), 0);
+	ASSERT_EQ(_test_request_for(self->ferry, &request, self->memory, self->n, NULL), 0);
 	ASSERT_EQ(request.failed, 0);
 	for (i = 0; i < self->n / 2; i += page)
-		EXPECT_EQ(wp_scan(self->memory + i, page, false), 1);
-	EXPECT_EQ(wp_scan(self->memory + self->n - page, page, false), 1);
+		EXPECT_EQ(pagemap_scan(self->memory + i, page, false, NULL), 1);
+	EXPECT_EQ(pagemap_scan(self->memory + self->n - page, page, false, NULL), 1);
 	test_pattern(self->memory, self->n / 2, 2);
-	return wp_scan(self->memory, self->n, false);
+	return pagemap_scan(self->memory, self->n, false, NULL);
 }
 
 TEST_F(tracking, protected_before_the_device)
 {
-	ASSERT_EQ(wp_scan(self->memory, self->n, true), PAGES);
-	ASSERT_EQ(wp_scan(self->memory, self->n, true), 0);
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(wp_scan(self->memory, self->n, false), 0);
+	ASSERT_EQ(pagemap_scan(self->memory, self->n, true, NULL), PAGES);
+	ASSERT_EQ(pagemap_scan(self->memory, self->n, true, NULL), 0);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	ASSERT_EQ(pagemap_scan(self->memory, self->n, false, NULL), 0);
 	ASSERT_EQ(write_and_scan(_metadata, self, variant), PAGES / 2 + 1);
 }
 
 TEST_F(tracking, protected_on_the_device)
 {
-	test_engine(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
-	ASSERT_EQ(wp_scan(self->memory, self->n, true), PAGES);
+	test_variant_moves(self->ferry, variant, self->memory, self->n, DRM_FERRY_TARGET_DEVICE);
+	ASSERT_EQ(pagemap_scan(self->memory, self->n, true, NULL), PAGES);
 	printf("# of %d pages %ld were told\n", PAGES / 2 + 1,
 	       write_and_scan(_metadata, self, variant));
 }

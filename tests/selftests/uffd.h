@@ -6,27 +6,15 @@
 #ifndef FERRY_UFFD_H
 #define FERRY_UFFD_H
 
-#include <linux/userfaultfd.h>
 #include <poll.h>
+#include <sys/syscall.h>
 
-#include "moves.h"
+/* The C library's copy can be too old. */
+#include <include/uapi/linux/userfaultfd.h>
 
-/* Newer than some systems' headers. */
-#ifndef UFFD_FEATURE_WP_UNPOPULATED
-#define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
-#endif
+#include "ferry_test.h"
 
-#ifndef UFFDIO_POISON
-#define UFFD_FEATURE_POISON (1 << 14)
-#define UFFDIO_POISON _IOWR(UFFDIO, 0x08, struct uffdio_poison)
-
-struct uffdio_poison {
-	struct uffdio_range range;
-	uint64_t mode;
-	int64_t updated;
-};
-#endif
-
+/* Returns the file descriptor or -errno. */
 static inline int uffd_open(uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
@@ -34,7 +22,10 @@ static inline int uffd_open(uint64_t features)
 
 	if (fd < 0)
 		return -errno;
-	return ioctl(fd, UFFDIO_API, &api) ? -errno : fd;
+	if (!ioctl(fd, UFFDIO_API, &api))
+		return fd;
+	close(fd);
+	return -EIO;
 }
 
 static inline int uffd_register(int fd, const void *memory, size_t n, uint64_t mode)
@@ -45,6 +36,29 @@ static inline int uffd_register(int fd, const void *memory, size_t n, uint64_t m
 	return ioctl(fd, UFFDIO_REGISTER, &range) ? -errno : 0;
 }
 
+/* Opens a userfaultfd for one range. Returns the file descriptor or -errno. */
+static inline int uffd_open_for(uint64_t features, const void *memory, size_t n, uint64_t mode)
+{
+	int fd = uffd_open(features), ret = fd;
+
+	if (fd >= 0)
+		ret = uffd_register(fd, memory, n, mode);
+	if (!ret)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+static inline int uffd_open_wp(uint64_t features, const void *memory, size_t n)
+{
+	return uffd_open_for(features, memory, n, UFFDIO_REGISTER_MODE_WP);
+}
+
+/*
+ * Protects a range, or removes the protection and wakes the waiting threads.
+ * Returns 0 or -errno.
+ */
 static inline int uffd_protect(int fd, const void *memory, size_t n, bool protect)
 {
 	struct uffdio_writeprotect range = {
@@ -81,6 +95,23 @@ static inline int uffd_wait(int fd, const void *at)
 	return message.arg.pagefault.flags;
 }
 
+/*
+ * Waits for the next reported write to a protected page. Returns the page's
+ * address, or 0 after 5 idle seconds.
+ */
+static inline uint64_t uffd_wait_wp(int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct uffd_msg message;
+
+	if (poll(&wait, 1, 5000) != 1 ||
+	    read(fd, &message, sizeof(message)) != sizeof(message) ||
+	    message.event != UFFD_EVENT_PAGEFAULT ||
+	    !(message.arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP))
+		return 0;
+	return message.arg.pagefault.address & ~(page_size() - 1);
+}
+
 /* Returns true if no fault waits for the monitor. */
 static inline bool uffd_quiet(int fd)
 {
@@ -104,27 +135,27 @@ static inline int uffd_poison(int fd, const void *at, size_t n)
 }
 
 /* A thread that accesses one byte, and may wait for the monitor. */
-struct toucher {
+struct accessor {
 	volatile uint8_t *at;
 	bool write;
 	uint8_t value;
 	pthread_t thread;
 };
 
-static inline void *touch(void *arg)
+static inline void *access_byte(void *arg)
 {
-	struct toucher *toucher = arg;
+	struct accessor *accessor = arg;
 
-	if (toucher->write)
-		*toucher->at = toucher->value;
+	if (accessor->write)
+		*accessor->at = accessor->value;
 	else
-		toucher->value = *toucher->at;
+		accessor->value = *accessor->at;
 	return NULL;
 }
 
-#define test_touch(toucher)						\
-	ASSERT_EQ(pthread_create(&(toucher)->thread, NULL, touch, toucher), 0)
-#define test_touched(toucher)						\
-	ASSERT_EQ(pthread_join((toucher)->thread, NULL), 0)
+#define test_start_access(accessor)					\
+	ASSERT_EQ(pthread_create(&(accessor)->thread, NULL, access_byte, accessor), 0)
+#define test_end_access(accessor)					\
+	ASSERT_EQ(pthread_join((accessor)->thread, NULL), 0)
 
 #endif

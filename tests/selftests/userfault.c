@@ -13,6 +13,8 @@
  * Shows: I11, userfaultfd
  * Guest: engine, debug-engine
  */
+#include "migrate.h"
+#include "pagemap.h"
 #include "uffd.h"
 
 #define PAGES 16
@@ -38,8 +40,7 @@ FIXTURE_SETUP(userfault)
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 2);
+	self->data = test_map_pattern(self->n, 2);
 	self->fd = uffd_open(UFFD_FEATURE_POISON);
 	ASSERT_GE(self->fd, 0);
 }
@@ -54,7 +55,7 @@ TEST_F(userfault, missing_pages_are_not_filled)
 {
 	size_t page = page_size(), half = self->n / 2;
 	uint8_t *hole = self->memory + half;
-	struct toucher toucher = { .at = hole };
+	struct accessor accessor = { .at = hole };
 
 	fill_pattern(self->memory, half, 1);
 	ASSERT_EQ(*(volatile uint8_t *)(self->memory + self->n - page), 0);
@@ -70,11 +71,11 @@ TEST_F(userfault, missing_pages_are_not_filled)
 	ASSERT_EQ(pagemap(hole) & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED), 0);
 	ASSERT_TRUE(uffd_quiet(self->fd));
 
-	test_touch(&toucher);
+	test_start_access(&accessor);
 	ASSERT_EQ(uffd_wait(self->fd, hole), 0);
 	ASSERT_EQ(uffd_copy(self->fd, hole, self->data), 0);
-	test_touched(&toucher);
-	ASSERT_EQ(toucher.value, pattern(0, 2));
+	test_end_access(&accessor);
+	ASSERT_EQ(accessor.value, pattern(0, 2));
 	test_engine_moves(self->ferry, variant->engine, hole, page, TO_DEVICE);
 	/* A device page is not missing. */
 	ASSERT_EQ(uffd_copy(self->fd, hole, self->memory), -EEXIST);
@@ -122,7 +123,7 @@ TEST_F_TIMEOUT(userfault, registered_between_two_batches, 60)
  */
 TEST_F(userfault, minor_faults_are_the_files)
 {
-	struct toucher toucher = { 0 };
+	struct accessor accessor = { 0 };
 	uint8_t *memory;
 	int file, i;
 
@@ -138,11 +139,11 @@ TEST_F(userfault, minor_faults_are_the_files)
 			    self->outcomes);
 		ASSERT_EQ(count_outcome(self->outcomes, PAGES, DRM_FERRY_FILE), PAGES);
 
-		toucher.at = memory;
-		test_touch(&toucher);
+		accessor.at = memory;
+		test_start_access(&accessor);
 		ASSERT_EQ(uffd_wait(self->fd, memory), UFFD_PAGEFAULT_FLAG_MINOR);
 		ASSERT_EQ(uffd_continue(self->fd, memory), 0);
-		test_touched(&toucher);
+		test_end_access(&accessor);
 		test_pattern(memory, page_size(), 2);
 		test_engine(self->ferry, variant->engine, memory, self->n, TO_DEVICE,
 			    self->outcomes);

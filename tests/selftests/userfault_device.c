@@ -13,6 +13,7 @@
  * Shows: I24, userfaultfd, READ, WRITE
  * Guest: engine
  */
+#include "pagemap.h"
 #include "uffd.h"
 
 #define PAGES 24	/* more than a step of 64 KiB */
@@ -32,8 +33,7 @@ FIXTURE_SETUP(userfault_device)
 	self->n = PAGES * self->page;
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 2);
+	self->data = test_map_pattern(self->n, 2);
 	self->fd = uffd_open(0);
 	ASSERT_GE(self->fd, 0);
 }
@@ -268,11 +268,11 @@ TEST_F_TIMEOUT(userfault_device, killed_while_it_waits, 60)
 					   UFFDIO_REGISTER_MODE_MISSING));
 		child_check(!pthread_create(&access.thread, NULL, run_access, &access));
 		child_check(uffd_wait(self->fd, self->memory) >= 0);
-		child_check(!tell(ready[1]));
+		child_check(!send_byte(ready[1]));
 		pthread_join(access.thread, NULL);
 		_exit(0);
 	}
-	ASSERT_EQ(wait_told(ready[0]), 0);
+	ASSERT_EQ(wait_byte(ready[0]), 0);
 	start = seconds();
 	ASSERT_EQ(kill(pid, SIGKILL), 0);
 	ASSERT_EQ(waitpid(pid, NULL, 0), pid);

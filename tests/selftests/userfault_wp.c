@@ -14,6 +14,8 @@
  * Shows: I8, I24, userfaultfd
  * Guest: engine
  */
+#include "migrate.h"
+#include "pagemap.h"
 #include "uffd.h"
 
 #define PAGES 16
@@ -39,8 +41,7 @@ FIXTURE_SETUP(userfault_wp)
 	self->n = PAGES * page_size();
 	self->ferry = test_open(0);
 	self->memory = test_map(self->n);
-	self->data = test_map(self->n);
-	fill_pattern(self->data, self->n, 2);
+	self->data = test_map_pattern(self->n, 2);
 	self->fd = uffd_open(0);
 	ASSERT_GE(self->fd, 0);
 }
@@ -74,14 +75,14 @@ static size_t count_protected(const uint8_t *memory, uint64_t where)
 static void test_write_is_told(struct __test_metadata *_metadata, int fd, uint8_t *at,
 			       uint8_t before)
 {
-	struct toucher toucher = { .at = at, .write = true, .value = before + 1 };
+	struct accessor accessor = { .at = at, .write = true, .value = before + 1 };
 
-	test_touch(&toucher);
+	test_start_access(&accessor);
 	ASSERT_EQ(uffd_wait(fd, at), UFFD_PAGEFAULT_FLAG_WP | UFFD_PAGEFAULT_FLAG_WRITE);
 	ASSERT_EQ(*at, before);
 	ASSERT_EQ(uffd_protect(fd, at, page_size(), false), 0);
-	test_touched(&toucher);
-	ASSERT_EQ(*at, toucher.value);
+	test_end_access(&accessor);
+	ASSERT_EQ(*at, accessor.value);
 	*at = before;
 }
 

@@ -10,14 +10,15 @@
  * - No device page is left.
  * - LRU lists and charges are as before.
  */
-#ifndef FERRY_SWEEP_H
-#define FERRY_SWEEP_H
+#ifndef FERRY_FAIL_NTH_H
+#define FERRY_FAIL_NTH_H
 
-#include "group.h"
+#include "memcg.h"
+#include "migrate.h"
 
 #define SLAB "/sys/kernel/debug/failslab/"
 #define PAGE_ALLOC "/sys/kernel/debug/fail_page_alloc/"
-#define MOST 1000
+#define MAX_ALLOCATIONS 1000
 
 /*
  * Pages in memory, then holes, then the zero page at the end. Together more
@@ -27,7 +28,6 @@
 #define FULL 17
 #define HOLES 8
 #define PAGES (FULL + HOLES)
-#define HUGE (2 * MIB)
 /* Far from other mappings: the upper page tables do not exist either. */
 #define FAR ((uint8_t *)0x100000000000)
 
@@ -41,18 +41,18 @@ FIXTURE(sweep) {
 	struct drm_ferry_migrate request;
 	struct drm_ferry_migrate far;
 	int nth;
-	struct group group;
+	struct memcg group;
 };
 
 static inline int set_failing(const char *wait, const char *order)
 {
-	int ret = put(SLAB "ignore-gfp-wait", wait);
+	int ret = write_file(SLAB "ignore-gfp-wait", wait);
 
-	ret = ret ?: put(SLAB "verbose", "0");
-	ret = ret ?: put(PAGE_ALLOC "ignore-gfp-wait", wait);
-	ret = ret ?: put(PAGE_ALLOC "ignore-gfp-highmem", wait);
-	ret = ret ?: put(PAGE_ALLOC "verbose", "0");
-	return ret ?: put(PAGE_ALLOC "min-order", order);
+	ret = ret ?: write_file(SLAB "verbose", "0");
+	ret = ret ?: write_file(PAGE_ALLOC "ignore-gfp-wait", wait);
+	ret = ret ?: write_file(PAGE_ALLOC "ignore-gfp-highmem", wait);
+	ret = ret ?: write_file(PAGE_ALLOC "verbose", "0");
+	return ret ?: write_file(PAGE_ALLOC "min-order", order);
 }
 
 FIXTURE_SETUP(sweep)
@@ -63,9 +63,9 @@ FIXTURE_SETUP(sweep)
 	self->watch = test_open(0);
 	self->engine = OWN;
 	self->n = PAGES * page_size();
-	self->data = test_map(HUGE);
-	memset(self->data, 0, HUGE);
-	ASSERT_EQ(group_enter(&self->group), 0);
+	self->data = test_map(PMD_SIZE);
+	memset(self->data, 0, PMD_SIZE);
+	ASSERT_EQ(memcg_enter(&self->group), 0);
 }
 
 FIXTURE_TEARDOWN(sweep)
@@ -74,8 +74,8 @@ FIXTURE_TEARDOWN(sweep)
 	ferry_close(self->watch);
 	set_failing("Y", "1");
 	close(self->nth);
-	group_leave(&self->group);
-	rmdir(GROUP);
+	memcg_leave(&self->group);
+	rmdir(MEMCG);
 }
 
 /**
@@ -94,7 +94,7 @@ struct chain {
 	unsigned int at_least;
 };
 
-static inline int arm(int fd, unsigned int nth)
+static inline int fail_nth_arm(int fd, unsigned int nth)
 {
 	char text[16];
 	int length = snprintf(text, sizeof(text), "%u", nth);
@@ -106,11 +106,11 @@ static inline int arm(int fd, unsigned int nth)
  * Returns how many allocations are left until the failure; 0: an allocation
  * failed.
  */
-static inline int disarm(int fd)
+static inline int fail_nth_disarm(int fd)
 {
 	char text[16] = "";
 
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || arm(fd, 0))
+	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || fail_nth_arm(fd, 0))
 		return -1;
 	return atoi(text);
 }
@@ -137,10 +137,10 @@ static inline void prepare_memory(struct __test_metadata *_metadata,
 
 static inline long on_lists(void)
 {
-	long bytes = group_stat_settled("anon"), lists;
+	long bytes = memcg_stat_settled("anon"), lists;
 
-	lists = group_stat("active_anon") + group_stat("inactive_anon") +
-		group_stat("unevictable");
+	lists = memcg_stat("active_anon") + memcg_stat("inactive_anon") +
+		memcg_stat("unevictable");
 	return lists == bytes ? bytes / (long)page_size() : -1000;
 }
 
@@ -154,12 +154,12 @@ static inline void test_chain(struct __test_metadata *_metadata,
 
 	before = on_lists();
 	for (nth = 1, left = 0; !left; nth++) {
-		ASSERT_LT(nth, MOST);
+		ASSERT_LT(nth, MAX_ALLOCATIONS);
 		self->n = PAGES * page_size();
 		chain->prepare(_metadata, self);
-		ASSERT_EQ(arm(self->nth, nth), 0);
+		ASSERT_EQ(fail_nth_arm(self->nth, nth), 0);
 		ret = chain->run(self);
-		left = disarm(self->nth);
+		left = fail_nth_disarm(self->nth);
 		ASSERT_GE(left, 0);
 		chain->check(_metadata, self, ret, left);
 		munmap(self->memory, self->n);
@@ -171,8 +171,8 @@ static inline void test_chain(struct __test_metadata *_metadata,
 	TH_LOG("%u allocations failed", nth - 2);
 	ASSERT_GE(nth - 2, chain->at_least);
 	ASSERT_LE(labs(on_lists() - before), FEW);
-	ASSERT_EQ(group_leave(&self->group), 0);
-	ASSERT_EQ(group_goes_away(&self->group), 0);
+	ASSERT_EQ(memcg_leave(&self->group), 0);
+	ASSERT_EQ(memcg_wait_gone(&self->group), 0);
 }
 
 #endif

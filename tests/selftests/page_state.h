@@ -3,10 +3,10 @@
  * The state of a page-table entry and its page, in system memory or on a
  * device.
  */
-#ifndef FERRY_STATE_H
-#define FERRY_STATE_H
+#ifndef FERRY_PAGE_STATE_H
+#define FERRY_PAGE_STATE_H
 
-#include "pages.h"
+#include "pagemap.h"
 
 #define STATE_SOFT_DIRTY	(1u << 0)
 #define STATE_UFFD_WP		(1u << 1)
@@ -14,12 +14,9 @@
 #define STATE_EXCLUSIVE		(1u << 3)	/* anon_exclusive; if present */
 #define STATE_DIRTY		(1u << 4)	/* the entry or the page */
 #define STATE_YOUNG		(1u << 5)	/* the entry or the page */
-#define STATE_THERE		(1u << 6)	/* in system memory */
+#define STATE_IN_SYSTEM		(1u << 6)	/* in system memory */
 #define STATE_OF_A_DEVICE_PAGE	(STATE_SOFT_DIRTY | STATE_UFFD_WP | STATE_WRITABLE | \
 				 STATE_DIRTY)
-
-/* The flag's name for PG_anon_exclusive in /proc/kpageflags. */
-#define KPF_OWNER_2 (1ull << 34)
 
 /* From /proc/self/smaps; the mapping has one page. */
 static inline unsigned int young_and_dirty(const void *addr)
@@ -61,7 +58,7 @@ static inline unsigned int entry_state(struct ferry *ferry, const void *addr)
 	if (page & DRM_FERRY_PAGE_WRITABLE)
 		state |= STATE_WRITABLE;
 	if (entry & PAGEMAP_PRESENT) {
-		state |= STATE_THERE;
+		state |= STATE_IN_SYSTEM;
 		if (kpageflags(addr) & KPF_OWNER_2)
 			state |= STATE_EXCLUSIVE;
 	}
@@ -71,15 +68,6 @@ static inline unsigned int entry_state(struct ferry *ferry, const void *addr)
 static inline unsigned int page_state(struct ferry *ferry, const void *addr)
 {
 	return entry_state(ferry, addr) | young_and_dirty(addr);
-}
-
-/*
- * "1" clears the young bits. "4" clears the soft-dirty bits and removes the
- * write permission. Returns 0 or -errno.
- */
-static inline int clear_refs(const char *what)
-{
-	return put("/proc/self/clear_refs", what);
 }
 
 /* Maps a page between two inaccessible pages: smaps has the page alone. */

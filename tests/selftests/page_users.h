@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that use a few pages in a loop while a test changes the pages. */
-#ifndef FERRY_USERS_H
-#define FERRY_USERS_H
+#ifndef FERRY_PAGE_USERS_H
+#define FERRY_PAGE_USERS_H
 
-#include "safety.h"
+#include "threads.h"
 
 #define USER_PAGES 8
 
@@ -25,20 +25,20 @@ static inline volatile uint64_t *words_of(const struct user *user, int page)
 	return (void *)(user->memory + page * page_size());
 }
 
-static inline void *start(void *arg)
+static inline void *user_thread(void *arg)
 {
 	struct user *user = arg;
 
-	pin_to_cpu(user->cpu);
+	run_on_cpu(user->cpu);
 	user->use(user);
 	user->stopped = true;
 	return NULL;
 }
 
 /* Returns when the thread has made 100 rounds, or -errno. */
-static inline int start_user(struct user *user)
+static inline int user_start(struct user *user)
 {
-	int ret = -pthread_create(&user->thread, NULL, start, user);
+	int ret = -pthread_create(&user->thread, NULL, user_thread, user);
 
 	while (!ret && user->rounds < 100)
 		usleep(100);
@@ -49,7 +49,7 @@ static inline int start_user(struct user *user)
  * Stops the thread after some more rounds. A thread that waits for a page stops
  * later.
  */
-static inline void stop_user(struct user *user)
+static inline void user_stop(struct user *user)
 {
 	int tries;
 
@@ -60,7 +60,7 @@ static inline void stop_user(struct user *user)
 }
 
 /* Reads the pages, counts stale values and, after the discard, writes. */
-static inline void *look(void *arg)
+static inline void *look_for_stale(void *arg)
 {
 	struct user *user = arg;
 	uint64_t gone, seen;
@@ -81,7 +81,7 @@ static inline void *look(void *arg)
 	return NULL;
 }
 
-static inline void *count(void *arg)
+static inline void *count_writes(void *arg)
 {
 	struct user *user = arg;
 	int i;
@@ -96,7 +96,7 @@ static inline void *count(void *arg)
 	return NULL;
 }
 
-static inline uint64_t total(const struct user *user)
+static inline uint64_t user_total(const struct user *user)
 {
 	uint64_t sum = 0;
 	int i;
@@ -110,12 +110,12 @@ static inline uint64_t total(const struct user *user)
  * Returns whether the thread writes within 10 milliseconds. The count follows
  * the write: one write may be due.
  */
-static inline bool writes(const struct user *user)
+static inline bool user_writes(const struct user *user)
 {
-	uint64_t before = total(user);
+	uint64_t before = user_total(user);
 
 	usleep(10000);
-	return total(user) > before + 1;
+	return user_total(user) > before + 1;
 }
 
 #endif
