@@ -198,9 +198,9 @@ TEST_F_TIMEOUT(limit, holes_stay, 90)
 }
 
 /*
- * The group's memory could be swapped out to make room. What goes to the device instead
- * cannot be, so the group would have nothing left that reclaim finds, and the next fault
- * of anybody in it would kill.
+ * Reclaim could swap the group's memory out to make room for holes. Device
+ * pages cannot be swapped out. If holes took the room, reclaim would find
+ * nothing in the group, and the next fault in the group would kill.
  */
 TEST_F_TIMEOUT(limit, holes_push_nothing_out, 90)
 {

@@ -4,7 +4,9 @@
  * return early with partial progress. The functions continue from the progress,
  * up to the deadline.
  */
+#include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,8 +156,15 @@ FERRY_EXPORT int ferry_snapshot(struct ferry *ferry, const void *addr, size_t le
 	return finish(&course, done);
 }
 
-FERRY_EXPORT int ferry_read(struct ferry *ferry, const void *addr, size_t len,
-			    void *buffer, size_t *done)
+/* READ and WRITE have the same struct. */
+static_assert(sizeof(struct drm_ferry_read) == sizeof(struct drm_ferry_write), "one struct");
+static_assert(offsetof(struct drm_ferry_read, buffer) ==
+	      offsetof(struct drm_ferry_write, buffer), "one struct");
+static_assert(offsetof(struct drm_ferry_read, done) == offsetof(struct drm_ferry_write, done),
+	      "one struct");
+
+static int transfer(struct ferry *ferry, unsigned long request, const void *addr,
+		    size_t len, const void *buffer, size_t *done)
 {
 	struct course course = begin(ferry, len);
 
@@ -166,7 +175,7 @@ FERRY_EXPORT int ferry_read(struct ferry *ferry, const void *addr, size_t len,
 			.buffer = to_u64(buffer) + course.done,
 		};
 
-		go_on(&course, DRM_IOCTL_FERRY_READ, &part);
+		go_on(&course, request, &part);
 		course.done += part.done;
 	} while (!is_over(&course));
 	if (done)
@@ -174,24 +183,16 @@ FERRY_EXPORT int ferry_read(struct ferry *ferry, const void *addr, size_t len,
 	return finish(&course, done);
 }
 
+FERRY_EXPORT int ferry_read(struct ferry *ferry, const void *addr, size_t len,
+			    void *buffer, size_t *done)
+{
+	return transfer(ferry, DRM_IOCTL_FERRY_READ, addr, len, buffer, done);
+}
+
 FERRY_EXPORT int ferry_write(struct ferry *ferry, void *addr, size_t len,
 			     const void *buffer, size_t *done)
 {
-	struct course course = begin(ferry, len);
-
-	do {
-		struct drm_ferry_write part = {
-			.addr = to_u64(addr) + course.done,
-			.len = len - course.done,
-			.buffer = to_u64(buffer) + course.done,
-		};
-
-		go_on(&course, DRM_IOCTL_FERRY_WRITE, &part);
-		course.done += part.done;
-	} while (!is_over(&course));
-	if (done)
-		*done = course.done;
-	return finish(&course, done);
+	return transfer(ferry, DRM_IOCTL_FERRY_WRITE, addr, len, buffer, done);
 }
 
 FERRY_EXPORT int ferry_exec(struct ferry *ferry, struct drm_ferry_exec_op *ops, size_t stride,
