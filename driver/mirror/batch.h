@@ -8,9 +8,10 @@
 
 #include "migrate.h"
 #include "migrate/migrate.h"
+#include "migrate/timing.h"
 #include "mirror.h"
 
-/* Most pages of a batch whose arrays are on the stack. */
+/* Room in the arrays on the stack, in pages. */
 #define FERRY_BATCH_FEW		24
 
 /**
@@ -32,7 +33,7 @@
  * @full: at least one page found no device page
  * @contended: a thread waited for mmap_lock at the end of the batch
  * @outcomes_fault: copy_to_user() of the outcomes failed
- * @few_src: array for @src if the call is small or without memory
+ * @few_src: array for @src if the range is small or memory is short
  * @few_dst: array for @dst in the same case
  * @few_outcome: array for @outcome in the same case
  */
@@ -55,6 +56,14 @@ struct ferry_batch {
 	unsigned long few_dst[FERRY_BATCH_FEW];
 	u8 few_outcome[FERRY_BATCH_FEW];
 };
+
+static inline enum ferry_timing_way ferry_batch_way(const struct ferry_batch *batch)
+{
+	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_TIMING_TO_DEVICE :
+							     FERRY_TIMING_TO_SYSTEM;
+}
+
+int ferry_batch_migrate(struct ferry_batch *batch, unsigned long start);
 
 /* judge.c */
 void ferry_batch_note_moves(struct ferry_batch *batch);

@@ -133,7 +133,7 @@ static void split_by_engine_all(struct exclusive *batch)
 	for (addr = batch->addr; addr < batch->end; addr += PAGE_SIZE) {
 		vma = vma_lookup(mirror->mm, addr);
 		/*
-		 * Mergeable: see migrate.c. A PMD-mapped page is not merged
+		 * Mergeable: see batch.c. A PMD-mapped page is not merged
 		 * yet.
 		 */
 		if (!vma || !vma_is_anonymous(vma) || vma->vm_flags & VM_MERGEABLE)

@@ -3,10 +3,10 @@
  * MIGRATE: migration of a range of virtual addresses, to the device and to
  * system memory.
  *
- * The range goes to the engine in batches. A batch lies within one mapping and
- * has at most FERRY_BATCH_PAGES pages. mmap_lock is held for read over one
- * batch and dropped between batches. Between batches the call writes the user's
- * array of outcomes, because the array may be a part of the range.
+ * The range goes to the engine in batches (batch.c). A batch lies within one
+ * mapping and has at most FERRY_BATCH_PAGES pages. mmap_lock is held for read
+ * over one batch and dropped between batches. Between batches the call writes
+ * the user's array of outcomes, because the array may be a part of the range.
  *
  * Other threads wait for mmap_lock no longer than one batch. A reader of an
  * rwsem that comes back at once can overtake a writer that was woken but does
@@ -26,40 +26,8 @@
  *
  * Holes: with skip_holes, holes stay. Ranges without page tables and gaps
  * between mappings are skipped without the engine (holes.c).
- *
- * One batch, in the order required by the engine:
- *
- * setup     collects, locks, unmaps and isolates pages; leaves pages that
- *           cannot migrate
- * holes     clears the slots of holes that must stay, or that core must not see
- *           (holes.c)
- * populate  allocates destination pages and copies the data (populate.c); no
- *           CPU can access either page: both pages are locked, and the TLB is
- *           flushed
- * pages     moves the metadata; finalize restores a page that this phase
- *           refuses
- * finalize  writes the new pages to the page table, and unlocks pages
- * judge     with core: finds out, as far as visible, why a page did not move;
- *           the own engine has set each outcome
- *
- * finalize unlocks and puts unused destinations, and the put returns a page to
- * the pool or to the page allocator.
- *
- * KSM: the own engine refuses merged pages one by one. core's
- * migrate_vma_collect() sets a migration entry for a merged page, and removes
- * the entry by an rmap walk. The walk does not reach every mapping of a KSM
- * page: not before ksmd has put the page into the stable tree, nor after the
- * exit of the process in which ksmd merged the page. The migration entry then
- * outlives the page lock, and the next reader of the entry meets a BUG. core
- * therefore never sees mergeable mappings. A range for core ends before a KSM
- * page in a mapping that is not mergeable; merging in another process may have
- * left the page. One race remains: after this file has looked and before core
- * looks, ksmd may merge a page in a process that shares the page.
  */
-#include <linux/dax.h>
 #include <linux/delay.h>
-#include <linux/hugetlb.h>
-#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/sched/signal.h>
@@ -70,12 +38,9 @@
 #include "device/device.h"
 #include "device/plug.h"
 #include "device/turns.h"
-#include "holes.h"
 #include "migrate.h"
 #include "migrate/backend.h"
 #include "mirror.h"
-#include "populate.h"
-#include "snapshot.h"
 
 /*
  * Lower limit for the pages of a batch under contention, unless the arrays are
@@ -87,170 +52,6 @@
 #define FERRY_WAY_TRIES		20
 #define FERRY_WAY_US		50
 
-static enum ferry_timing_way way(const struct ferry_batch *batch)
-{
-	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_TIMING_TO_DEVICE :
-							     FERRY_TIMING_TO_SYSTEM;
-}
-
-static void populate_batch(struct ferry_batch *batch)
-{
-	const struct ferry_populate wanted = {
-		.src = batch->src,
-		.dst = batch->dst,
-		.outcome = batch->outcome,
-		.npages = batch->npages,
-		.memory = batch->mirror->device->memory,
-		.owner = batch->mirror->owner,
-		.vma = batch->migrate.vma.vma,
-		.start = batch->migrate.vma.start,
-		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
-		.backend = batch->range->backend,
-		.way = way(batch),
-	};
-
-	if (batch->range->target == FERRY_TARGET_DEVICE)
-		batch->full = ferry_populate_device(&wanted);
-	else
-		ferry_populate_system(&wanted);
-}
-
-static int run_engine(struct ferry_batch *batch)
-{
-	const struct ferry_backend *backend = batch->range->backend;
-	int ret;
-
-	ret = ferry_backend_setup(backend, &batch->migrate);
-	if (ret)
-		return ret;
-	ferry_batch_choose_holes(batch);
-	populate_batch(batch);
-	ferry_backend_pages(backend, &batch->migrate);
-	if (!(backend->can & FERRY_BACKEND_OUTCOMES))
-		ferry_batch_note_moves(batch);
-	ferry_backend_finalize(backend, &batch->migrate);
-	return 0;
-}
-
-static bool must_avoid_ksm(const struct ferry_batch *batch)
-{
-	return IS_ENABLED(CONFIG_KSM) && batch->range->target == FERRY_TARGET_DEVICE &&
-	       !(batch->range->backend->can & FERRY_BACKEND_KSM);
-}
-
-/*
- * Outcome of a whole mapping that the engine must not see: a shared mapping has
- * pages of a file only, a mergeable mapping crashes core.
- */
-static u8 whole_mapping_outcome(struct ferry_batch *batch)
-{
-	struct vm_area_struct *vma = batch->migrate.vma.vma;
-
-	if (batch->range->target != FERRY_TARGET_DEVICE)
-		return FERRY_NOT_ATTEMPTED;
-	if (vma->vm_flags & VM_SHARED)
-		return FERRY_FILE;
-	if (must_avoid_ksm(batch) &&
-	    (vma->vm_flags & VM_MERGEABLE || batch->ksm == batch->migrate.vma.start))
-		return FERRY_KSM;
-	return FERRY_NOT_ATTEMPTED;
-}
-
-static int check_mapping(const struct ferry_range *range, struct vm_area_struct *vma)
-{
-	if (range->need_read && !(vma->vm_flags & VM_READ))
-		return -EINVAL;
-	if (is_vm_hugetlb_page(vma) || vma->vm_flags & VM_SPECIAL || vma_is_dax(vma))
-		return -EINVAL;
-	/*
-	 * arm64: the device has no memory for page tags. On other architectures
-	 * VM_MTE is 0.
-	 */
-	if (range->target == FERRY_TARGET_DEVICE && vma->vm_flags & VM_MTE)
-		return -EINVAL;
-	return 0;
-}
-
-static unsigned long select_device(const struct ferry_device *device)
-{
-	return device->config.kind == FERRY_MEMORY_COHERENT ?
-	       MIGRATE_VMA_SELECT_DEVICE_COHERENT : MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-}
-
-static void prepare_batch(struct ferry_batch *batch, struct vm_area_struct *vma,
-			  unsigned long start)
-{
-	unsigned long table_end = ALIGN_DOWN(start, PMD_SIZE) + PMD_SIZE;
-	struct migrate_vma *args = &batch->migrate.vma;
-
-	batch->migrate = (struct ferry_migrate) {
-		.outcome = batch->outcome,
-		.flush = batch->range->flush,
-	};
-	args->vma = vma;
-	args->start = start;
-	args->end = min3(batch->range->end, vma->vm_end,
-			 start + batch->most * PAGE_SIZE);
-	batch->ksm = ULONG_MAX;
-	if (must_avoid_ksm(batch)) {
-		args->end = min(args->end, table_end);
-		batch->ksm = ferry_snapshot_find_ksm(vma, start, args->end);
-		args->end = max(batch->ksm, start + PAGE_SIZE);
-	}
-	args->src = batch->src;
-	args->dst = batch->dst;
-	args->pgmap_owner = batch->mirror->device;
-	args->flags = batch->range->target == FERRY_TARGET_DEVICE ?
-		      MIGRATE_VMA_SELECT_SYSTEM : select_device(batch->mirror->device);
-
-	batch->npages = (args->end - start) / PAGE_SIZE;
-	batch->full = false;
-	memset(batch->dst, 0, batch->npages * sizeof(*batch->dst));
-}
-
-static void skip(struct ferry_batch *batch, unsigned long npages)
-{
-	batch->migrate = (struct ferry_migrate) { .flush = batch->range->flush };
-	batch->npages = npages;
-	batch->skipped = true;
-	batch->full = false;
-}
-
-/*
- * Returns 0 with an outcome for every page of the batch, or an error without
- * outcomes.
- */
-static int migrate_mapping(struct ferry_batch *batch, unsigned long start)
-{
-	struct ferry_range *range = batch->range;
-	struct mm_struct *mm = batch->mirror->mm;
-	struct vm_area_struct *vma = vma_lookup(mm, start);
-	unsigned long npages;
-	int ret = 0;
-	u8 all;
-
-	if (vma)
-		ret = check_mapping(range, vma);
-	else if (!range->skip_holes)
-		ret = -EFAULT;
-	if (ret)
-		return ret;
-	npages = range->skip_holes ? ferry_skip_holes(mm, vma, start, range->end) : 0;
-	if (npages) {
-		skip(batch, npages);
-		return 0;
-	}
-
-	prepare_batch(batch, vma, start);
-	all = whole_mapping_outcome(batch);
-	memset(batch->outcome, all, batch->npages);
-	if (all == FERRY_NOT_ATTEMPTED)
-		ret = run_engine(batch);
-	if (!ret && !(range->backend->can & FERRY_BACKEND_OUTCOMES))
-		ferry_batch_judge(batch);
-	return ret;
-}
-
 static int migrate_batch(struct ferry_batch *batch, unsigned long start)
 {
 	struct mm_struct *mm = batch->mirror->mm;
@@ -258,8 +59,7 @@ static int migrate_batch(struct ferry_batch *batch, unsigned long start)
 
 	if (mmap_read_lock_killable(mm))
 		return -EINTR;
-	batch->skipped = false;
-	ret = migrate_mapping(batch, start);
+	ret = ferry_batch_migrate(batch, start);
 	batch->contended = mmap_lock_is_contended(mm);
 	mmap_read_unlock(mm);
 	return ret;
@@ -462,7 +262,8 @@ static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
 	void *arrays = NULL;
 	int ret = 0;
 
-	ferry_timed(ferry_timer(range->backend->timing, way(&batch), FERRY_TIMING_DRIVER)) {
+	ferry_timed(ferry_timer(range->backend->timing, ferry_batch_way(&batch),
+				FERRY_TIMING_DRIVER)) {
 		arrays = init_arrays(&batch, (range->end - range->start) / PAGE_SIZE);
 		ret = migrate_batches(&batch);
 		range->ended_by = ret;
