@@ -67,7 +67,10 @@ static struct ferry_device *all_devices[FERRY_MAX_DEVICES];
 static struct ferry_dmirror *all_dmirrors[FERRY_MAX_DEVICES];
 static struct ferry_drm *all_nodes[FERRY_MAX_DEVICES];
 
-/* Destroys in reverse order, also after a partial ferry_init(). */
+/*
+ * Destroys in reverse order, also after a partial ferry_init(). The entry of a
+ * node that could not be created is an error.
+ */
 static void destroy_devices(void)
 {
 	unsigned int i;

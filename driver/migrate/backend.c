@@ -2,9 +2,9 @@
 /*
  * The choice of engine: core, the kernel's exported migrate_vma_*(), or own,
  * Ferry's engine, where linked into the kernel. Each call chooses. The module's
- * parameters backend= and flush= set the defaults. All code above this file is
- * the same for both engines. With core no page gets an outcome: the caller's
- * array stays unchanged.
+ * parameters backend= and flush= set the defaults. Callers are the same for
+ * both engines, and ask struct ferry_backend for the differences (.can). With
+ * core no page gets an outcome: the caller's array stays unchanged.
  */
 #define pr_fmt(fmt) "ferry: " fmt
 
@@ -57,9 +57,9 @@ static void core_finalize(struct ferry_migrate *migrate)
 }
 
 /*
- * Without FERRY_BACKEND_KSM, as measured on 6.12.117: a KSM page in the range
+ * Without FERRY_CAN_MEET_KSM, as measured on 6.12.117: a KSM page in the range
  * ends in a BUG in include/linux/swapops.h and an oops in ksmd. Without
- * FERRY_BACKEND_LIMIT: core charges a hole with GFP_KERNEL
+ * FERRY_CAN_KEEP_LIMIT: core charges a hole with GFP_KERNEL
  * (mm/migrate_device.c:606).
  */
 static const struct ferry_backend core = {
@@ -80,8 +80,8 @@ static const struct ferry_backend core = {
 static const struct ferry_backend own = {
 	.name = "own",
 	.timing = FERRY_TIMING_OWN,
-	.can = FERRY_BACKEND_KSM | FERRY_BACKEND_LIMIT | FERRY_BACKEND_ANON_VMA |
-	       FERRY_BACKEND_ANON_ONLY | FERRY_BACKEND_OUTCOMES,
+	.can = FERRY_CAN_MEET_KSM | FERRY_CAN_KEEP_LIMIT | FERRY_CAN_HOLD_ANON_VMA |
+	       FERRY_CAN_SELECT_ANON | FERRY_CAN_REPORT_OUTCOMES,
 	.flushes = BIT(FERRY_NFLUSHES) - 1,
 	.setup = ferry_migrate_setup_ext,
 	.pages = ferry_migrate_pages_ext,

@@ -16,19 +16,19 @@ enum ferry_backend_id {
 };
 
 /* What an engine can do, or does by itself. */
-enum ferry_backend_can {
-	FERRY_BACKEND_KSM = BIT(0),	/* meets pages merged by KSM */
-	FERRY_BACKEND_LIMIT = BIT(1),	/* holes at a memory cgroup's limit stay, no kill */
-	FERRY_BACKEND_ANON_VMA = BIT(2), /* by pfn: keeps the anon_vmas (anon_vma.h) */
-	FERRY_BACKEND_ANON_ONLY = BIT(3), /* collects in a range anonymous pages, not of KSM */
-	FERRY_BACKEND_OUTCOMES = BIT(4), /* after finalize each page has an outcome */
+enum ferry_can {
+	FERRY_CAN_MEET_KSM = BIT(0),	/* refuses pages merged by KSM one by one */
+	FERRY_CAN_KEEP_LIMIT = BIT(1),	/* holes at a memory cgroup's limit stay, no kill */
+	FERRY_CAN_HOLD_ANON_VMA = BIT(2), /* by pfn: keeps the anon_vmas (anon_vma.h) */
+	FERRY_CAN_SELECT_ANON = BIT(3),	/* by address: leaves pages of files and of KSM alone */
+	FERRY_CAN_REPORT_OUTCOMES = BIT(4), /* after finalize each page has an outcome */
 };
 
 /**
  * struct ferry_backend - an engine
  * @name: name of the engine, as in the parameter backend=
  * @timing: engine in the timing's sums
- * @can: bits of enum ferry_backend_can. Where a bit is missing, the caller must
+ * @can: bits of enum ferry_can. Where a bit is missing, the caller must
  *	avoid the case, or do the work
  * @flushes: mask of the engine's strategies; bit N is enum ferry_flush N
  * @setup: phase 1, by address; called through ferry_backend_setup()

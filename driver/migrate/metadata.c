@@ -141,7 +141,7 @@ static void refuse_without(struct ferry_job *job, unsigned long slot)
 	job->src[slot] &= ~MIGRATE_PFN_MIGRATE;
 	if (!job->outcome || job->outcome[slot] == FERRY_NOT_ATTEMPTED)
 		ferry_job_report(job, slot, job->src[slot] & MIGRATE_PFN_VALID ?
-			       FERRY_NO_DESTINATION : FERRY_HOLE);
+				 FERRY_NO_DESTINATION : FERRY_HOLE);
 }
 
 static __always_inline struct folio *offered(unsigned long dst)

@@ -79,7 +79,7 @@ static int run_engine(struct ferry_batch *batch)
 	ferry_batch_choose_holes(batch);
 	populate_batch(batch);
 	ferry_backend_pages(backend, &batch->migrate);
-	if (!(backend->can & FERRY_BACKEND_OUTCOMES))
+	if (!(backend->can & FERRY_CAN_REPORT_OUTCOMES))
 		ferry_batch_note_moves(batch);
 	ferry_backend_finalize(backend, &batch->migrate);
 	return 0;
@@ -88,7 +88,7 @@ static int run_engine(struct ferry_batch *batch)
 static bool must_avoid_ksm(const struct ferry_batch *batch)
 {
 	return IS_ENABLED(CONFIG_KSM) && batch->range->target == FERRY_TARGET_DEVICE &&
-	       !(batch->range->backend->can & FERRY_BACKEND_KSM);
+	       !(batch->range->backend->can & FERRY_CAN_MEET_KSM);
 }
 
 /*
@@ -207,7 +207,7 @@ int ferry_batch_migrate(struct ferry_batch *batch, unsigned long start)
 	memset(batch->outcome, all, batch->npages);
 	if (all == FERRY_NOT_ATTEMPTED)
 		ret = run_engine(batch);
-	if (!ret && !(range->backend->can & FERRY_BACKEND_OUTCOMES))
+	if (!ret && !(range->backend->can & FERRY_CAN_REPORT_OUTCOMES))
 		ferry_batch_judge(batch);
 	return ret;
 }

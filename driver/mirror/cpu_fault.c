@@ -11,15 +11,16 @@
  * to this function (ops) and to the device (owner, device/device.h).
  *
  * Many threads may fault on the same page. Each thread holds a reference, and
- * the engine accepts one extra reference. A bit in the page's metadata selects
- * one winner at a time. A loser returns at once, drops the reference, and
- * faults again. By then the loser meets a migration entry, and the kernel lets
- * the loser sleep without a reference. A loser that has not left yet makes the
- * winner's reference check fail. The winner therefore tries FERRY_CPU_FAULT_TRIES
- * times, then gives up the page and faults again like a loser. A fault from
- * within the kernel repeats without a return to user space; hmm_range_fault()
- * repeats in a loop that never yields. On a fault from within the kernel a
- * loser yields: otherwise on one CPU the winner would not run again.
+ * the engine expects the reference of one thread. A bit in the page's metadata
+ * selects one winner at a time. A loser returns at once, drops the reference,
+ * and faults again. By then the loser meets a migration entry, and the kernel
+ * lets the loser sleep without a reference. A loser that has not left yet makes
+ * the winner's reference check fail. The winner therefore tries
+ * FERRY_CPU_FAULT_TRIES times, then gives up the page and faults again like a
+ * loser. A fault from within the kernel repeats without a return to user space;
+ * hmm_range_fault() repeats in a loop that never yields. On a fault from within
+ * the kernel a loser yields: otherwise on one CPU the winner would not run
+ * again.
  *
  * A page that finds no system memory is VM_FAULT_OOM: the kernel decides which
  * process pays. The page stays on the device, intact.
@@ -31,7 +32,7 @@
  * cut at the ends of the mapping. Neighbours on the same device move too, also
  * those of another owner, as in a migration by address. The engine skips holes,
  * swapped pages, pages of other devices, and system pages. KSM pages are system
- * pages, and core is safe with KSM pages here (migrate.c has the other case).
+ * pages, and core is safe with KSM pages here (batch.c has the other case).
  * The faulting page alone decides the result of the fault.
  *
  * - Destinations of neighbours are allocated from free memory only, without
@@ -94,7 +95,8 @@
 	 ~__GFP_RECLAIM)
 
 /**
- * struct fault_move - one engine call for a CPU fault
+ * struct fault_move - one engine call for a CPU fault, or for a device fault on
+ * another device's page
  * @backend: engine
  * @migrate: the engine's arguments, without an outcome array
  * @wanted: slot of the faulting page
@@ -246,7 +248,7 @@ int ferry_cpu_fault_try(struct vm_area_struct *vma, unsigned long addr, void *ow
  * Fault-around range in bytes, a power of two, at most one page table. A page
  * table may map only 32 pages.
  */
-static unsigned long around_pages(const struct vm_fault *vmf)
+static unsigned long around_size(const struct vm_fault *vmf)
 {
 	const struct ferry_device *device = vmf->page->pgmap->owner;
 
@@ -281,7 +283,7 @@ static int try_range(struct vm_fault *vmf, unsigned long start, unsigned long en
 static int try_alone(struct vm_fault *vmf)
 {
 	return ferry_cpu_fault_try(vmf->vma, vmf->address & PAGE_MASK, vmf->page->pgmap->owner,
-			      FERRY_MEMORY_PRIVATE, vmf->page);
+				   FERRY_MEMORY_PRIVATE, vmf->page);
 }
 
 /*
@@ -290,7 +292,7 @@ static int try_alone(struct vm_fault *vmf)
  */
 static int try_around(struct vm_fault *vmf, unsigned long *around)
 {
-	unsigned long size = around_pages(vmf);
+	unsigned long size = around_size(vmf);
 	unsigned long start = max(ALIGN_DOWN(vmf->address, size), vmf->vma->vm_start);
 	unsigned long end = min(ALIGN_DOWN(vmf->address, size) + size, vmf->vma->vm_end);
 	unsigned long few[2 * FERRY_DEFAULT_FAULT_AROUND] = {}, *many;

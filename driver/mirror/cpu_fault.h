@@ -6,13 +6,11 @@
 
 #include "device/config.h"
 
-struct page;
-struct vm_area_struct;
 struct vm_fault;
 
 /*
- * Tries while other threads fault on the page: each thread holds its reference
- * only until do_swap_page() returns.
+ * Tries to move a page while other threads fault on the page: each thread holds
+ * its reference only until do_swap_page() returns.
  */
 #define FERRY_CPU_FAULT_TRIES	10
 

@@ -86,7 +86,7 @@ unsigned long ferry_skip_holes(struct mm_struct *mm, struct vm_area_struct *vma,
  */
 static void leave_holes(struct ferry_batch *batch, unsigned long keep, u8 why)
 {
-	bool outcomes_fault = userfaultfd_missing(batch->migrate.vma.vma);
+	bool judged_later = userfaultfd_missing(batch->migrate.vma.vma);
 	unsigned long i;
 
 	for (i = 0; i < batch->npages; i++) {
@@ -97,7 +97,7 @@ static void leave_holes(struct ferry_batch *batch, unsigned long keep, u8 why)
 			continue;
 		}
 		batch->src[i] = 0;
-		if (!outcomes_fault)
+		if (!judged_later)
 			batch->outcome[i] = why;
 	}
 }
@@ -127,7 +127,7 @@ void ferry_batch_choose_holes(struct ferry_batch *batch)
 		leave_holes(batch, 0, FERRY_HOLE);
 		return;
 	}
-	if (batch->range->backend->can & FERRY_BACKEND_LIMIT)
+	if (batch->range->backend->can & FERRY_CAN_KEEP_LIMIT)
 		return;
 	holes = count_holes(batch);
 	room = holes ? ferry_charge_room(batch->mirror->mm, holes) : 0;

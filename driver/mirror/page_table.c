@@ -122,7 +122,7 @@ static struct ferry_window *take_surplus(struct ferry_mirror *mirror,
  * Reclaim calls the notifier, and the notifier takes the lock. Lockdep then
  * reports each allocation under the lock, without waiting for a reclaim.
  */
-static void prime_lockdep(struct ferry_window *window)
+static void teach_lockdep(struct ferry_window *window)
 {
 	fs_reclaim_acquire(GFP_KERNEL);
 	might_lock(&window->lock);
@@ -146,7 +146,7 @@ static struct ferry_window *create_window(struct ferry_mirror *mirror,
 	window->start = start;
 	refcount_set(&window->refs, 1);
 	mutex_init(&window->lock);
-	prime_lockdep(window);
+	teach_lockdep(window);
 	ret = mmu_interval_notifier_insert(&window->notifier, mirror->mm, start,
 					   FERRY_WINDOW_SIZE,
 					   &ferry_window_notifier_ops);

@@ -7,9 +7,9 @@
  * piece fit on the stack. For each piece:
  *
  * 1. List the pages to move.
- * 2. Allocate the destinations at once.
- * 3. Give both lists to the copy engine, and write the destinations to the
- *    slots.
+ * 2. Allocate the destinations at once, make the destinations ready, and write
+ *    them to the slots.
+ * 3. Give both lists to the copy engine.
  *
  * Device pages come from the pool and never from the page allocator: a
  * migration to the device allocates no memory with folios locked. A migration
@@ -63,7 +63,8 @@ struct piece {
  * struct direction - what differs between the two directions
  * @is_wanted: the page of a slot is wanted; sets the source page
  * @alloc: allocates destinations, from the first page on; returns the number
- * @lock: locks a new destination, which no other task knows yet
+ * @init: makes a new destination ready: locked, and to the device with one
+ *	reference; no other task knows the page yet
  * @copy: copies to, from, number
  * @why_none: outcome of a page without a destination
  * @error: error of a call in which at least one page has no destination
@@ -72,7 +73,7 @@ struct direction {
 	bool (*is_wanted)(const struct ferry_populate *request, unsigned long slot,
 			  struct page **from);
 	unsigned long (*alloc)(const struct ferry_populate *request, struct piece *piece);
-	void (*lock)(struct page *page);
+	void (*init)(struct page *page);
 	void (*copy)(struct page *const *to, struct page *const *from, unsigned long n);
 	u8 (*why_none)(const struct ferry_populate *request);
 	int error;
@@ -92,8 +93,8 @@ static __always_inline void list_pages(const struct ferry_populate *request, uns
 	*next = slot;
 }
 
-static void set_outcomes(const struct ferry_populate *request, struct piece *piece,
-			 unsigned long first, u8 outcome)
+static void refuse_rest(const struct ferry_populate *request, struct piece *piece,
+			unsigned long first, u8 outcome)
 {
 	unsigned long i;
 
@@ -124,7 +125,7 @@ static __always_inline int populate(const struct ferry_populate *request,
 			list_pages(request, &next, &piece, direction);
 			got = direction->alloc(request, &piece);
 			for (i = 0; i < got; i++) {
-				direction->lock(piece.to[i]);
+				direction->init(piece.to[i]);
 				request->dst[piece.slot[i]] = migrate_pfn(page_to_pfn(piece.to[i]));
 			}
 		}
@@ -132,7 +133,7 @@ static __always_inline int populate(const struct ferry_populate *request,
 			direction->copy(piece.to, piece.from, got);
 		if (got == piece.n)
 			continue;
-		set_outcomes(request, &piece, got, direction->why_none(request));
+		refuse_rest(request, &piece, got, direction->why_none(request));
 		ret = direction->error;
 	}
 	return ret;
@@ -145,7 +146,7 @@ static bool may_go(const struct ferry_populate *request, struct page *page)
 {
 	unsigned long mapping;
 
-	if (request->backend->can & FERRY_BACKEND_ANON_ONLY || !page)
+	if (request->backend->can & FERRY_CAN_SELECT_ANON || !page)
 		return true;
 	mapping = (unsigned long)READ_ONCE(page_folio(page)->mapping);
 	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
@@ -170,13 +171,13 @@ static unsigned long alloc_device(const struct ferry_populate *request, struct p
 static u8 why_no_device_page(const struct ferry_populate *request)
 {
 	return ferry_owner_quota_left(request->memory, request->owner) ? FERRY_NO_MEMORY :
-								    FERRY_QUOTA;
+									   FERRY_QUOTA;
 }
 
 static const struct direction to_device = {
 	.is_wanted = wanted_on_device,
 	.alloc = alloc_device,
-	.lock = zone_device_page_init,
+	.init = zone_device_page_init,
 	.copy = ferry_copy_to_device,
 	.why_none = why_no_device_page,
 	.error = -ENOSPC,
@@ -281,7 +282,7 @@ static u8 why_no_system_page(const struct ferry_populate *request)
 static const struct direction to_system = {
 	.is_wanted = wanted_in_system,
 	.alloc = alloc_system,
-	.lock = lock_system_page,
+	.init = lock_system_page,
 	.copy = ferry_copy_from_device,
 	.why_none = why_no_system_page,
 	.error = -ENOMEM,

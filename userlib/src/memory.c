@@ -157,6 +157,10 @@ FERRY_EXPORT int ferry_snapshot(struct ferry *ferry, const void *addr, size_t le
 }
 
 /* READ and WRITE have the same struct. */
+static_assert(offsetof(struct drm_ferry_read, addr) == offsetof(struct drm_ferry_write, addr),
+	      "one struct");
+static_assert(offsetof(struct drm_ferry_read, len) == offsetof(struct drm_ferry_write, len),
+	      "one struct");
 static_assert(sizeof(struct drm_ferry_read) == sizeof(struct drm_ferry_write), "one struct");
 static_assert(offsetof(struct drm_ferry_read, buffer) ==
 	      offsetof(struct drm_ferry_write, buffer), "one struct");
