@@ -69,6 +69,11 @@ struct ferry_page {
  * @next: where the next search for a free page begins; under ferry_memory.lock
  * @next_gone: link in the list of chunks that were taken away and await
  *	destruction
+ *
+ * ferry_memory.lock guards the hand-out of pages (@used, @next). The free of a
+ * page and an eviction take no lock: one atomic step on ferry_page.holder
+ * decides (memory.c). All other members are constant from creation to
+ * destruction. Lock order: device/memory.h, and above it mirror/mirror.h.
  */
 struct ferry_chunk {
 	struct dev_pagemap pagemap;

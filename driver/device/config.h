@@ -37,7 +37,7 @@
 #define FERRY_FAULT_AROUND_UNSET	(-1)
 
 /*
- * Values of enum drm_ferry_memory_kind; front/request.c asserts the equality.
+ * Values of enum drm_ferry_memory_kind; front/abi.c asserts the equality.
  */
 enum ferry_memory_kind {
 	FERRY_MEMORY_PRIVATE,	/* CPUs cannot access the memory */

@@ -297,7 +297,8 @@ void ferry_memory_evict_end(struct ferry_memory *memory, unsigned long pfn,
  *
  * Context: process context; a loser takes ferry_memory.lock.
  * Return: true for the single winner, to be ended with
- * ferry_memory_fault_end(); false while another thread migrates the page.
+ * ferry_memory_fault_end(); false while a CPU fault of another thread moves the
+ * page.
  */
 bool ferry_memory_fault_begin(struct page *page)
 {

@@ -11,7 +11,7 @@
  * struct ferry_turns - orders the users of a device's memory and RELEASE
  * @wait: both sides wait on it
  * @lock: guards the members below
- * @users: migrations to the device that have had no page yet
+ * @users: MIGRATE calls to the device that have moved no page yet
  * @releasing: a RELEASE is under way
  * @ended: end of the last RELEASE, in jiffies
  */

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * uapi/drm/ferry_drm.h against the driver's own types. The layers below the
- * front end do not know the ABI. Values of the ABI reach the layers unchanged,
- * and this file, which has no code, checks the equality of the values.
+ * uapi/drm/ferry_drm.h against the driver's own types. Below the front end only
+ * mirror/exec.c knows the ABI. The values in this file reach the layers
+ * unchanged. The file has no code, and checks the equality of the values.
  */
 #include <linux/build_bug.h>
 #include <linux/stddef.h>
 
 #include <drm/ferry_drm.h>
 
+#include "device/config.h"
 #include "migrate/backend.h"
-#include "mirror/mirror.h"
 #include "mirror/snapshot.h"
 #include "mirror/stats.h"
 

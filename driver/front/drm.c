@@ -124,8 +124,9 @@ static void ferry_postclose(struct drm_device *drm, struct drm_file *file)
 }
 
 /*
- * For readers of /proc/PID/fdinfo; does not enter the mm. The number of
- * zero-filled pages is among the outcomes.
+ * For readers of /proc/PID/fdinfo; does not enter the mm. The values are read
+ * one after the other, and are no snapshot. The number of zero-filled pages is
+ * among the outcomes.
  */
 static void ferry_show_fdinfo(struct drm_printer *p, struct drm_file *file)
 {

@@ -20,8 +20,8 @@
  * A new ioctl changes:
  *
  *   - uapi/drm/ferry_drm.h: number, table, struct, version, feature bit
- *   - request.h and request.c: the function, and the static_assert of the size
- *     of the struct
+ *   - request.h and request.c: the function
+ *   - abi.c: the size of the struct, and each value that a layer shares
  *   - drm.c: FERRY_IOCTL_FUNC() and ferry_ioctls[]
  *   - mirror/: one function with the work
  *   - libferry (userlib/), tests, documents

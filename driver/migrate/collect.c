@@ -57,9 +57,9 @@
  *     writing, and UFFDIO_MOVE waits for migration entries.
  *
  * tlb_batch.c argues the TLB flushes. Each pass lies in a section of the MMU
- * notifiers, which ends before any copy (I15). The section names the owner of
- * the device: the owner's mirror may keep its entries for pages that the mirror
- * moves.
+ * notifiers, which ends before any copy (I15). The section names the caller's
+ * pgmap owner: a driver's notifier may ignore the driver's own migrations, as
+ * with core. Ferry's mirror ignores none (mirror/notifier.c).
  *
  * A PMD is read once (I9). Huge pages are noted, then split after the walk,
  * outside the section and with no page-table lock, then looked at again. A

@@ -30,8 +30,8 @@
  *   - page-table locks
  *   - lruvec lock
  *
- * A section begins before and after page locks. The order is safe, as in
- * reclaim: a notifier waits for no page lock.
+ * A section may begin before the page locks are taken, or with page locks held.
+ * Both orders are safe, as in reclaim: a notifier waits for no page lock.
  *
  * While the engine holds a page lock, the engine waits for no page lock, no
  * writeback and no other CPU's LRU batch (I16). migrate.c argues the drains of

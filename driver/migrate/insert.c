@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Pages phase: a new page for an address without a page: a hole, or the zero
- * page.
+ * page. collect.c offers both in the same form: MIGRATE_PFN_MIGRATE alone in
+ * src[]. The outcome is ZERO_FILLED. At a memory cgroup's limit the address
+ * stays as found, with the outcome NO_MEMORY.
  *
  * collect.c left the entry unchanged, so between setup and here a CPU fault may
  * have mapped a page, and the CPU's page wins. Page tables, the anon_vma and
@@ -28,14 +30,17 @@
  * On failure the charge is given back before the caller gets the page (I5).
  *
  * Memory (docs/memory.md). Filling a hole is best effort. No OOM killer is
- * called, neither the system's nor a memory cgroup's. The page stays a hole
- * with the outcome NO_MEMORY. The charge does not reclaim. Reclaim cannot reach
- * device pages: device pages are on no LRU list. If a hole pushed other pages
- * out, the next reclaim would find too few pages, and a CPU fault would kill. A
- * hole is therefore filled only if memory.max leaves room. memory.high does not
- * stop a hole: mm reclaims for the excess when the caller returns to user mode.
- * The first page without memory ends the filling of the call of the engine: each
- * call meets a full memory cgroup once, and memory.events of the address space's
+ * called, neither the system's nor a memory cgroup's.
+ *
+ * The charge does not reclaim. Device pages are on no LRU list, so reclaim
+ * cannot reach device pages. Each filled hole replaces pages that reclaim can
+ * reach by a page that reclaim cannot reach. In the end reclaim finds nothing,
+ * and the next CPU fault of the cgroup calls the OOM killer. A hole is therefore
+ * filled only if memory.max leaves room. memory.high does not stop a hole: mm
+ * reclaims for the excess when the caller returns to user mode.
+ *
+ * The first page without memory ends the filling of the batch. Each batch thus
+ * meets a full memory cgroup once, and memory.events of the address space's
  * cgroup counts the event.
  *
  * Rejected: one try at reclaim (__GFP_NORETRY). With 4 MiB of room, 16 MiB of

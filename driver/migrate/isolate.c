@@ -19,9 +19,9 @@
  * consecutive pages of the same list and zone, before the lock drops: a task
  * that reads both the list and its size holds the lock.
  *
- * A page that needs no list is noted as LISTED: a page that was not isolated,
- * and a page whose data is on a device. Where all slots are LISTED, putting
- * back is one look at each slot.
+ * The note LISTED says that no page of the slot has to be put on a list: the
+ * page was not isolated, or the data is on a device now. Where all slots are
+ * LISTED, putting back is one look at each slot.
  *
  * No reference is taken: the reference of collect.c becomes the isolator's, and
  * the list has no reference. A page goes back to its list at once, and not

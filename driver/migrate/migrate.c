@@ -14,11 +14,14 @@
  *             ferry_insert_pages()   insert.c     new page for a hole
  *   finalize  ferry_install()        install.c    page table, locks
  *
- * A page in use is refused at three places. All three report PINNED:
+ * A page in use is refused at three places, with the outcome PINNED:
  *
  *   collect.c   a pin; the entry is restored under the lock
- *   unmap.c     any other extra reference, after one drain at most
+ *   unmap.c     any other unexpected reference, after one drain at most
  *   metadata.c  a reference that comes during the copy
+ *
+ * SHARED_BUSY stands for a page that stays mapped by another process although
+ * nothing pins the page.
  *
  * Drains. A page in a CPU's LRU batch is on no LRU list, or has one extra
  * reference. A drain of the batches waits for work on each CPU, and the engine
@@ -55,7 +58,6 @@
 #include <linux/hugetlb.h>
 #include <linux/jiffies.h>
 #include <linux/memremap.h>
-#include <linux/rmap.h>
 #include <linux/swap.h>
 #include <linux/swapops.h>
 

@@ -44,11 +44,11 @@
  *	%FERRY_FLUSH_PER_TABLE where the architecture cannot defer a flush. x86
  *	keeps no range with a deferred flush: the flush empties the whole TLB of
  *	each CPU of the process
- * @FERRY_FLUSH_AUTO: as wide as the moved pages. The range is flushed before
- *	the lock of a page table drops, where the call lies in one table or few
- *	pages of a table move: their span is not above the architecture's limit
- *	for single-page flushes (33 on x86), and the call did so at most 4
- *	times. Otherwise %FERRY_FLUSH_PER_CALL
+ * @FERRY_FLUSH_AUTO: the range is flushed before the lock of a page table
+ *	drops, where the call lies in one table or few pages of a table move:
+ *	their span is not above the architecture's limit for single-page flushes
+ *	(33 on x86), and the call did so at most 4 times. Otherwise
+ *	%FERRY_FLUSH_PER_CALL, of the whole TLB
  * @FERRY_NFLUSHES: number of values
  *
  * The values are those of enum drm_ferry_flush.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Timing of a migration's steps, for the benchmark: reads of the cycle counter
- * around each step. While timing is off, no more than a patched-out branch is
- * left of each read.
+ * around each step. While timing is off no clock is read: a patched-out branch
+ * and a few stores are left of each step.
  */
 #ifndef FERRY_MIGRATE_TIMING_H
 #define FERRY_MIGRATE_TIMING_H
@@ -28,10 +28,10 @@ enum ferry_timing_way {
 };
 
 /*
- * The step. The first six steps make a whole: DRIVER is timed from its first to
- * its last line, and loses the time of the other five. The other steps lie
- * within a phase of the own engine. FLUSH is the flush at the end of UNMAP, and
- * UNMAP loses its time.
+ * The step. The first six steps make a whole: DRIVER is the driver's part of a
+ * MIGRATE, or of a CPU fault from the choice of the winner on, and loses the
+ * time of the other five. The other steps lie within a phase of the own engine.
+ * FLUSH is the flush at the end of UNMAP, and UNMAP loses its time.
  */
 enum ferry_timing_step {
 	FERRY_TIMING_SETUP,
@@ -130,7 +130,8 @@ static inline struct ferry_timer ferry_timer(enum ferry_timing_engine engine,
 
 /*
  * ferry_timed(TIMER) STATEMENT: the statement is one step, of a struct
- * ferry_timer that begins here. The statement may be left by break or return.
+ * ferry_timer that begins here. return leaves the statement and ends the step.
+ * break and continue end the step too, but no loop around the step.
  */
 #define ferry_timed(timer)							\
 	for (struct ferry_timer __timer __cleanup(ferry_timing_end) = (timer),	\

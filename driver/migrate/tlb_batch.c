@@ -51,9 +51,9 @@
  * Zero pages are outside the strategies and the counters: insert.c replaces
  * each zero page with ptep_clear_flush(), one flush for each zero page.
  *
- * Secondary MMUs (IOMMUs with shared page tables) always get the range: x86's
- * record for the CPUs needs no range from secondary MMUs
- * (ferry_tlb_batch_add()).
+ * Secondary MMUs (IOMMUs with shared page tables) have no record: a deferred
+ * flush would not reach them. The range is therefore always passed to the
+ * secondary MMUs before the lock drops (ferry_tlb_batch_add()).
  *
  * With per_call a lock may drop over an entry that is still in some CPU's TLB.
  * Until the flush the page stays locked and referenced, and is not copied;

@@ -14,7 +14,9 @@
  * The waiting thread holds no lock: neither mmap_lock nor window->lock, and no
  * interval notifier section. During the wait the monitor may change the address
  * space or close the file. The wait has no time limit, as for a CPU. A signal
- * ends the wait: any signal while nothing is accessed yet, later SIGKILL only.
+ * ends the wait. The caller chooses which signals (enum ferry_wait): any signal
+ * if the caller can report a part, or can repeat the whole access; otherwise
+ * SIGKILL only.
  * A monitor that wakes the thread without an answer costs one of the bounded
  * tries of device_fault.c.
  *

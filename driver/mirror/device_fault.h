@@ -20,8 +20,8 @@ int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 
 /* Signals that end a wait for userfaultfd's monitor. */
 enum ferry_wait {
-	FERRY_INTERRUPTIBLE,	/* any signal: nothing is accessed yet */
-	FERRY_KILLABLE,		/* SIGKILL only */
+	FERRY_INTERRUPTIBLE,	/* any signal: the access can end or be repeated */
+	FERRY_KILLABLE,		/* SIGKILL only: a part is done, and must not be repeated */
 };
 
 int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, unsigned long end,

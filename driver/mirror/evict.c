@@ -39,10 +39,10 @@
  *
  * Waiting times:
  *
- * close()     Waits for the file's own pages, at most FERRY_CLOSE_MS, and not
- *             after a fatal signal. Runs are short: close() keeps to the limit,
- *             and a thread that faults on a page of a run does not wait for
- *             many other pages.
+ * close()     Waits for the file's own pages. No run begins later than
+ *             FERRY_CLOSE_MS, or after a fatal signal. Runs are short: close()
+ *             passes the limit by one run at most, and a thread that faults on
+ *             a page of a run does not wait for many other pages.
  * RELEASE     Waits for all pages, FERRY_RELEASE_PASSES passes with pauses. At
  *             the start pages may be in calls of other threads, or in other
  *             evictions.
@@ -222,7 +222,7 @@ static void evict_holding(struct eviction *eviction, unsigned long pfn, unsigned
 
 static void evict_pfns(struct eviction *eviction, unsigned long pfn, unsigned long n)
 {
-	if (eviction->backend->can & FERRY_BACKEND_ANON_VMA)
+	if (eviction->backend->can & FERRY_CAN_HOLD_ANON_VMA)
 		evict_held(eviction, pfn, n);
 	else
 		evict_holding(eviction, pfn, n);

@@ -7,9 +7,11 @@
  * migrations  what MIGRATE did: one set for each open file (fdinfo), and one set
  *             for each device since the load of the module (debugfs)
  *
- * Each event has one counter. Counters of MIGRATE are added once a call, not
- * once a page. CPU faults are counted at the owner, under the lock that the
- * fault takes anyway (device/owner.c).
+ * Each event has one counter, except a moved page: the outcomes have no
+ * direction, so TO_DEVICE and TO_SYSTEM count the page again. FAILED is a sum
+ * of outcomes. Counters of MIGRATE are added once a call, not once a page. CPU
+ * faults are counted at the owner, under the lock that the fault takes anyway
+ * (device/owner.c).
  */
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -76,8 +78,7 @@ int ferry_stats_init(struct ferry_device *device)
 
 /**
  * ferry_stats_fini() - free a device's statistics
- * @device: the device, without mirrors and nodes; ferry_stats_init() may have
- *	failed
+ * @device: the device, without mirrors and nodes, after ferry_stats_init()
  *
  * Context: any.
  */

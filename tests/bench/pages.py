@@ -178,8 +178,8 @@ def breakdown_part(report, facts, figures):
                          [sum(column) for column in zip(*[values(step) for step in whole])]))
     return ("## Cost of each step\n\nInstructions per page of the same calls, 4,096 exclusive "
             "pages, from reads of the cycle counter (`driver/migrate/timing.c`). Core's phases "
-            "have no measured steps. *alloc* allocates the destination, *driver* is the rest "
-            "of the call.\n\n" +
+            "have no measured steps. *alloc* lists the pages, and allocates and locks the "
+            "destinations; *driver* is the rest of the call.\n\n" +
             table(["step", "own, to the device", "core, to the device", "own, to system",
                    "core, to system"], rows))
 
