@@ -72,7 +72,8 @@ struct ferry_page {
  *
  * ferry_memory.lock guards the hand-out of pages (@used, @next). The free of a
  * page and an eviction take no lock: one atomic step on ferry_page.holder
- * decides (memory.c). All other members are constant from creation to
+ * decides (memory.c); @nheld is atomic. @next_gone belongs to the unplug that
+ * took the chunk away. All other members are constant from creation to
  * destruction. Lock order: device/memory.h, and above it mirror/mirror.h.
  */
 struct ferry_chunk {

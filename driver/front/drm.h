@@ -19,11 +19,13 @@
  *
  * A new ioctl changes:
  *
- *   - uapi/drm/ferry_drm.h: number, table, struct, version, feature bit
- *   - request.h and request.c: the function
+ *   - uapi/drm/ferry_drm.h: number, struct, the table of errors, version,
+ *     feature bit
+ *   - request.h and request.c: the function, and the feature bit in
+ *     ferry_request_query()
  *   - abi.c: the size of the struct, and each value that a layer shares
  *   - drm.c: FERRY_IOCTL_FUNC() and ferry_ioctls[]
- *   - mirror/: one function with the work
+ *   - mirror/: one function with the work; Kbuild, if the file is new
  *   - libferry (userlib/), tests, documents
  */
 

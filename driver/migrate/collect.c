@@ -33,12 +33,12 @@
  *  4. The pin check, for an exclusive page (I13). Only after step 3: GUP-fast
  *     then either took its pin before, and the check sees the pin, or sees no
  *     entry (the barriers are in folio_try_share_anon_rmap_pte()). A pinned
- *     page gets its entry back unchanged; under the lock no other task could
+ *     page gets its entry back unchanged; no other holder of the lock could
  *     look in between. AnonExclusive is cleared before the migration entry can
  *     be seen: AnonExclusive must not stand on an unmapped page.
  *  5. The dirty bit goes to the folio before the lock drops. The next holder of
- *     the lock (zap for DONTNEED, and after it reclaim in another process) sees
- *     an entry without the bit, and must find the bit in the folio. The folio's
+ *     the lock (zap for DONTNEED, and after it reclaim in another process) takes
+ *     no dirty bit from a migration entry, and must find the bit in the folio. The folio's
  *     lock, held, keeps writeback, swap-out and MADV_FREE from cleaning the
  *     folio; a folio that is dirty already stays dirty.
  *  6. The migration entry takes the place of the cleared entry. From now on

@@ -3,7 +3,8 @@
  * Pages phase: a new page for an address without a page: a hole, or the zero
  * page. collect.c offers both in the same form: MIGRATE_PFN_MIGRATE alone in
  * src[]. The outcome is ZERO_FILLED. At a memory cgroup's limit the address
- * stays as found, with the outcome NO_MEMORY.
+ * stays as found, with the outcome NO_MEMORY. (core: mirror/charge.c hides the
+ * holes that do not fit.)
  *
  * collect.c left the entry unchanged, so between setup and here a CPU fault may
  * have mapped a page, and the CPU's page wins. Page tables, the anon_vma and
@@ -33,15 +34,16 @@
  * called, neither the system's nor a memory cgroup's.
  *
  * The charge does not reclaim. Device pages are on no LRU list, so reclaim
- * cannot reach device pages. Each filled hole replaces pages that reclaim can
- * reach by a page that reclaim cannot reach. In the end reclaim finds nothing,
+ * cannot reach device pages. Below the limit each filled hole takes the room of a
+ * page that reclaim can reach. In the end reclaim finds nothing,
  * and the next CPU fault of the cgroup calls the OOM killer. A hole is therefore
  * filled only if memory.max leaves room. memory.high does not stop a hole: mm
  * reclaims for the excess when the caller returns to user mode.
  *
  * The first page without memory ends the filling of the batch. Each batch thus
  * meets a full memory cgroup once, and memory.events of the address space's
- * cgroup counts the event.
+ * cgroup counts the event. (A page table without a free page in the whole system
+ * counts too.)
  *
  * Rejected: one try at reclaim (__GFP_NORETRY). With 4 MiB of room, 16 MiB of
  * holes moved, and 12.5 MiB of the cgroup's memory went to swap.

@@ -6,9 +6,9 @@
  *
  * - No byte of a page is copied, and no page is freed or mapped elsewhere,
  *   while a CPU may still read or write the page through a stale translation.
- * - A task may take the page-table lock after the engine, find no present entry,
- *   and rely on the absence for a protection, a free or a reuse. The task must
- *   not return to user mode before the flush. (mincore() and pagemap see the
+ * - If a task takes the page-table lock after the engine, finds no present
+ *   entry, and relies on the absence for a protection, a free or a reuse, then
+ *   the task must not return to user mode before the flush. (mincore() and pagemap see the
  *   absence too, and only report.)
  *
  * The engine's callers copy after setup, so the last flush comes before setup
@@ -25,8 +25,8 @@
  *   per_call   Entries are cleared under the lock. The flush is recorded in the
  *              mm and in current->tlb_ubc before the lock drops. One flush for
  *              all tables and all address spaces follows in
- *              ferry_tlb_end_call(), as in reclaim: try_to_unmap_one() with
- *              TTU_BATCH_FLUSH.
+ *              ferry_tlb_end_call(), at the end of unmap.c, as in reclaim:
+ *              try_to_unmap_one() with TTU_BATCH_FLUSH.
  *   auto       The default: per_table or per_call, whichever costs the other
  *              CPUs less.
  *
@@ -40,8 +40,9 @@
  *   the call lies in one table      flush the range under the lock. Both ways
  *                                   cost one interrupt; the flush of a range
  *                                   removes fewer translations
- *   few pages were cleared: their   flush the range under the lock, at most
- *   span is not above the ceiling   FERRY_TLB_NARROW_FLUSHES times a call
+ *   the span from the first to the  flush the range under the lock, at most
+ *   last cleared entry is not       FERRY_TLB_NARROW_FLUSHES times a call
+ *   above the ceiling
  *   otherwise                       defer the flush, and share it with other
  *                                   tables
  *

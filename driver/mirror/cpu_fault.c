@@ -8,7 +8,7 @@
  * (fault_page). The faulting process may be any process that maps the page. A
  * forked child, for example, has no mirror. The fault therefore uses no mirror,
  * and no lock of the driver is held over the migration. The page's pgmap leads
- * to this function (ops) and to the device (owner, device/device.h).
+ * to this function (ops) and to the device (pgmap owner, device/device.h).
  *
  * Many threads may fault on the same page. Each thread holds a reference, and
  * the engine expects the reference of one thread. A bit in the page's metadata
@@ -30,7 +30,7 @@
  * first try moves a range of pages around the faulting page in one engine call.
  * The range is fault_around= pages, aligned, hence within one page table, and
  * cut at the ends of the mapping. Neighbours on the same device move too, also
- * those of another owner, as in a migration by address. The engine skips holes,
+ * those of another file, as in a migration by address. The engine skips holes,
  * swapped pages, pages of other devices, and system pages. KSM pages are system
  * pages, and core is safe with KSM pages here (batch.c has the other case).
  * The faulting page alone decides the result of the fault.

@@ -283,8 +283,9 @@ static int migrate_range(struct ferry_mirror *mirror, struct ferry_range *range)
  * OOM killer kills no process for the call, except with core in a race
  * (charge.c).
  *
- * Context: sleeps; takes mmap_lock, page locks by trylock, and
- * ferry_memory.lock; no lock held.
+ * Context: sleeps; no lock held. To the device: waits for the turn
+ * (device/turns.c) and for missing chunks (ferry_memory_plug()) first. Then takes
+ * mmap_lock, page locks by trylock, and ferry_memory.lock.
  * Return: 0 with counts, also if the range ended early after some progress;
  * otherwise
  * * -EFAULT: an address is not mapped, or @range->outcomes cannot be written

@@ -38,8 +38,9 @@
  *    mirror nests inside. device/memory.h nests ferry_memory.users_lock inside
  *    ferry_memory.lock.
  *
- * The mirror itself has no lock. No lock of the driver is held over an engine
- * call: the engine's own invalidations call the notifier (I15).
+ * struct ferry_mirror has no lock besides the lock of @windows. No lock of the
+ * driver is held over an engine call: the engine's own invalidations call the
+ * notifier (I15).
  */
 
 struct ferry_device;

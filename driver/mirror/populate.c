@@ -11,8 +11,9 @@
  *    them to the slots.
  * 3. Give both lists to the copy engine.
  *
- * Device pages come from the pool and never from the page allocator: a
- * migration to the device allocates no memory with folios locked. A migration
+ * Device pages come from the pool and never from the page allocator: to the
+ * device no destination is allocated with folios locked. (The engine allocates
+ * page tables and charges for holes, migrate/insert.c.) A migration
  * to system memory does allocate with folios locked, as do_swap_page()
  * allocates for a page that do_swap_page() has unmapped. No memory cgroup is
  * charged for destinations: the engine moves the charge from the old page to
