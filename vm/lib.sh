@@ -3,9 +3,12 @@
 #
 # The cache, ${XDG_CACHE_HOME:-~/.cache}/ferry, holds
 #   package/NAME/          Debian packages that are only read, unpacked (vm/fetch)
-#   source/VERSION/        the kernel source, unpacked, never written again
+#   apt/SUITE/             apt's lists of a newer release of Debian (vm/fetch)
+#   source/VERSION/        the source of a 6.12 kernel, unpacked, never written again
+#   source/linux-VERSION/  the same of another kernel
 #   checkout/HASH/tree/    a hard-linked copy of the source with drivers/ferry,
-#                          a link to the checkout whose path has the hash
+#                          a link to the checkout whose path has the hash (of 7.3:
+#                          tree-7.3)
 #   checkout/HASH/NAME/    the build of kernel NAME (O=)
 #   checkout/HASH/cross-*/ objects of vm/cross
 #                          (vm/prune removes HASH/ when the checkout is gone)
@@ -44,6 +47,15 @@ note() {
 # All kernels, for messages and lists.
 kernels() { (cd "$top/vm/config" && printf '%s\n' *.config | sed 's/\.config$//' | paste -sd' '); }
 
+# The Linux version of a kernel, from its name, and of a source tree.
+version_of() { # KERNEL
+	case $1 in
+	*-7.3) echo 7.3 ;;
+	*) echo 6.12 ;;
+	esac
+}
+version_of_source() { sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$1/Makefile" | paste -sd.; }
+
 # Prints the defect of a value, or nothing. An empty value is valid.
 wrong() { # NAME VALUE
 	[ -n "$2" ] || return 0
@@ -54,8 +66,8 @@ wrong() { # NAME VALUE
 			echo "KERNEL_SRC='$2' is no kernel's source"
 			return
 		fi
-		[ "$(sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$2/Makefile" | paste -sd.)" = 6.12 ] ||
-			echo "KERNEL_SRC='$2' is not of a 6.12 kernel"
+		[[ " 6.12 7.3 " == *" $(version_of_source "$2") "* ]] ||
+			echo "KERNEL_SRC='$2' is of neither a 6.12 nor a 7.3 kernel"
 		;;
 	THP) [[ $2 =~ ^(never|always)$ ]] || echo "THP='$2' is neither never nor always" ;;
 	BACKEND) [[ $2 =~ ^(own|core)$ ]] || echo "BACKEND='$2' is neither own nor core" ;;

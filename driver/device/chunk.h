@@ -94,7 +94,7 @@ struct ferry_chunk {
 /* The chunk of a device page, valid while the caller keeps the page's pgmap. */
 static inline struct ferry_chunk *ferry_page_chunk(const struct page *page)
 {
-	return container_of(page->pgmap, struct ferry_chunk, pagemap);
+	return container_of(page_pgmap(page), struct ferry_chunk, pagemap);
 }
 
 static inline struct ferry_page *ferry_page_meta(const struct page *page)

@@ -29,6 +29,7 @@
 #include <linux/sched.h>
 
 #include "coherent.h"
+#include "../compat.h"
 #include "config.h"
 
 /* Bytes that the test maps at a time. */
@@ -57,7 +58,7 @@ static bool is_described_as_reserved(const struct resource *claim)
 
 static bool has_pagemap(u64 addr)
 {
-	struct dev_pagemap *pagemap = get_dev_pagemap(PHYS_PFN(addr), NULL);
+	struct dev_pagemap *pagemap = ferry_get_dev_pagemap(PHYS_PFN(addr));
 
 	if (pagemap)
 		put_dev_pagemap(pagemap);

@@ -25,8 +25,8 @@ static void pages_name_their_device(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, a->memory->npages, FERRY_MEMORY_ALIGN >> PAGE_SHIFT);
 
 	KUNIT_ASSERT_EQ(test, ferry_memory_alloc(b->memory, &owner, 1, &page), 1);
-	KUNIT_EXPECT_PTR_EQ(test, page->pgmap->owner, (void *)b);
-	KUNIT_EXPECT_TRUE(test, page->pgmap->ops->migrate_to_ram == ferry_device_no_fault);
+	KUNIT_EXPECT_PTR_EQ(test, page_pgmap(page)->owner, (void *)b);
+	KUNIT_EXPECT_TRUE(test, page_pgmap(page)->ops->migrate_to_ram == ferry_device_no_fault);
 	KUNIT_EXPECT_TRUE(test, is_device_private_page(page));
 	ferry_memory_free(b->memory, &page, 1);
 

@@ -242,21 +242,23 @@ static void clear_flags(struct folio *folio)
 {
 	if (unlikely(folio_test_mlocked(folio)))
 		zone_stat_mod_folio(folio, NR_MLOCK, -1);
-	WRITE_ONCE(folio->flags, READ_ONCE(folio->flags) & ~FERRY_LIFE_FLAGS);
+	WRITE_ONCE(*ferry_flags(folio), READ_ONCE(*ferry_flags(folio)) & ~FERRY_LIFE_FLAGS);
 }
 
 /**
  * ferry_memory_page_free() - the last reference on a page is gone
- * @page: page of a Ferry device, without a reference
+ * @freed: page of a Ferry device, without a reference
  *
- * The page_free member of struct dev_pagemap_ops.
+ * The folio_free member of struct dev_pagemap_ops (6.12: page_free).
  *
  * Context: any; takes no lock, except users_lock for the last page of an
  * orphaned owner.
  */
-void ferry_memory_page_free(struct page *page)
+void ferry_memory_page_free(ferry_freed *freed)
 {
-	/* Device pages are order 0. */
+	/* Device pages are order 0: page and folio are the same. */
+	struct page *page = (struct page *)freed;
+
 	clear_flags((struct folio *)page);
 	give_back_page(ferry_page_chunk(page), page);
 }
@@ -323,8 +325,8 @@ bool ferry_memory_is_empty(struct ferry_memory *memory)
  */
 bool ferry_memory_owns(const struct page *page)
 {
-	return is_zone_device_page(page) && page->pgmap->ops &&
-	       page->pgmap->ops->page_free == ferry_memory_page_free;
+	return is_zone_device_page(page) && page_pgmap(page)->ops &&
+	       page_pgmap(page)->ops->ferry_free_op == ferry_memory_page_free;
 }
 
 /**

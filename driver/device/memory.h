@@ -13,6 +13,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "../compat.h"
 #include "config.h"
 #include "turns.h"
 
@@ -173,6 +174,6 @@ bool ferry_memory_owns(const struct page *page);
 void *ferry_memory_address(const struct page *page);
 unsigned long ferry_memory_span(const struct page *page, void **address);
 
-void ferry_memory_page_free(struct page *page);
+void ferry_memory_page_free(ferry_freed *freed);
 
 #endif

@@ -69,7 +69,7 @@ static void take_and_free(struct race *race, struct ferry_owner *owner,
 
 	n = ferry_memory_alloc(race->memory, owner, PAGES_AT_ONCE, pages);
 	for (i = 0; i < n; i++) {
-		zone_device_page_init(pages[i]);
+		ferry_zone_device_page_init(pages[i]);
 		*(struct ferry_owner **)ferry_memory_address(pages[i]) = owner;
 	}
 	cond_resched();

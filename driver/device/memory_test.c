@@ -318,7 +318,7 @@ static void last_put_gives_back(struct kunit *test)
 	struct folio *folio;
 
 	ferry_memory_alloc(t->memory, &t->owner, 1, t->pages);
-	zone_device_page_init(t->pages[0]);
+	ferry_zone_device_page_init(t->pages[0]);
 	folio = page_folio(t->pages[0]);
 	folio_set_dirty(folio);
 	folio_set_swapbacked(folio);

@@ -282,7 +282,7 @@ ferry_memory_create(const struct ferry_device_config *config, void *pgmap_owner,
 	memory->npages = config->memory_size >> PAGE_SHIFT;
 	memory->nchunks = DIV_ROUND_UP(memory->npages, FERRY_CHUNK_PAGES);
 	ferry_quota_init(memory);
-	memory->ops.page_free = ferry_memory_page_free;
+	memory->ops.ferry_free_op = ferry_memory_page_free;
 	memory->ops.migrate_to_ram = migrate_to_ram;
 	memory->pgmap_owner = pgmap_owner;
 	memory->chunks = kcalloc(memory->nchunks, sizeof(*memory->chunks), GFP_KERNEL);

@@ -46,7 +46,7 @@ void ferry_quota_init(struct ferry_memory *memory)
 	memory->file_quota = percent_of(memory->npages, memory->config.file_quota);
 }
 
-static struct ferry_user *find_user(struct ferry_memory *memory, kuid_t uid)
+static struct ferry_user *find_quota_user(struct ferry_memory *memory, kuid_t uid)
 {
 	struct ferry_user *user;
 
@@ -80,7 +80,7 @@ int ferry_quota_join(struct ferry_memory *memory, struct ferry_owner *owner, kui
 	refcount_set(&mine->owners, 1);
 
 	spin_lock_irq(&memory->users_lock);
-	user = find_user(memory, uid);
+	user = find_quota_user(memory, uid);
 	if (user) {
 		refcount_inc(&user->owners);
 	} else {

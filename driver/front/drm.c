@@ -49,6 +49,7 @@
 #include <drm/drm_print.h>
 #include <drm/ferry_drm.h>
 
+#include "compat.h"
 #include "device/device.h"
 #include "drm.h"
 #include "mirror/mirror.h"
@@ -249,7 +250,7 @@ static const struct drm_driver ferry_driver = {
 	.fops = &ferry_fops,
 	.name = "ferry",
 	.desc = "Simulated device with memory of its own",
-	.date = "20261121",
+	FERRY_DRM_DATE("20261121")
 	.major = 1,
 	.minor = DRM_FERRY_ABI_VERSION,
 };

@@ -16,6 +16,7 @@
 #include <linux/rmap.h>
 
 #include "anon_vma.h"
+#include "mm_internal.h"
 
 /**
  * ferry_anon_vma_get() - take a reference on a folio's anon_vma

@@ -3,8 +3,8 @@
 #include <kunit/test.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "entry.h"
 
 #define SOFT_DIRTY	1
@@ -19,7 +19,7 @@ static pte_t with_flags(pte_t pte, unsigned int flags)
 	if (flags & SOFT_DIRTY)
 		pte = pte_swp_mksoft_dirty(pte);
 	if (flags & UFFD_WP)
-		pte = pte_swp_mkuffd_wp(pte);
+		pte = pte_swp_mkuffd(pte);
 	if (flags & EXCLUSIVE)
 		pte = pte_swp_mkexclusive(pte);
 	return pte;
@@ -32,7 +32,8 @@ static void check_entry(struct kunit *test, unsigned long type, unsigned long of
 	pte_t pte = with_flags(plain, flags), new;
 
 	KUNIT_EXPECT_TRUE(test, pte_same(ferry_coding_make(type, offset), plain));
-	KUNIT_EXPECT_TRUE(test, ferry_coding_is_swap(pte) == is_swap_pte(pte));
+	KUNIT_EXPECT_TRUE(test, ferry_coding_is_swap(pte) ==
+				(!pte_none(pte) && !pte_present(pte)));
 	KUNIT_EXPECT_EQ(test, ferry_coding_type(pte), type);
 	KUNIT_EXPECT_EQ(test, ferry_coding_offset(pte), offset);
 
@@ -79,9 +80,9 @@ static void types(struct kunit *test)
 
 	for (type = 0; type < NTYPES; type++) {
 		entry = swp_entry(type, 1);
-		KUNIT_EXPECT_EQ(test, ferry_type_is_migration(type), is_migration_entry(entry));
+		KUNIT_EXPECT_EQ(test, ferry_type_is_migration(type), softleaf_is_migration(entry));
 		KUNIT_EXPECT_EQ(test, ferry_type_is_device(type),
-				is_device_private_entry(entry));
+				softleaf_is_device_private(entry));
 	}
 }
 

@@ -72,8 +72,6 @@
 #include <linux/pagewalk.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
-#include <linux/userfaultfd_k.h>
 
 #include "engine.h"
 #include "entry.h"
@@ -131,7 +129,7 @@ static void collect_zero(struct ferry_job *job, const struct entry *entry)
 {
 	if (!wants_system(job))
 		ferry_job_skip(job, entry->slot, FERRY_ALREADY_THERE);
-	else if (pte_uffd_wp(entry->pte))
+	else if (pte_uffd(entry->pte))
 		ferry_job_skip(job, entry->slot, FERRY_UFFD);
 	else
 		collect_hole(job, entry->slot);
@@ -166,8 +164,8 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	 * The device may have written since, and no mark records the write. So
 	 * the page counts as written.
 	 */
-	if (present ? pte_uffd_wp(entry->pte) : pte_swp_uffd_wp(entry->pte) && !write)
-		new = pte_swp_mkuffd_wp(new);
+	if (present ? pte_uffd(entry->pte) : pte_swp_uffd(entry->pte) && !write)
+		new = pte_swp_mkuffd(new);
 	return new;
 }
 
@@ -252,7 +250,7 @@ static __always_inline bool is_anon(const struct folio *folio)
 {
 	unsigned long mapping = (unsigned long)READ_ONCE(folio->mapping);
 
-	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
+	return (mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
 }
 
 static u8 refuse_other(const struct folio *folio)
@@ -268,7 +266,7 @@ static __always_inline u8 refuse_locked(struct ferry_job *job,
 					struct folio *folio)
 {
 	const unsigned long busy = __PG_HWPOISON | BIT(PG_writeback);
-	unsigned long flags = READ_ONCE(folio->flags);
+	unsigned long flags = READ_ONCE(*ferry_flags(folio));
 
 	if (!is_anon(folio))
 		return refuse_other(folio);
@@ -304,7 +302,7 @@ static __always_inline u8 refuse_kind(const struct ferry_job *job, const struct 
 	else
 		return FERRY_SPECIAL;
 
-	if (page->pgmap->owner != job->owner)
+	if (page_pgmap(page)->owner != job->owner)
 		return FERRY_FOREIGN_DEVICE;
 	return job->select & wanted ? FERRY_NOT_ATTEMPTED : FERRY_ALREADY_THERE;
 }
@@ -326,12 +324,12 @@ static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *ent
 	/* The locked entry maps the folio, so the folio cannot be split. */
 	if (PageCompound(entry->page))
 		return refuse_large(job, page_folio(entry->page));
-	if (!folio_trylock(folio))
+	if (!ferry_job_caller_locked(job, entry->page) && !folio_trylock(folio))
 		return is_anon(folio) ? FERRY_LOCKED : refuse_other(folio);
 	why = refuse_locked(job, entry, folio);
 	if (!why)
 		why = take(job, entry, folio);
-	if (why)
+	if (why && !ferry_job_caller_locked(job, entry->page))
 		folio_unlock(folio);
 	return why;
 }
@@ -353,7 +351,7 @@ static __always_inline void collect_page(struct ferry_job *job, struct entry *en
 /* To system memory: pages in system memory stay, and a marker has no page. */
 static u8 nonpresent_outcome(const struct ferry_job *job, pte_t pte)
 {
-	u8 outcome = ferry_entry_outcome(pte_to_swp_entry(pte));
+	u8 outcome = ferry_entry_outcome(softleaf_from_pte(pte));
 
 	if (wants_system(job))
 		return outcome;
@@ -405,12 +403,12 @@ static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long star
 		job->raced = true;
 		return;
 	}
-	arch_enter_lazy_mmu_mode();
+	lazy_mmu_mode_enable();
 	entry.ptep = table;
 	for (; entry.addr < end; entry.addr += PAGE_SIZE, entry.ptep++, entry.slot++)
 		if (job->src[entry.slot] == FERRY_PFN_AGAIN)
 			collect_entry(job, &entry);
-	arch_leave_lazy_mmu_mode();
+	lazy_mmu_mode_disable();
 	ferry_mapped_pay(&job->mapped);
 	ferry_tlb_end_table(&job->tlb, job->vma);
 	/*
@@ -467,15 +465,17 @@ static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
 		return 0;
 	if (pmd_none(pmd))
 		return walk_hole(start, end, -1, walk);
-	/* Devices have no huge pages. */
+	/* Ferry's devices have no huge pages; others have on 7.x. */
 	if (pmd_trans_huge(pmd) && !wants_system(job))
 		skip_range(job, start, end, FERRY_ALREADY_THERE);
 	else if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
 		skip_range(job, start, end, FERRY_FILE);
 	else if (pmd_trans_huge(pmd))
 		job->want_split = true;
-	else if (is_pmd_migration_entry(pmd))
+	else if (pmd_is_migration_entry(pmd))
 		skip_range(job, start, end, FERRY_MIGRATING);
+	else if (pmd_is_device_private_entry(pmd))
+		skip_range(job, start, end, FERRY_FOREIGN_DEVICE);
 	else if (pmd_devmap(pmd))
 		skip_range(job, start, end, FERRY_SPECIAL);
 	else

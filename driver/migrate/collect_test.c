@@ -6,8 +6,8 @@
 #include <linux/mman.h>
 #include <linux/shmem_fs.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 
@@ -123,7 +123,7 @@ static pte_t migration_entry(struct page *page)
 
 static pte_t exclusive_entry(struct page *page)
 {
-	return swp_entry_to_pte(make_writable_device_exclusive_entry(page_to_pfn(page)));
+	return swp_entry_to_pte(make_device_exclusive_entry(page_to_pfn(page)));
 }
 
 static pte_t poison_marker(struct page *page)
@@ -187,7 +187,7 @@ static void entry(struct kunit *test)
 static void files(struct kunit *test)
 {
 	struct ferry_kunit *t = ferry_kunit_create(test, 0, 3);
-	struct file *file = shmem_kernel_file_setup("ferry", 3 * PAGE_SIZE, 0);
+	struct file *file = ferry_shmem_file("ferry", 3 * PAGE_SIZE);
 	struct page *page;
 
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, file);

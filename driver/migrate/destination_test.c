@@ -30,7 +30,7 @@ static void offer_large(struct ferry_kunit *t, unsigned long slot)
 	if (!page)
 		return;
 	lock_page(page);
-	page->index = FERRY_KUNIT_INDEX;
+	page_folio(page)->index = FERRY_KUNIT_INDEX;
 	if (t->drop_in)
 		get_page(page);
 	t->offered[slot] = page;

@@ -46,6 +46,7 @@
 #include <linux/mm.h>
 #include <linux/tracepoint-defs.h>
 
+#include "compat.h"
 #include "control.h"
 #include "migrate.h"
 #include "rmap.h"
@@ -54,7 +55,9 @@
 #include "writes.h"
 
 /*
- * Notes in src[], in bits that the kernel's encoding leaves free:
+ * Notes in src[], in bits that the kernel's encoding leaves free (bit 4 is
+ * MIGRATE_PFN_COMPOUND on 7.x). KNOWN and HELD share a bit: KNOWN is a note of
+ * migrations by address, HELD of migrations by pfn.
  *
  *   AGAIN	alone in a slot: the next pass looks at the slot
  *   LISTED	the bit AGAIN in a slot with a page: install puts no folio on a
@@ -65,10 +68,11 @@
  */
 #define FERRY_PFN_AGAIN	(1UL << 2)
 #define FERRY_PFN_LISTED	FERRY_PFN_AGAIN
-#define FERRY_PFN_KNOWN	(1UL << 4)
-#define FERRY_PFN_HELD	(1UL << 5)
+#define FERRY_PFN_KNOWN	(1UL << 5)
+#define FERRY_PFN_HELD	FERRY_PFN_KNOWN
+#define FERRY_PFN_NOTES	(FERRY_PFN_AGAIN | FERRY_PFN_KNOWN)
 /*
- * Notes in dst[], in the same bits:
+ * Notes in dst[]. The kernel has no meaning for MIGRATE_PFN_MIGRATE in dst[]:
  *
  *   UNLOCKED	the page came unlocked; finalize drops no lock
  *   USED	the page took the place of its source, or filled a hole
@@ -76,14 +80,15 @@
  *		page table may have dropped the reference since: nothing looks
  *		at the page any more
  */
-#define FERRY_PFN_UNLOCKED	FERRY_PFN_AGAIN
-#define FERRY_PFN_USED		FERRY_PFN_KNOWN
-#define FERRY_PFN_GIVEN		FERRY_PFN_HELD
-#define FERRY_PFN_NOTES	(FERRY_PFN_AGAIN | FERRY_PFN_KNOWN | FERRY_PFN_HELD)
+#define FERRY_PFN_UNLOCKED	(1UL << 2)
+#define FERRY_PFN_USED		MIGRATE_PFN_MIGRATE
+#define FERRY_PFN_GIVEN		(1UL << 5)
 
-static_assert(!(FERRY_PFN_NOTES & (MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE |
-				   MIGRATE_PFN_WRITE)));
+static_assert(!(FERRY_PFN_NOTES & FERRY_PFN_KERNELS));
+static_assert(!((FERRY_PFN_UNLOCKED | FERRY_PFN_USED | FERRY_PFN_GIVEN) &
+		(FERRY_PFN_KERNELS & ~MIGRATE_PFN_MIGRATE)));
 static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
+static_assert(FERRY_PFN_GIVEN < 1UL << MIGRATE_PFN_SHIFT);
 
 /* Slots between two calls of cond_resched(). */
 #define FERRY_SLOTS_AT_ONCE	512
@@ -101,7 +106,8 @@ static_assert(FERRY_PFN_NOTES < 1UL << MIGRATE_PFN_SHIFT);
  * @start: address of slot 0; 0 by pfn
  * @select: MIGRATE_VMA_SELECT_* flags of the caller; 0 by pfn
  * @owner: pgmap owner of the selected device pages
- * @fault_page: a page on which the caller has one more reference, or NULL
+ * @fault_page: a page on which the caller has one more reference, or NULL; see
+ *	ferry_job_caller_locked()
  * @outcome: one byte for each slot, enum ferry_outcome, or NULL
  * @counts: cost of the migration; each phase adds to the counters
  * @ext: the extended call; NULL for drop-in calls
@@ -219,7 +225,7 @@ static inline struct folio *ferry_job_source(const struct ferry_job *job,
 /* As folio_test_swapcache(). The bit has other meanings on other pages. */
 static inline bool ferry_folio_in_swap_cache(const struct folio *folio)
 {
-	return READ_ONCE(folio->flags) & BIT(PG_swapcache) && folio_test_swapcache(folio);
+	return READ_ONCE(*ferry_flags(folio)) & BIT(PG_swapcache) && folio_test_swapcache(folio);
 }
 
 /*
@@ -268,6 +274,17 @@ static inline bool ferry_job_is_due(const struct ferry_job *job, unsigned long s
 	unsigned long src = job->src[slot];
 
 	return src & MIGRATE_PFN_VALID && !(back && src & MIGRATE_PFN_MIGRATE);
+}
+
+/*
+ * Whether the caller of setup holds the lock of the page, before setup and after
+ * finalize: the page of a CPU fault on kernels whose do_swap_page() locks it.
+ * The engine uses that lock, and neither takes nor drops it.
+ */
+static __always_inline bool ferry_job_caller_locked(const struct ferry_job *job,
+						    const struct page *page)
+{
+	return FERRY_FAULT_PAGE_LOCKED && unlikely(job->fault_page == page);
 }
 
 /* Called once every FERRY_SLOTS_AT_ONCE slots; @next: the next slot. */

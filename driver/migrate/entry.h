@@ -4,8 +4,8 @@
 #define FERRY_MIGRATE_ENTRY_H
 
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "coding.h"
 #include "outcome.h"
 
@@ -42,16 +42,16 @@ static inline bool ferry_type_is_migration(unsigned long type)
  */
 static inline u8 ferry_entry_outcome(swp_entry_t entry)
 {
-	if (!non_swap_entry(entry))
+	if (softleaf_is_swap(entry))
 		return FERRY_SWAPPED;
-	if (is_migration_entry(entry))
+	if (softleaf_is_migration(entry))
 		return FERRY_MIGRATING;
-	if (is_device_exclusive_entry(entry))
+	if (softleaf_is_device_exclusive(entry))
 		return FERRY_EXCLUSIVE;
-	if (is_hwpoison_entry(entry) || is_poisoned_swp_entry(entry))
+	if (softleaf_is_hwpoison(entry) || softleaf_is_poison_marker(entry))
 		return FERRY_HWPOISON;
 	/* A hole that was write-protected. */
-	if (is_pte_marker_entry(entry))
+	if (softleaf_is_marker(entry))
 		return FERRY_UFFD;
 	return FERRY_SPECIAL;
 }

@@ -5,8 +5,8 @@
  */
 #include <linux/memremap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 
@@ -70,7 +70,7 @@ static void write_bits(struct ferry_kunit *t, unsigned long slot, unsigned long 
 	pte = bits & YOUNG ? pte_mkyoung(pte) : pte_mkold(pte);
 	pte = bits & DIRTY ? pte_mkdirty(pte) : pte_mkclean(pte);
 	pte = bits & SOFT_DIRTY ? pte_mksoft_dirty(pte) : pte_clear_soft_dirty(pte);
-	pte = bits & UFFD_WP ? pte_mkuffd_wp(pte) : pte_clear_uffd_wp(pte);
+	pte = bits & UFFD_WP ? pte_mkuffd(pte) : pte_clear_uffd(pte);
 	ferry_kunit_set_pte(t, slot, pte);
 	if (!(bits & EXCLUSIVE))
 		ClearPageAnonExclusive(page);
@@ -85,7 +85,7 @@ static unsigned long read_bits(struct ferry_kunit *t, unsigned long slot)
 		return 0;
 	return (pte_write(pte) ? WRITE : 0) | (pte_young(pte) ? YOUNG : 0) |
 	       (pte_dirty(pte) ? DIRTY : 0) | (pte_soft_dirty(pte) ? SOFT_DIRTY : 0) |
-	       (pte_uffd_wp(pte) ? UFFD_WP : 0) |
+	       (pte_uffd(pte) ? UFFD_WP : 0) |
 	       (PageAnonExclusive(pte_page(pte)) ? EXCLUSIVE : 0);
 }
 
@@ -95,11 +95,11 @@ static void expect_device_bits(struct ferry_kunit *t, unsigned long slot, bool s
 	pte_t pte = ferry_kunit_pte(t, slot);
 	unsigned long bits = 0;
 
-	if (is_writable_device_private_entry(pte_to_swp_entry(pte)))
+	if (softleaf_is_device_private_write(softleaf_from_pte(pte)))
 		bits |= WRITE;
 	if (pte_swp_soft_dirty(pte))
 		bits |= SOFT_DIRTY;
-	if (pte_swp_uffd_wp(pte))
+	if (pte_swp_uffd(pte))
 		bits |= UFFD_WP;
 	if (PageAnonExclusive(ferry_kunit_page(t, slot)))
 		bits |= EXCLUSIVE;

@@ -73,7 +73,6 @@
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/userfaultfd_k.h>
 
 #include <asm/tlbflush.h>
@@ -154,7 +153,7 @@ static u8 insert_refusal(struct vm_area_struct *vma, pte_t old)
 	if (!pte_none(old) && !(pte_present(old) && is_zero_pfn(pte_pfn(old))))
 		return FERRY_RACED;
 	/* A write-protected zero page: the first write must be reported. */
-	if (pte_present(old) && pte_uffd_wp(old))
+	if (pte_present(old) && pte_uffd(old))
 		return FERRY_UFFD;
 	if (check_stable_address_space(vma->vm_mm))
 		return FERRY_RACED;

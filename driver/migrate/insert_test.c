@@ -5,9 +5,9 @@
 #include <linux/mman.h>
 #include <linux/sched/coredump.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 
@@ -57,7 +57,7 @@ static void expect_filled(struct ferry_kunit *t, unsigned long slot, bool writab
 	if (t->device) {
 		KUNIT_EXPECT_TRUE(t->test, pte_swp_soft_dirty(pte));
 		KUNIT_EXPECT_EQ(t->test, writable,
-				is_writable_device_private_entry(pte_to_swp_entry(pte)));
+				softleaf_is_device_private_write(softleaf_from_pte(pte)));
 	} else {
 		KUNIT_EXPECT_TRUE(t->test, pte_soft_dirty(pte));
 		KUNIT_EXPECT_EQ(t->test, writable, pte_write(pte));
@@ -129,12 +129,12 @@ static void fault_in(struct ferry_kunit *t)
 
 static void reap(struct ferry_kunit *t)
 {
-	set_bit(MMF_UNSTABLE, &t->mm->flags);
+	mm_flags_set(MMF_UNSTABLE, t->mm);
 }
 
 static void reap_end(struct ferry_kunit *t)
 {
-	clear_bit(MMF_UNSTABLE, &t->mm->flags);
+	mm_flags_clear(MMF_UNSTABLE, t->mm);
 }
 
 /* A drop-in caller may drop mmap_lock for a while, and permit the change. */

@@ -52,10 +52,8 @@
  * mapped (I18), and puts the reference here, last.
  */
 #include <linux/mmu_notifier.h>
-#include <linux/pagevec.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include "engine.h"
 #include "entry.h"
@@ -77,8 +75,12 @@ static __always_inline pte_t make_present_pte(const struct ferry_job *job,
 					pte_clear_soft_dirty(pte);
 	if (write)
 		pte = maybe_mkwrite(pte, vma);
-	if (pte_swp_uffd_wp(old))
-		pte = pte_mkuffd_wp(pte);
+	if (unlikely(pte_swp_uffd(old))) {
+		pte = pte_mkuffd(pte);
+		/* Read-write protection: no access before the monitor allows it. */
+		if (userfaultfd_rwp(vma))
+			pte = pte_modify(pte, PAGE_NONE);
+	}
 	return pte;
 }
 
@@ -90,7 +92,7 @@ static __always_inline pte_t make_present_pte(const struct ferry_job *job,
 static noinline bool may_write_tracked(unsigned long type, pte_t old,
 				       const struct folio *folio)
 {
-	if (type == SWP_MIGRATION_READ || pte_swp_uffd_wp(old))
+	if (type == SWP_MIGRATION_READ || pte_swp_uffd(old))
 		return false;
 	if (type != SWP_MIGRATION_WRITE && folio_is_device_private(folio))
 		return false;
@@ -128,7 +130,7 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 		return false;
 
 	/* PAGEMAP_SCAN protects an entry and leaves the entry writable. */
-	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd_wp(old);
+	write = type == SWP_MIGRATION_WRITE && !pte_swp_uffd(old);
 	if (unlikely(tracked))
 		write = may_write_tracked(type, old, folio);
 	else if (write && unlikely(!ferry_writes_marked(old)))
@@ -216,9 +218,9 @@ static bool install_known(struct ferry_job *job, const struct span *span)
 				job->src[slot] &= ~FERRY_PFN_KNOWN;
 		return true;
 	}
-	arch_enter_lazy_mmu_mode();
+	lazy_mmu_mode_enable();
 	left = install_slots(job, span, table);
-	arch_leave_lazy_mmu_mode();
+	lazy_mmu_mode_disable();
 	ferry_mapped_pay(&job->mapped);
 	/* Drain mlock's batch while the lock keeps the task on this CPU. */
 	if (vma->vm_flags & VM_LOCKED)
@@ -304,16 +306,17 @@ static void release_held(struct folio *folio)
 }
 
 /* @src: slot value; @moved: a destination took the place of the source. */
-static __always_inline void release_source(unsigned long src, bool moved,
-					   struct folio_batch *freed)
+static __always_inline void release_source(const struct ferry_job *job, unsigned long src,
+					   bool moved, struct folio_batch *freed)
 {
 	struct folio *folio = ferry_slot_folio(src);
 
-	if (src & FERRY_PFN_HELD) {
+	if (!job->vma) {
 		release_held(folio);
 		return;
 	}
-	folio_unlock(folio);
+	if (!ferry_job_caller_locked(job, &folio->page))
+		folio_unlock(folio);
 	if (!moved || folio_is_zone_device(folio))
 		folio_put(folio);
 	else if (folio_put_testzero(folio) && !folio_batch_add(freed, folio))
@@ -348,7 +351,7 @@ static void install_span(struct ferry_job *job, const struct span *span)
 	if (job->vma)
 		left = install_known(job, span);
 	for (slot = span->first; slot < span->end && left; slot++)
-		if (!(job->src[slot] & FERRY_PFN_KNOWN) &&
+		if (!(job->vma && job->src[slot] & FERRY_PFN_KNOWN) &&
 		    ferry_job_is_due(job, slot, span->back))
 			install_by_rmap(job, slot);
 }
@@ -385,7 +388,7 @@ void ferry_install(struct ferry_job *job)
 			if ((dst & (MIGRATE_PFN_VALID | FERRY_PFN_GIVEN)) == MIGRATE_PFN_VALID)
 				release_destination(job, slot);
 			if (src & MIGRATE_PFN_VALID)
-				release_source(src, dst & FERRY_PFN_USED, &freed);
+				release_source(job, src, dst & FERRY_PFN_USED, &freed);
 		}
 		ferry_job_resched(job, span.end);
 	}
@@ -413,7 +416,7 @@ void ferry_install_back(struct ferry_job *job)
 		for (slot = span.first; slot < span.end; slot++) {
 			if (!ferry_job_is_due(job, slot, span.back))
 				continue;
-			release_source(job->src[slot], false, &freed);
+			release_source(job, job->src[slot], false, &freed);
 			job->src[slot] = 0;
 		}
 		ferry_job_resched(job, span.end);

@@ -5,9 +5,9 @@
  */
 #include <linux/memremap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 
@@ -17,11 +17,11 @@
 static void write_protect(struct ferry_kunit *t, unsigned long slot)
 {
 	pte_t pte = ferry_kunit_pte(t, slot);
-	swp_entry_t entry = pte_to_swp_entry(pte);
+	swp_entry_t entry = softleaf_from_pte(pte);
 
-	KUNIT_EXPECT_TRUE(t->test, is_writable_migration_entry(entry));
+	KUNIT_EXPECT_TRUE(t->test, softleaf_is_migration_write(entry));
 	entry = make_readable_exclusive_migration_entry(swp_offset(entry));
-	ferry_kunit_set_pte(t, slot, pte_swp_mkuffd_wp(swp_entry_to_pte(entry)));
+	ferry_kunit_set_pte(t, slot, pte_swp_mkuffd(swp_entry_to_pte(entry)));
 }
 
 static const struct change_case {
@@ -56,13 +56,13 @@ static void write_protected_meanwhile(struct kunit *test)
 	pte = ferry_kunit_pte(t, 1);
 	KUNIT_EXPECT_TRUE(test, PageAnonExclusive(ferry_kunit_page(t, 1)));
 	if (c->device) {
-		KUNIT_EXPECT_FALSE(test, is_writable_device_private_entry(pte_to_swp_entry(pte)));
-		KUNIT_EXPECT_TRUE(test, pte_swp_uffd_wp(pte));
+		KUNIT_EXPECT_FALSE(test, softleaf_is_device_private_write(softleaf_from_pte(pte)));
+		KUNIT_EXPECT_TRUE(test, pte_swp_uffd(pte));
 		pte = ferry_kunit_pte(t, 0);
-		KUNIT_EXPECT_TRUE(test, is_writable_device_private_entry(pte_to_swp_entry(pte)));
+		KUNIT_EXPECT_TRUE(test, softleaf_is_device_private_write(softleaf_from_pte(pte)));
 	} else {
 		KUNIT_EXPECT_FALSE(test, pte_write(pte));
-		KUNIT_EXPECT_TRUE(test, pte_uffd_wp(pte));
+		KUNIT_EXPECT_TRUE(test, pte_uffd(pte));
 		KUNIT_EXPECT_TRUE(test, pte_write(ferry_kunit_pte(t, 0)));
 	}
 }
@@ -80,7 +80,7 @@ static void zapped_meanwhile(struct kunit *test)
 	ferry_kunit_memory(t, &before);
 	ferry_kunit_write(t, 0, 3);
 	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, SYSTEM), 0);
-	zap_page_range_single(t->vma, ferry_kunit_addr(t, 1), PAGE_SIZE, NULL);
+	zap_vma_range(t->vma, ferry_kunit_addr(t, 1), PAGE_SIZE);
 	if (c->moves)
 		ferry_kunit_offer_all(t);
 	ferry_kunit_pages(t);

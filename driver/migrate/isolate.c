@@ -83,7 +83,7 @@ static void end(struct run *run)
 	if (!run->lruvec)
 		return;
 	pay(run);
-	unlock_page_lruvec_irq(run->lruvec);
+	lruvec_unlock_irq(run->lruvec);
 	run->lruvec = NULL;
 	run->left = 0;
 }
@@ -108,7 +108,7 @@ static noinline void go_on_with(struct run *run, struct folio *folio, unsigned l
 /* The lock of the folio's lruvec is held afterwards. */
 static __always_inline void go_on(struct run *run, struct folio *folio)
 {
-	unsigned long kind = READ_ONCE(folio->flags) & KIND;
+	unsigned long kind = READ_ONCE(*ferry_flags(folio)) & KIND;
 
 	if (!run->left || kind != run->kind || ferry_folio_memcg(folio) != run->memcg)
 		go_on_with(run, folio, kind);
@@ -238,7 +238,7 @@ bool ferry_isolate_put(struct ferry_job *job, unsigned long first,
 		folio = unlisted(job, slot);
 		if (!folio)
 			continue;
-		if (READ_ONCE(folio->flags) & (BIT(PG_unevictable) | BIT(PG_mlocked))) {
+		if (READ_ONCE(*ferry_flags(folio)) & (BIT(PG_unevictable) | BIT(PG_mlocked))) {
 			end(&run);
 			folio_add_lru(folio);
 			in_batch = true;

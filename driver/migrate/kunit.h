@@ -39,7 +39,7 @@ struct ferry_kunit_device;
  * @offered: destinations that the caller offered, one per slot, or NULL
  * @puts: calls of put_dst, one count per slot
  * @device: device of the destinations; NULL: destinations are system pages
- * @fault_page: fault_page of struct migrate_vma
+ * @fault_page: fault_page of struct migrate_vma; set by ferry_kunit_fault_begin()
  * @drop_in: call the phases without _ext; each destination has one more
  *	reference, which the fixture holds
  * @others_hold: other tasks have references on destinations, or wait for page
@@ -142,6 +142,8 @@ void ferry_kunit_child_end(struct ferry_kunit_child *child);
 /* kunit_caller.c: the caller */
 int ferry_kunit_setup(struct ferry_kunit *t, unsigned long select);
 struct page *ferry_kunit_offer(struct ferry_kunit *t, unsigned long slot);
+void ferry_kunit_fault_begin(struct ferry_kunit *t, struct page *page);
+void ferry_kunit_fault_end(struct ferry_kunit *t);
 void ferry_kunit_offer_all(struct ferry_kunit *t);
 void ferry_kunit_pages(struct ferry_kunit *t);
 void ferry_kunit_finalize(struct ferry_kunit *t);

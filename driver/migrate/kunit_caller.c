@@ -87,6 +87,41 @@ int ferry_kunit_setup(struct ferry_kunit *t, unsigned long select)
 }
 
 /**
+ * ferry_kunit_fault_begin() - make a page the page of a CPU fault
+ * @t: the fixture, before ferry_kunit_setup()
+ * @page: device page with a reference of the caller
+ *
+ * Locks the page where do_swap_page() calls migrate_to_ram with the page locked.
+ *
+ * Context: sleeps; ferry_kunit_fault_end() drops the lock.
+ */
+void ferry_kunit_fault_begin(struct ferry_kunit *t, struct page *page)
+{
+	t->fault_page = page;
+	if (FERRY_FAULT_PAGE_LOCKED)
+		lock_page(page);
+}
+
+/**
+ * ferry_kunit_fault_end() - end the CPU fault
+ * @t: the fixture, after ferry_kunit_finalize(); the caller still holds its
+ *	reference, or the page is still mapped
+ *
+ * The engine took the page with the caller's lock, and must have kept the lock:
+ * nobody else could have locked the page since. Without the caller's lock the
+ * engine must have dropped its own.
+ *
+ * Context: any.
+ */
+void ferry_kunit_fault_end(struct ferry_kunit *t)
+{
+	KUNIT_EXPECT_EQ(t->test, PageLocked(t->fault_page), FERRY_FAULT_PAGE_LOCKED);
+	if (PageLocked(t->fault_page))
+		unlock_page(t->fault_page);
+	t->fault_page = NULL;
+}
+
+/**
  * ferry_kunit_offer() - offer a locked destination with the data of its source
  * @t: the fixture, after ferry_kunit_setup()
  * @slot: slot of the destination
@@ -114,7 +149,7 @@ struct page *ferry_kunit_offer(struct ferry_kunit *t, unsigned long slot)
 		*word_of(page) = 0;
 	else
 		clear_page(page_address(page));
-	page->index = FERRY_KUNIT_INDEX;
+	page_folio(page)->index = FERRY_KUNIT_INDEX;
 	if (t->drop_in)
 		get_page(page);
 	t->offered[slot] = page;

@@ -33,12 +33,12 @@ struct ferry_kunit_device {
 
 static struct ferry_kunit_device *device_of(const struct page *page)
 {
-	return container_of(page->pgmap, struct ferry_kunit_device, pagemap);
+	return container_of(page_pgmap(page), struct ferry_kunit_device, pagemap);
 }
 
-static void free_device_page(struct page *page)
+static void free_device_page(ferry_freed *freed)
 {
-	atomic_long_dec(&device_of(page)->used);
+	atomic_long_dec(&device_of((struct page *)freed)->used);
 }
 
 static vm_fault_t refuse_fault(struct vm_fault *vmf)
@@ -47,7 +47,7 @@ static vm_fault_t refuse_fault(struct vm_fault *vmf)
 }
 
 static const struct dev_pagemap_ops device_ops = {
-	.page_free = free_device_page,
+	.ferry_free_op = free_device_page,
 	.migrate_to_ram = refuse_fault,
 };
 
@@ -114,7 +114,7 @@ struct page *ferry_kunit_device_alloc(struct ferry_kunit_device *device)
 	if (device->next == DEVICE_PAGES)
 		return NULL;
 	page = pfn_to_page(ferry_kunit_device_pfn(device) + device->next++);
-	zone_device_page_init(page);
+	ferry_zone_device_page_init(page);
 	atomic_long_inc(&device->used);
 	return page;
 }

@@ -13,11 +13,11 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 
 #include <asm/tlbflush.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 
@@ -199,8 +199,8 @@ struct page *ferry_kunit_page(struct ferry_kunit *t, unsigned long slot)
 
 	if (pte_present(pte))
 		return pte_page(pte);
-	if (is_swap_pte(pte) && is_pfn_swap_entry(pte_to_swp_entry(pte)))
-		return pfn_swap_entry_to_page(pte_to_swp_entry(pte));
+	if (!pte_none(pte) && softleaf_has_pfn(softleaf_from_pte(pte)))
+		return softleaf_to_page(softleaf_from_pte(pte));
 	return NULL;
 }
 

@@ -48,8 +48,8 @@ static __always_inline bool destination_fits(const struct folio *dst, bool devic
 {
 	if (dst->mapping || !ferry_folio_unmapped(dst))
 		return false;
-	return !device || dst->page.pgmap->type == MEMORY_DEVICE_PRIVATE ||
-	       dst->page.pgmap->type == MEMORY_DEVICE_COHERENT;
+	return !device || page_pgmap(&dst->page)->type == MEMORY_DEVICE_PRIVATE ||
+	       page_pgmap(&dst->page)->type == MEMORY_DEVICE_COHERENT;
 }
 
 /* The device writes without the kernel: no other copy may stay valid. */
@@ -70,20 +70,20 @@ static u8 leave_swap_cache(struct folio *src, struct folio *dst)
 static __always_inline void move_flags_at_once(struct folio *src, struct folio *dst,
 					       void *private)
 {
-	unsigned long flags = READ_ONCE(src->flags) & MOVED_FLAGS;
+	unsigned long flags = READ_ONCE(*ferry_flags(src)) & MOVED_FLAGS;
 
 	/* Orders the copied data before the uptodate flag of the new page. */
 	smp_wmb();
-	set_mask_bits(&dst->flags, 0, flags);
+	set_mask_bits(ferry_flags(dst), 0, flags);
 	if (flags & (BIT(PG_active) | BIT(PG_unevictable)))
-		set_mask_bits(&src->flags, BIT(PG_active) | BIT(PG_unevictable), 0);
+		set_mask_bits(ferry_flags(src), BIT(PG_active) | BIT(PG_unevictable), 0);
 	if (folio_test_young(src))
 		folio_set_young(dst);
 	if (folio_test_idle(src))
 		folio_set_idle(dst);
 	src->private = private;
 	folio_copy_owner(dst, src);
-	pgalloc_tag_copy(dst, src);
+	pgalloc_tag_swap(dst, src);
 	mem_cgroup_migrate(src, dst);
 }
 
@@ -95,8 +95,7 @@ static u8 move_cached(struct ferry_job *job, struct folio *src, struct folio *ds
 
 	if (why)
 		return why;
-	if (folio_migrate_mapping(folio_mapping(src), dst, src, extra) !=
-	    MIGRATEPAGE_SUCCESS)
+	if (folio_migrate_mapping(folio_mapping(src), dst, src, extra))
 		return FERRY_PINNED;
 	folio_migrate_flags(dst, src);
 	return FERRY_NOT_ATTEMPTED;
@@ -132,7 +131,7 @@ static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct 
 	if (ferry_folio_in_swap_cache(folio))
 		return move_cached(job, folio, dst);
 	/* By pfn, private holds the anon_vma. */
-	return move_plain(job, folio, dst, src & FERRY_PFN_HELD ? folio->private : NULL);
+	return move_plain(job, folio, dst, job->vma ? NULL : folio->private);
 }
 
 /* No destination was offered. An outcome that the caller stored stays. */
@@ -155,7 +154,7 @@ static __always_inline struct folio *offered(unsigned long dst)
 static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
 				      struct folio *dst)
 {
-	unsigned long flags = READ_ONCE(dst->flags), src = job->src[slot];
+	unsigned long flags = READ_ONCE(*ferry_flags(dst)), src = job->src[slot];
 	bool device = folio_is_zone_device(dst);
 	u8 why;
 

@@ -100,9 +100,9 @@ static void flags(struct kunit *test)
 		ferry_kunit_set_pte(t, slot, pte_mkclean(ferry_kunit_pte(t, slot)));
 		/* Off the LRU list: PG_active decides between two lists. */
 		KUNIT_ASSERT_TRUE(test, folio_isolate_lru(page_folio(page)));
-		page->flags &= ~none;
+		*ferry_flags(page) &= ~none;
 		if (slot < n)
-			set_bit(flag_cases[slot].flag, &page->flags);
+			set_bit(flag_cases[slot].flag, ferry_flags(page));
 		folio_putback_lru(page_folio(page));
 	}
 	lru_add_drain_all();
@@ -111,7 +111,7 @@ static void flags(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), n + 1);
 	for (slot = 0; slot <= n; slot++) {
 		page = ferry_kunit_page(t, slot);
-		KUNIT_EXPECT_EQ_MSG(test, page->flags & none,
+		KUNIT_EXPECT_EQ_MSG(test, *ferry_flags(page) & none,
 				    slot < n ? 1UL << flag_cases[slot].flag : 0, "%s",
 				    slot < n ? flag_cases[slot].name : "none");
 	}

@@ -59,7 +59,6 @@
 #include <linux/jiffies.h>
 #include <linux/memremap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
 #include "engine.h"
 #include "mm_internal.h"
@@ -82,6 +81,8 @@ static int check_args(const struct migrate_vma *args)
 	if (!args->src || !args->dst)
 		return -EINVAL;
 	if (args->fault_page && !is_device_private_page(args->fault_page))
+		return -EINVAL;
+	if (FERRY_FAULT_PAGE_LOCKED && args->fault_page && !PageLocked(args->fault_page))
 		return -EINVAL;
 	return 0;
 }

@@ -6,7 +6,9 @@
  *
  *   mm/internal.h               try_to_unmap_flush(),
  *                               flush_tlb_batched_pending(), mm_find_pmd(),
- *                               mlock_drain_local()
+ *                               mlock_drain_local(); on 7.x folio_get_anon_vma(),
+ *                               put_anon_vma(), folio_add_lru_vma() too
+ *   mm/page_alloc.h             free_unref_folios(), on 7.x
  *   not exported                try_to_migrate(), rmap_walk(),
  *                               page_vma_mapped_walk(), folio_get_anon_vma(),
  *                               vm_normal_page(), walk_page_range_vma(),
@@ -27,6 +29,9 @@
 #include <asm/tlbflush.h>
 
 #include <../mm/internal.h>
+#if __has_include(<../mm/page_alloc.h>)
+#include <../mm/page_alloc.h>
+#endif
 
 /*
  * A deferred flush stands for the whole mm on x86 alone. arm64 and riscv send

@@ -36,7 +36,7 @@ static void pin(struct ferry_kunit *t, struct page *page)
 {
 	struct page *pinned = NULL;
 
-	KUNIT_EXPECT_EQ(t->test, 1, pin_user_pages_fast(page->index << PAGE_SHIFT, 1,
+	KUNIT_EXPECT_EQ(t->test, 1, pin_user_pages_fast(page_folio(page)->index << PAGE_SHIFT, 1,
 							FOLL_WRITE, &pinned));
 	KUNIT_EXPECT_PTR_EQ(t->test, pinned, page);
 }
@@ -48,23 +48,23 @@ static void lock(struct ferry_kunit *t, struct page *page)
 
 static void begin_writeback(struct ferry_kunit *t, struct page *page)
 {
-	set_bit(PG_writeback, &page->flags);
+	set_bit(PG_writeback, ferry_flags(page));
 }
 
 static void end_writeback(struct page *page)
 {
-	clear_bit(PG_writeback, &page->flags);
+	clear_bit(PG_writeback, ferry_flags(page));
 }
 
 static void merge(struct ferry_kunit *t, struct page *page)
 {
-	page->mapping = (void *)((unsigned long)page->mapping | PAGE_MAPPING_KSM);
+	page->mapping = (void *)((unsigned long)page->mapping | FOLIO_MAPPING_KSM);
 }
 
 static void unmerge(struct page *page)
 {
-	page->mapping = (void *)(((unsigned long)page->mapping & ~PAGE_MAPPING_FLAGS) |
-				 PAGE_MAPPING_ANON);
+	page->mapping = (void *)(((unsigned long)page->mapping & ~FOLIO_MAPPING_FLAGS) |
+				 FOLIO_MAPPING_ANON);
 }
 
 static void isolate(struct ferry_kunit *t, struct page *page)
@@ -176,11 +176,11 @@ static void faults_share_a_drain(struct kunit *test)
 	ferry_kunit_write(t, 0, 1);
 	KUNIT_ASSERT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
 	page = ferry_kunit_page(t, 0);
-	set_bit(PG_mlocked, &page->flags);
+	set_bit(PG_mlocked, ferry_flags(page));
 	/* A reference of the fault, and another as if of a batch. */
 	get_page(page);
 	get_page(page);
-	t->fault_page = page;
+	ferry_kunit_fault_begin(t, page);
 	while (!ferry_drain_is_due())
 		schedule_timeout_uninterruptible(1);
 	for (i = 0; i < 3; i++) {
@@ -189,8 +189,8 @@ static void faults_share_a_drain(struct kunit *test)
 		drains += t->migrate.counts.drains;
 	}
 	KUNIT_EXPECT_EQ(test, drains, 1);
-	t->fault_page = NULL;
-	clear_bit(PG_mlocked, &page->flags);
+	ferry_kunit_fault_end(t);
+	clear_bit(PG_mlocked, ferry_flags(page));
 	put_page(page);
 	put_page(page);
 }

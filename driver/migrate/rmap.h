@@ -79,7 +79,7 @@ static inline bool ferry_rmap_is_plain(const struct vm_area_struct *vma)
 static inline void ferry_mapped_pay(struct ferry_mapped *mapped)
 {
 	if (mapped->nr)
-		__lruvec_stat_mod_folio(mapped->folio, NR_ANON_MAPPED, mapped->nr);
+		ferry_lruvec_stat_mod_folio(mapped->folio, NR_ANON_MAPPED, mapped->nr);
 	mapped->place = FERRY_NO_PLACE;
 	mapped->nr = 0;
 }
@@ -100,7 +100,7 @@ static inline void ferry_mapped_owe(struct ferry_mapped *mapped, struct folio *f
 /* PageAnonExclusive() without hugetlb, which keeps the flag elsewhere. */
 static inline bool ferry_folio_exclusive(const struct folio *folio)
 {
-	return test_bit(PG_anon_exclusive, &folio->flags);
+	return test_bit(PG_anon_exclusive, ferry_flags(folio));
 }
 
 /* Returns whether the removed entry was the last entry of the page. */
@@ -129,7 +129,7 @@ static inline void ferry_rmap_add(struct ferry_mapped *mapped, struct folio *fol
 	if (likely(atomic_inc_and_test(&folio->_mapcount)))
 		ferry_mapped_owe(mapped, folio, 1);
 	if (likely(exclusive))
-		set_bit(PG_anon_exclusive, &folio->flags);
+		set_bit(PG_anon_exclusive, ferry_flags(folio));
 }
 
 #endif

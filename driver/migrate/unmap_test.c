@@ -4,8 +4,8 @@
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 
@@ -38,7 +38,7 @@ static void nobody_maps_them(struct ferry_kunit *t)
 
 	for (slot = 0; slot < t->npages; slot++)
 		KUNIT_EXPECT_FALSE_MSG(t->test,
-				       page_mapped(migrate_pfn_to_page(t->src[slot])),
+				       folio_mapped(page_folio(migrate_pfn_to_page(t->src[slot]))),
 				       "slot %lu", slot);
 }
 
@@ -148,7 +148,8 @@ static void fault_page(struct kunit *test)
 	page = ferry_kunit_page(t, 0);
 	for (i = 0; i < c->references; i++)
 		get_page(page);
-	t->fault_page = c->told ? page : NULL;
+	if (c->told)
+		ferry_kunit_fault_begin(t, page);
 	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, PRIVATE), 0);
 	t->device = NULL;
 	ferry_kunit_offer_all(t);
@@ -156,6 +157,8 @@ static void fault_page(struct kunit *test)
 	ferry_kunit_finalize(t);
 	KUNIT_EXPECT_EQ(test, t->outcome[0], c->outcome);
 	KUNIT_EXPECT_EQ(test, t->outcome[1], FERRY_MOVED);
+	if (c->told)
+		ferry_kunit_fault_end(t);
 	for (i = 0; i < c->references; i++)
 		put_page(page);
 	KUNIT_EXPECT_EQ(test, ferry_kunit_device_used(device), c->outcome != FERRY_MOVED);

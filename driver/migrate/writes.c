@@ -72,8 +72,8 @@
 #include <linux/memremap.h>
 #include <linux/mm.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "entry.h"
 #include "mm_internal.h"
 #include "rmap.h"
@@ -96,10 +96,10 @@ static bool may_write(pte_t pte, const void *owner)
 {
 	struct page *page;
 
-	if (!is_device(pte) || pte_swp_uffd_wp(pte))
+	if (!is_device(pte) || pte_swp_uffd(pte))
 		return false;
 	page = pfn_to_page(ferry_coding_offset(pte));
-	if (page->pgmap->owner != owner)
+	if (page_pgmap(page)->owner != owner)
 		return false;
 	return ferry_coding_type(pte) == FERRY_DEVICE_WRITE ||
 	       ferry_folio_exclusive((struct folio *)page);
@@ -150,7 +150,7 @@ EXPORT_SYMBOL_GPL(ferry_writes_note);
 /* May an engine that asks the type alone make the page writable? */
 static bool is_granted(const struct vm_area_struct *vma, pte_t pte)
 {
-	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte))
+	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd(pte))
 		return false;
 	if (!ferry_writes_marked(pte))
 		return false;

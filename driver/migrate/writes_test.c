@@ -4,8 +4,8 @@
  */
 #include <linux/memremap.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
+#include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
 #include "writes.h"
@@ -100,7 +100,7 @@ static struct ferry_kunit *make(struct kunit *test, const struct tracked_case *c
 	if (c->tracked == ON_DEVICE)
 		clear_soft_dirty(t);
 	for (slot = 0; slot < NPAGES && c->protected; slot++)
-		ferry_kunit_set_pte(t, slot, pte_swp_mkuffd_wp(ferry_kunit_pte(t, slot)));
+		ferry_kunit_set_pte(t, slot, pte_swp_mkuffd(ferry_kunit_pte(t, slot)));
 	return t;
 }
 
@@ -112,7 +112,7 @@ static void unmake(struct ferry_kunit_child *child)
 
 static bool is_writable_entry(pte_t pte)
 {
-	return is_writable_device_private_entry(pte_to_swp_entry(pte));
+	return softleaf_is_device_private_write(softleaf_from_pte(pte));
 }
 
 static bool note(struct ferry_kunit *t, unsigned long slot, const void *owner)

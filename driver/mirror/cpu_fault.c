@@ -250,7 +250,7 @@ int ferry_cpu_fault_try(struct vm_area_struct *vma, unsigned long addr, void *ow
  */
 static unsigned long around_size(const struct vm_fault *vmf)
 {
-	const struct ferry_device *device = vmf->page->pgmap->owner;
+	const struct ferry_device *device = page_pgmap(vmf->page)->owner;
 
 	if (vmf->flags & FAULT_FLAG_REMOTE || ferry_memory_comes_alone(vmf->page))
 		return PAGE_SIZE;
@@ -268,7 +268,7 @@ static int try_range(struct vm_fault *vmf, unsigned long start, unsigned long en
 			.end = end,
 			.src = slots,
 			.dst = slots + (end - start) / PAGE_SIZE,
-			.pgmap_owner = vmf->page->pgmap->owner,
+			.pgmap_owner = page_pgmap(vmf->page)->owner,
 			.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 			.fault_page = vmf->page,
 		},
@@ -282,7 +282,7 @@ static int try_range(struct vm_fault *vmf, unsigned long start, unsigned long en
 
 static int try_alone(struct vm_fault *vmf)
 {
-	return ferry_cpu_fault_try(vmf->vma, vmf->address & PAGE_MASK, vmf->page->pgmap->owner,
+	return ferry_cpu_fault_try(vmf->vma, vmf->address & PAGE_MASK, page_pgmap(vmf->page)->owner,
 				   FERRY_MEMORY_PRIVATE, vmf->page);
 }
 

@@ -223,9 +223,9 @@ static void *foreign_owner(const struct fault *fault, unsigned long i)
 	if (!page || !is_device_coherent_page(page))
 		return NULL;
 	if (fault->access != FERRY_ACCESS_EXCLUSIVE &&
-	    page->pgmap->owner == fault->window->mirror->device)
+	    page_pgmap(page)->owner == fault->window->mirror->device)
 		return NULL;
-	return page->pgmap->owner;
+	return page_pgmap(page)->owner;
 }
 
 /*
@@ -301,7 +301,7 @@ static bool is_resident(const struct fault *fault, unsigned long i)
 	struct page *page = faulted_page(fault, i);
 
 	return page && (is_device_private_page(page) || is_device_coherent_page(page)) &&
-	       page->pgmap->owner == fault->window->mirror->device;
+	       page_pgmap(page)->owner == fault->window->mirror->device;
 }
 
 /*

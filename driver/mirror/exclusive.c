@@ -232,7 +232,7 @@ static int take_pages(struct exclusive *batch)
 	if (ret)
 		return ret;
 	ret = -EBUSY;
-	batch->npages = make_device_exclusive_range(mirror->mm, batch->addr, batch->end,
+	batch->npages = ferry_make_device_exclusive(mirror->mm, batch->addr, batch->end,
 						    batch->pages, mirror);
 	if (batch->npages < 0)
 		ret = batch->npages;

@@ -37,6 +37,7 @@
 #include "device/memory.h"
 #include "device/quota.h"
 #include "migrate/backend.h"
+#include "migrate/compat.h"
 #include "migrate/placement.h"
 #include "mirror.h"
 #include "populate.h"
@@ -150,7 +151,7 @@ static bool may_go(const struct ferry_populate *request, struct page *page)
 	if (request->backend->can & FERRY_CAN_SELECT_ANON || !page)
 		return true;
 	mapping = (unsigned long)READ_ONCE(page_folio(page)->mapping);
-	return (mapping & PAGE_MAPPING_FLAGS) == PAGE_MAPPING_ANON;
+	return (mapping & FOLIO_MAPPING_FLAGS) == FOLIO_MAPPING_ANON;
 }
 
 static __always_inline bool wanted_on_device(const struct ferry_populate *request,
@@ -178,7 +179,7 @@ static u8 why_no_device_page(const struct ferry_populate *request)
 static const struct direction to_device = {
 	.is_wanted = wanted_on_device,
 	.alloc = alloc_device,
-	.init = zone_device_page_init,
+	.init = ferry_zone_device_page_init,
 	.copy = ferry_copy_to_device,
 	.why_none = why_no_device_page,
 	.error = -ENOSPC,
@@ -234,8 +235,8 @@ static unsigned long alloc_system_by_policy(const struct ferry_populate *request
 
 	for (i = 0; i < piece->n; i++) {
 		if (request->vma)
-			folio = vma_alloc_folio(request->gfp, 0, request->vma, request->start +
-						piece->slot[i] * PAGE_SIZE, false);
+			folio = ferry_vma_alloc_folio(request->gfp, request->vma, request->start +
+						      piece->slot[i] * PAGE_SIZE);
 		else if (request->by_rmap)
 			folio = ferry_placement_alloc((struct folio *)piece->from[i], request->mm,
 						      request->gfp);
@@ -259,7 +260,7 @@ static unsigned long alloc_in_bulk(const struct ferry_populate *request, struct 
 	memset(piece->to, 0, piece->n * sizeof(*piece->to));
 	do {
 		before = got;
-		got = alloc_pages_bulk_array(request->gfp, piece->n, piece->to);
+		got = alloc_pages_bulk(request->gfp, piece->n, piece->to);
 	} while (got > before && got < piece->n);
 	return got;
 }

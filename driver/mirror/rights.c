@@ -82,7 +82,7 @@ static bool is_own_private(const struct ferry_mirror *mirror, unsigned long pfn)
 	if (!(pfn & HMM_PFN_VALID))
 		return false;
 	page = hmm_pfn_to_page(pfn);
-	return is_device_private_page(page) && page->pgmap->owner == mirror->device;
+	return is_device_private_page(page) && page_pgmap(page)->owner == mirror->device;
 }
 
 static bool may_write_any(const struct ferry_mirror *mirror, const unsigned long *pfns,

@@ -27,10 +27,10 @@
 #include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/swap.h>
-#include <linux/swapops.h>
 #include <linux/uaccess.h>
 
 #include "device/device.h"
+#include "migrate/compat.h"
 #include "migrate/entry.h"
 #include "migrate/writes.h"
 #include "mirror.h"
@@ -43,7 +43,7 @@ static u32 page_place(struct ferry_device *device, struct page *page)
 {
 	if (!is_device_private_page(page) && !is_device_coherent_page(page))
 		return FERRY_STATE_SYSTEM;
-	if (page->pgmap->owner == device)
+	if (page_pgmap(page)->owner == device)
 		return FERRY_STATE_THIS_DEVICE;
 	return FERRY_STATE_OTHER_DEVICE;
 }
@@ -113,25 +113,25 @@ static u32 entry_place(u8 outcome)
  */
 static bool snapshot_writable(struct vm_area_struct *vma, pte_t pte)
 {
-	swp_entry_t entry = pte_to_swp_entry(pte);
+	swp_entry_t entry = softleaf_from_pte(pte);
 
 	if (!ferry_writes_can())
-		return is_writable_device_private_entry(entry);
-	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd_wp(pte) || !ferry_writes_marked(pte))
+		return softleaf_is_device_private_write(entry);
+	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd(pte) || !ferry_writes_marked(pte))
 		return false;
-	if (is_writable_device_private_entry(entry))
+	if (softleaf_is_device_private_write(entry))
 		return true;
-	return test_bit(PG_anon_exclusive, &pfn_swap_entry_to_page(entry)->flags) &&
+	return test_bit(PG_anon_exclusive, ferry_flags(softleaf_to_page(entry))) &&
 	       ferry_writes_tracked(vma);
 }
 
 static void see_entry(struct ferry_page_state *state, struct ferry_device *device,
 		      struct vm_area_struct *vma, pte_t pte)
 {
-	swp_entry_t entry = pte_to_swp_entry(pte);
+	swp_entry_t entry = softleaf_from_pte(pte);
 
-	if (is_device_private_entry(entry)) {
-		state->flags |= page_place(device, pfn_swap_entry_to_page(entry));
+	if (softleaf_is_device_private(entry)) {
+		state->flags |= page_place(device, softleaf_to_page(entry));
 		if (snapshot_writable(vma, pte))
 			state->flags |= FERRY_STATE_WRITABLE;
 		state->outcome = FERRY_NOT_MOVED;
@@ -304,7 +304,7 @@ bool ferry_snapshot_has_table(struct mm_struct *mm, unsigned long addr,
 static bool is_ksm(pte_t pte)
 {
 	return pte_present(pte) && !pte_special(pte) && pfn_valid(pte_pfn(pte)) &&
-	       PageKsm(pte_page(pte));
+	       folio_test_ksm(page_folio(pte_page(pte)));
 }
 
 /**

@@ -8,22 +8,23 @@
 #define FERRY_MIGRATE_CODING_H
 
 #include <linux/swap.h>
-#include <linux/swapops.h>
+
+#include "compat.h"
 
 /* Neither empty nor present. */
 static inline bool ferry_coding_is_swap(pte_t pte)
 {
-	return is_swap_pte(pte);
+	return !pte_none(pte) && !pte_present(pte);
 }
 
 static inline unsigned long ferry_coding_type(pte_t pte)
 {
-	return swp_type(pte_to_swp_entry(pte));
+	return swp_type(softleaf_from_pte(pte));
 }
 
 static inline unsigned long ferry_coding_offset(pte_t pte)
 {
-	return swp_offset(pte_to_swp_entry(pte));
+	return swp_offset(softleaf_from_pte(pte));
 }
 
 static inline pte_t ferry_coding_make(unsigned long type, unsigned long offset)
@@ -39,8 +40,8 @@ static inline pte_t ferry_coding_replace(pte_t old, unsigned long type,
 
 	if (pte_swp_soft_dirty(old))
 		pte = pte_swp_mksoft_dirty(pte);
-	if (pte_swp_uffd_wp(old))
-		pte = pte_swp_mkuffd_wp(pte);
+	if (pte_swp_uffd(old))
+		pte = pte_swp_mkuffd(pte);
 	return pte;
 }
 

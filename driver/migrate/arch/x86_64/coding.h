@@ -17,9 +17,10 @@
 #define FERRY_MIGRATE_CODING_H
 
 #include <linux/swap.h>
-#include <linux/swapops.h>
 
-static_assert((_PAGE_SWP_SOFT_DIRTY | _PAGE_SWP_UFFD_WP | _PAGE_SWP_EXCLUSIVE) <
+#include "compat.h"
+
+static_assert((_PAGE_SWP_SOFT_DIRTY | _PAGE_SWP_UFFD | _PAGE_SWP_EXCLUSIVE) <
 	      BIT(SWP_OFFSET_FIRST_BIT));
 
 static inline bool ferry_coding_is_swap(pte_t pte)
@@ -46,7 +47,7 @@ static inline pte_t ferry_coding_replace(pte_t old, unsigned long type,
 					 unsigned long offset)
 {
 	return __pte(pte_val(ferry_coding_make(type, offset)) |
-		     (pte_val(old) & (_PAGE_SWP_SOFT_DIRTY | _PAGE_SWP_UFFD_WP)));
+		     (pte_val(old) & (_PAGE_SWP_SOFT_DIRTY | _PAGE_SWP_UFFD)));
 }
 
 #endif
