@@ -21,6 +21,7 @@
 #include "front/dmirror.h"
 #include "front/drm.h"
 #include "migrate/backend.h"
+#include "migrate/livepatch.h"
 #include "mirror/cpu_fault.h"
 #include "mirror/evict.h"
 #include "mirror/mirror.h"
@@ -88,6 +89,13 @@ static void destroy_devices(void)
 		ferry_stats_fini(all_devices[i]);
 		ferry_device_destroy(all_devices[i]);
 	}
+}
+
+static void destroy_all(void)
+{
+	destroy_devices();
+	ferry_engine_exit();
+	ferry_dmirror_fini();
 }
 
 static int create_device(unsigned int i)
@@ -158,12 +166,12 @@ static int __init ferry_init(void)
 	if (ret)
 		return ret;
 
-	ret = create_each(create_device);
+	ret = ferry_engine_init();
+	ret = ret ?: create_each(create_device);
 	ret = ret ?: create_each(create_dmirror);
 	ret = ret ?: create_each(create_node);
 	if (ret) {
-		destroy_devices();
-		ferry_dmirror_fini();
+		destroy_all();
 		return ret;
 	}
 	ferry_mirrors_enable();
@@ -174,8 +182,7 @@ module_init(ferry_init);
 
 static void __exit ferry_exit(void)
 {
-	destroy_devices();
-	ferry_dmirror_fini();
+	destroy_all();
 }
 module_exit(ferry_exit);
 

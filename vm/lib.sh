@@ -45,7 +45,7 @@ note() {
 }
 
 # All kernels, for messages and lists.
-kernels() { (cd "$top/vm/config" && printf '%s\n' *.config | sed 's/\.config$//' | paste -sd' '); }
+kernels() { (cd "$top/vm/config" && printf '%s\n' *.config debian-7.3 | sed 's/\.config$//' | paste -sd' '); }
 
 # The Linux version of a kernel, from its name, and of a source tree.
 version_of() { # KERNEL
@@ -60,7 +60,7 @@ version_of_source() { sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$1/Makefile" | 
 wrong() { # NAME VALUE
 	[ -n "$2" ] || return 0
 	case $1 in
-	KERNEL) [ -f "$top/vm/config/$2.config" ] || echo "no kernel '$2'; there are: $(kernels)" ;;
+	KERNEL) [[ " $(kernels) " == *" $2 "* ]] || echo "no kernel '$2'; there are: $(kernels)" ;;
 	KERNEL_SRC)
 		if ! [ -f "$2/Makefile" ] || ! [ -f "$2/mm/migrate_device.c" ]; then
 			echo "KERNEL_SRC='$2' is no kernel's source"

@@ -161,12 +161,22 @@ static int enabled_set(void *data, u64 value)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(enabled_fops, enabled_get, enabled_set, "%llu\n");
 
-static int __init ferry_control_init(void)
+static struct dentry *root;
+
+/**
+ * ferry_control_create() - create the files in debugfs
+ *
+ * Called at boot, or by a module with the engine in it.
+ *
+ * Context: sleeps.
+ */
+void ferry_control_create(void)
 {
-	struct dentry *root = debugfs_create_dir("ferry_test", NULL), *dir;
 	struct pause_point *pause;
+	struct dentry *dir;
 	int i;
 
+	root = debugfs_create_dir("ferry_test", NULL);
 	for (i = 0; i < FERRY_NPAUSES; i++) {
 		pause = &pauses[i];
 		init_waitqueue_head(&pause->wait);
@@ -179,6 +189,23 @@ static int __init ferry_control_init(void)
 		debugfs_create_u32(delay_names[i], 0600, root, &delays[i]);
 	debugfs_create_u32("tgid", 0600, root, &only_tgid);
 	debugfs_create_file_unsafe("enabled", 0600, root, NULL, &enabled_fops);
+}
+
+#ifdef FERRY_ENGINE_IN_MODULE
+/**
+ * ferry_control_remove() - remove the files, before the module goes
+ *
+ * Context: sleeps.
+ */
+void ferry_control_remove(void)
+{
+	debugfs_remove(root);
+}
+#else
+static int __init ferry_control_init(void)
+{
+	ferry_control_create();
 	return 0;
 }
 late_initcall(ferry_control_init);
+#endif

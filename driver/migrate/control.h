@@ -9,6 +9,9 @@
 #include <linux/kconfig.h>
 #include <linux/types.h>
 
+void ferry_control_create(void);
+void ferry_control_remove(void);
+
 /* Places where a task may sleep. */
 enum ferry_pause {
 	FERRY_PAUSE_AFTER_SETUP,

@@ -181,7 +181,10 @@ static __always_inline void put_on(struct run *run, struct folio *folio)
 		list_add(&folio->lru, &run->lruvec->lists[run->lru]);
 		run->nr++;
 	}
+#ifndef FERRY_ENGINE_IN_MODULE
+	/* The event's keys are patched by the kernel, and not reachable by name. */
 	trace_mm_lru_insertion(folio);
+#endif
 	folio_set_lru(folio);
 }
 

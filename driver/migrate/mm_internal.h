@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The parts of mm/ that the engine uses and that modules cannot use. They are
- * the reason why the engine is built into the kernel. Private headers of mm/
- * are included here and nowhere else.
+ * the reason why the engine is built into the kernel, or needs the livepatch
+ * symbols of livepatch.c. Private headers of mm/ are included here and nowhere
+ * else; mm_declared.h takes their place in a module.
  *
  *   mm/internal.h               try_to_unmap_flush(),
  *                               flush_tlb_batched_pending(), mm_find_pmd(),
@@ -28,9 +29,14 @@
 
 #include <asm/tlbflush.h>
 
+#ifdef FERRY_ENGINE_IN_MODULE
+#include "mm_declared.h"
+#else
 #include <../mm/internal.h>
 #if __has_include(<../mm/page_alloc.h>)
 #include <../mm/page_alloc.h>
+#endif
+#define ferry_mpol_put(policy)	mpol_put(policy)
 #endif
 
 /*
@@ -65,6 +71,9 @@ static inline void ferry_tlb_batch_add(struct arch_tlbflush_unmap_batch *batch,
 {
 	inc_mm_tlb_gen(mm);
 	cpumask_or(&batch->cpumask, &batch->cpumask, mm_cpumask(mm));
+#ifdef FERRY_HAS_UNMAPPED_PAGES
+	batch->unmapped_pages = true;
+#endif
 	mmu_notifier_arch_invalidate_secondary_tlbs(mm, start, end);
 }
 #endif

@@ -34,6 +34,7 @@
 #include <linux/rmap.h>
 #include <linux/topology.h>
 
+#include "mm_internal.h"
 #include "placement.h"
 
 #ifdef CONFIG_NUMA
@@ -94,7 +95,7 @@ static struct folio *alloc_by_policy(struct placement *placement, gfp_t gfp)
 	struct folio *folio;
 
 	folio = folio_alloc_mpol(gfp, 0, placement->policy, placement->index, numa_node_id());
-	mpol_put(placement->policy);
+	ferry_mpol_put(placement->policy);
 	return folio;
 }
 

@@ -171,9 +171,35 @@ static const struct file_operations timing_fops = {
 	.release = single_release,
 };
 
+static struct dentry *timing_file;
+
+/**
+ * ferry_timing_create() - create the file in debugfs
+ *
+ * Called at boot, or by a module with the engine in it.
+ *
+ * Context: sleeps.
+ */
+void ferry_timing_create(void)
+{
+	timing_file = debugfs_create_file("ferry_timing", 0600, NULL, NULL, &timing_fops);
+}
+
+#ifdef FERRY_ENGINE_IN_MODULE
+/**
+ * ferry_timing_remove() - remove the file, before the module goes
+ *
+ * Context: sleeps.
+ */
+void ferry_timing_remove(void)
+{
+	debugfs_remove(timing_file);
+}
+#else
 static int __init ferry_timing_init(void)
 {
-	debugfs_create_file("ferry_timing", 0600, NULL, NULL, &timing_fops);
+	ferry_timing_create();
 	return 0;
 }
 late_initcall(ferry_timing_init);
+#endif

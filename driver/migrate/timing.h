@@ -78,6 +78,8 @@ struct ferry_timer {
 
 DECLARE_STATIC_KEY_FALSE(ferry_timing_key);
 
+void ferry_timing_create(void);
+void ferry_timing_remove(void);
 void __ferry_timing_end(const struct ferry_timer *timer);
 void __ferry_timing_pages(enum ferry_timing_engine engine, enum ferry_timing_way way,
 			  unsigned long npages);
