@@ -233,12 +233,15 @@ FIXTURE_TEARDOWN(heavy)
 TEST_F_TIMEOUT(heavy, close_takes_a_bounded_time, 300)
 {
 	double start = seconds(), took;
+	unsigned long long left;
 
 	ASSERT_EQ(wait_byte(self->ready[0]), 0);
 	took = seconds() - start;
-	TH_LOG("close took %.2f s and left %llu pages", took,
-	       (unsigned long long)_test_used(self->ferry) / page_size());
+	left = _test_used(self->ferry) / page_size();
+	TH_LOG("close took %.2f s and left %llu pages", took, left);
 	ASSERT_LT(took, 3);
+	/* A fast machine may move all pages, but only within the driver's second. */
+	ASSERT_TRUE(left || took < 1.5);
 	/* The sharers map the pages. A work item moves pages without a file. */
 	test_wait_unused(self->ferry, 150);
 }
