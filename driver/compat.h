@@ -30,10 +30,10 @@ static inline struct dev_pagemap *page_pgmap(const struct page *page)
 /* Member of struct dev_pagemap_ops for freed pages, and the callback's argument. */
 #ifdef FERRY_HAS_FOLIO_FREE
 #define ferry_free_op	folio_free
-typedef struct folio ferry_freed;
+#define ferry_freed	struct folio
 #else
 #define ferry_free_op	page_free
-typedef struct page ferry_freed;
+#define ferry_freed	struct page
 #endif
 
 /* A small page of a device, locked, with one reference. */
@@ -89,10 +89,11 @@ static inline int ferry_make_device_exclusive(struct mm_struct *mm, unsigned lon
 #endif
 }
 
+/* 6.12 warns of a driver without a date. */
 #ifdef FERRY_HAS_DRM_DATE
-#define FERRY_DRM_DATE(text)	.date = (text),
+#define FERRY_DRM_DATE	.date = "20261121",
 #else
-#define FERRY_DRM_DATE(text)
+#define FERRY_DRM_DATE
 #endif
 
 #endif

@@ -250,7 +250,7 @@ static const struct drm_driver ferry_driver = {
 	.fops = &ferry_fops,
 	.name = "ferry",
 	.desc = "Simulated device with memory of its own",
-	FERRY_DRM_DATE("20261121")
+	FERRY_DRM_DATE
 	.major = 1,
 	.minor = DRM_FERRY_ABI_VERSION,
 };

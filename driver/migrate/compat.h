@@ -15,10 +15,10 @@
 #include <linux/userfaultfd_k.h>
 #include <linux/vmstat.h>
 
-#if __has_include(<linux/leafops.h>)
+#ifdef FERRY_HAS_LEAFOPS
 #include <linux/leafops.h>
 #endif
-#if __has_include(<linux/folio_batch.h>)
+#ifdef FERRY_HAS_FOLIO_BATCH_H
 #include <linux/folio_batch.h>
 #else
 #include <linux/pagevec.h>
@@ -27,7 +27,7 @@
 #include "../compat.h"
 
 /* Non-present entries: 7.x calls them leaves of the page table. */
-#if !__has_include(<linux/leafops.h>)
+#ifndef FERRY_HAS_LEAFOPS
 #ifndef softleaf_from_pte
 #define softleaf_from_pte(pte)			pte_to_swp_entry(pte)
 #endif
@@ -52,7 +52,10 @@ static inline bool pmd_is_device_private_entry(pmd_t pmd)
 	return false;
 }
 #else
-#define pmd_devmap(pmd)	false
+static inline bool pmd_devmap(pmd_t pmd)
+{
+	return false;
+}
 #endif
 
 /*
@@ -98,7 +101,7 @@ static inline bool userfaultfd_rwp(struct vm_area_struct *vma)
 #endif
 
 /* For the KUnit suites. */
-#if !__has_include(<linux/leafops.h>)
+#ifndef FERRY_HAS_LEAFOPS
 #define make_device_exclusive_entry(pfn)	make_writable_device_exclusive_entry(pfn)
 #endif
 #ifndef FERRY_HAS_UFFD_RWP

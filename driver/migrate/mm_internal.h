@@ -33,7 +33,7 @@
 #include "mm_declared.h"
 #else
 #include <../mm/internal.h>
-#if __has_include(<../mm/page_alloc.h>)
+#ifdef FERRY_HAS_PAGE_ALLOC_H
 #include <../mm/page_alloc.h>
 #endif
 #define ferry_mpol_put(policy)	mpol_put(policy)

@@ -47,8 +47,9 @@
  *             the start pages may be in calls of other threads, or in other
  *             evictions.
  * work item   No caller waits. Pages left by close() are orphans
- *             (device/owner.c), and each device has one work item for orphans,
- *             on a kernel with anon_vma references (anon_vma.h). A pass moves all orphans that can move. The next pass comes after
+ *             (device/owner.c), and each device has one work item for
+ *             orphans, on a kernel with anon_vma references (anon_vma.h). A
+ *             pass moves all orphans that can move. The next pass comes after
  *             a pause that grows while orphans remain.
  *
  * The work item is work of the system: one thread for each device, with the
