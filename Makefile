@@ -100,8 +100,8 @@ kernel:	## build and cache the guest's kernel; KERNEL=debug for another
 	@vm/deps
 	@vm/kernel $(kernel)
 
-module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 kernel
-	@vm/module '$(KERNELDIR)'
+module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 or 7.3 kernel; OWN=1
+	@vm/module $(if $(OWN),--own) '$(KERNELDIR)'
 
 # A warning of an unknown compiler must not fail the build; make check sets WERROR=1.
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
