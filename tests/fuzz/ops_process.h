@@ -32,7 +32,6 @@ static void begin_process(int slot)
 	my_process = slot;
 	my_thread = 0;
 	close_one(&uffd);
-	close_one(&gup);
 	close_one(&spliced[0]);
 	close_one(&spliced[1]);
 	close_devices();
@@ -56,6 +55,7 @@ static void begin_program(void)
 		_exit(3);
 	signal(SIGCHLD, SIG_IGN);
 	catch_faults();
+	gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
 	for (area = 0; area < AREAS; area++)
 		if (op_map(area_at(area), AREA_PAGES, area) ||
 		    op_write(area_at(area), AREA_PAGES, area))
@@ -98,7 +98,11 @@ static long op_kill(uint8_t *at, int n, uint32_t slot)
 	return 0;
 }
 
-/* One long-term pin in the whole machine, by the kernel's test device. */
+/*
+ * One long-term pin in the whole machine, by the kernel's test device. All
+ * processes of a program share one open file: gup_test_release() takes no lock,
+ * and two closes at the same time put the pages twice.
+ */
 struct pin_request {
 	uint64_t addr;
 	uint64_t size;
@@ -112,8 +116,6 @@ static long op_pin(uint8_t *at, int n, uint32_t write)
 {
 	struct pin_request request = { (uintptr_t)at, n * PAGE, write & 1 };
 
-	if (gup < 0)
-		gup = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
 	if (ioctl(gup, PIN_START, &request))
 		return -errno;
 	shared->pinned = true;
@@ -125,8 +127,6 @@ static long op_unpin(uint8_t *at, int n, uint32_t unused)
 	(void)at;
 	(void)n;
 	(void)unused;
-	if (gup < 0)
-		return -EBADF;
 	return ioctl(gup, PIN_STOP) ? -errno : 0;
 }
 
