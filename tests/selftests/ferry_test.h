@@ -19,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +42,17 @@
 
 /* Devices 0 and 1 are private. */
 #define FIRST_COHERENT 2
+
+/* For behaviour of the kernel that changed, named in docs/findings.md. */
+static inline bool kernel_at_least(int major, int minor)
+{
+	struct utsname names;
+	int has_major = 0, has_minor = 0;
+
+	if (uname(&names) || sscanf(names.release, "%d.%d", &has_major, &has_minor) != 2)
+		return false;
+	return has_major > major || (has_major == major && has_minor >= minor);
+}
 
 static inline size_t page_size(void)
 {

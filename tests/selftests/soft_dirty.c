@@ -67,6 +67,14 @@ FIXTURE_TEARDOWN(soft_dirty)
 #define test_soft_dirty(memory, n, pages)				\
 	ASSERT_EQ(count_in_pagemap(memory, n, PAGEMAP_SOFT_DIRTY), (size_t)(pages))
 
+/*
+ * The half of the range that was written. On 7.x a merged mapping counts as
+ * soft-dirty as a whole (docs/findings.md): @merged bytes of the range.
+ */
+#define test_merged(memory, n, merged)					\
+	test_soft_dirty(memory, n, kernel_at_least(7, 0) ?		\
+			(merged) / page_size() : (n) / page_size() / 2)
+
 #define test_clear()							\
 	ASSERT_EQ(clear_refs("4"), 0)
 
@@ -294,14 +302,14 @@ TEST_F(soft_dirty, merged_with_an_older_mapping)
 	 * older mapping.
 	 */
 	ASSERT_EQ(mprotect(self->memory, half / 2, PROT_READ | PROT_WRITE), 0);
-	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	test_merged(self->memory, self->n, half / 2 + half);
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ), 0);
-	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	test_merged(self->memory, self->n, self->n);
 	ASSERT_EQ(mprotect(self->memory, self->n, PROT_READ | PROT_WRITE), 0);
-	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	test_merged(self->memory, self->n, self->n);
 	test_on_device(self->memory, self->n);
 	go_to_system();
-	test_soft_dirty(self->memory, self->n, PAGES / 2);
+	test_merged(self->memory, self->n, self->n);
 }
 
 /* Shared with a child: each write makes a private page, which is soft-dirty. */
