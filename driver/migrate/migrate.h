@@ -7,8 +7,8 @@
  * migrate_vma_setup(), ferry_migrate_device_range() for migrate_device_range(),
  * and likewise for the others. A driver changes the names of its calls and
  * nothing else. Flags and pfn encodings are the kernel's. Between setup and
- * finalize the engine keeps notes in bits 2, 4 and 5 of src[] and dst[]; a
- * driver tests the known bits and leaves the other bits alone.
+ * finalize the engine keeps notes in bits 2 and 5 of src[], and in bits 1, 2
+ * and 5 of dst[]; a driver tests the known bits and leaves the other bits alone.
  *
  * Extended calls, on struct ferry_migrate, add:
  *
