@@ -64,7 +64,8 @@
  *		list. Either the source is not isolated, or the data has moved
  *		to a device
  *   KNOWN	the page's only migration entry is at the slot's address
- *   HELD	folio->private holds a reference on the page's anon_vma
+ *   HELD	folio->private holds a reference on the page's anon_vma: so for each
+ *		page of a migration by pfn
  */
 #define FERRY_PFN_AGAIN	(1UL << 2)
 #define FERRY_PFN_LISTED	FERRY_PFN_AGAIN
