@@ -42,7 +42,7 @@ static unsigned long lock_device_page(struct page *page)
 	if (!anon_vma)
 		goto err_unlock;
 	folio->private = anon_vma;
-	return migrate_pfn(folio_pfn(folio)) | MIGRATE_PFN_MIGRATE | FERRY_PFN_HELD;
+	return migrate_pfn(folio_pfn(folio)) | MIGRATE_PFN_MIGRATE;
 
 err_unlock:
 	folio_unlock(folio);

@@ -56,21 +56,18 @@
 
 /*
  * Notes in src[], in bits that the kernel's encoding leaves free (bit 4 is
- * MIGRATE_PFN_COMPOUND on 7.x). KNOWN and HELD share a bit: KNOWN is a note of
- * migrations by address, HELD of migrations by pfn.
+ * MIGRATE_PFN_COMPOUND on 7.x). By pfn no slot has a note, and folio->private of
+ * each page holds a reference on the page's anon_vma.
  *
  *   AGAIN	alone in a slot: the next pass looks at the slot
  *   LISTED	the bit AGAIN in a slot with a page: install puts no folio on a
  *		list. Either the source is not isolated, or the data has moved
  *		to a device
  *   KNOWN	the page's only migration entry is at the slot's address
- *   HELD	folio->private holds a reference on the page's anon_vma: so for each
- *		page of a migration by pfn
  */
 #define FERRY_PFN_AGAIN	(1UL << 2)
 #define FERRY_PFN_LISTED	FERRY_PFN_AGAIN
 #define FERRY_PFN_KNOWN	(1UL << 5)
-#define FERRY_PFN_HELD	FERRY_PFN_KNOWN
 #define FERRY_PFN_NOTES	(FERRY_PFN_AGAIN | FERRY_PFN_KNOWN)
 /*
  * Notes in dst[]. The kernel has no meaning for MIGRATE_PFN_MIGRATE in dst[]:

@@ -34,11 +34,11 @@
  * called, neither the system's nor a memory cgroup's.
  *
  * The charge does not reclaim. Device pages are on no LRU list, so reclaim
- * cannot reach device pages. Below the limit each filled hole takes the room of a
- * page that reclaim can reach. In the end reclaim finds nothing,
- * and the next CPU fault of the cgroup calls the OOM killer. A hole is therefore
- * filled only if memory.max leaves room. memory.high does not stop a hole: mm
- * reclaims for the excess when the caller returns to user mode.
+ * cannot reach device pages. Below the limit each filled hole takes the room of
+ * a page that reclaim can reach. In the end reclaim finds nothing, and the next
+ * CPU fault of the cgroup calls the OOM killer. A hole is therefore filled only
+ * if memory.max leaves room. memory.high does not stop a hole: mm reclaims for
+ * the excess when the caller returns to user mode.
  *
  * The first page without memory ends the filling of the batch. Each batch thus
  * meets a full memory cgroup once, and memory.events of the address space's

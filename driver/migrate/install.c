@@ -351,7 +351,7 @@ static void install_span(struct ferry_job *job, const struct span *span)
 	if (job->vma)
 		left = install_known(job, span);
 	for (slot = span->first; slot < span->end && left; slot++)
-		if (!(job->vma && job->src[slot] & FERRY_PFN_KNOWN) &&
+		if (!(job->src[slot] & FERRY_PFN_KNOWN) &&
 		    ferry_job_is_due(job, slot, span->back))
 			install_by_rmap(job, slot);
 }
