@@ -160,14 +160,18 @@ static int __init ferry_init(void)
 	};
 	int ret;
 
+	ret = ferry_engine_init();
+	if (ret)
+		return ret;
 	ret = ferry_backend_init(backend, flush);
 	ret = ret ?: ferry_config_parse(&params, &config);
 	ret = ret ?: ferry_dmirror_init(dmirror_name);
-	if (ret)
+	if (ret) {
+		ferry_engine_exit();
 		return ret;
+	}
 
-	ret = ferry_engine_init();
-	ret = ret ?: create_each(create_device);
+	ret = create_each(create_device);
 	ret = ret ?: create_each(create_dmirror);
 	ret = ret ?: create_each(create_node);
 	if (ret) {
