@@ -33,6 +33,9 @@ help:	## this list
 
 FILE ?=
 kernel = $(or $(KERNEL),lean)
+# To look at Ferry, nothing but the module is compiled.
+run shell: kernel = $(or $(KERNEL),debian-7.3)
+run_tools = $(if $(filter debian-% image:%,$(kernel)),run,kernel)
 guest_options = --kernel $(kernel) --cpus $(or $(CPUS),2)
 
 # Before any installation or build.
@@ -41,10 +44,10 @@ run test test-one test-full bench bench-quick mutants hmm-tests kernel shell che
 
 valid:
 	@KERNEL='$(KERNEL)' CPUS='$(CPUS)' THP='$(THP)' BACKEND='$(BACKEND)' FILE='$(FILE)' \
-		MODULE='$(MODULE)' vm/valid KERNEL KERNEL_SRC CPUS THP BACKEND FILE MODULE
+		MODULE='$(MODULE)' vm/valid KERNEL KERNEL_SRC KERNEL_MODULES KERNEL_HEADERS CPUS THP BACKEND FILE MODULE
 
-run:	## a file to the device and back, in a guest; FILE=path KERNEL=debug CPUS=4
-	@$(STEP) 1/4 'tools' -- vm/deps
+run:	## a file to the device and back, in a guest; FILE=path KERNEL=lean CPUS=4
+	@$(STEP) 1/4 'tools' -- vm/deps $(run_tools)
 	@$(STEP) 2/4 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@$(STEP) 3/4 'library and command' -- $(MAKE) userlib
 	@vm/demo $(guest_options) -- $(if $(FILE),'$(FILE)')
@@ -85,8 +88,8 @@ fuzz-ioctl:	## random ioctls, values at boundaries; SECONDS=60 SEED=1 KERNEL=deb
 	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@tests/fuzz/run-ioctl --kernel '$(kernel)' '$(or $(SECONDS),60)' '$(or $(SEED),1)'
 
-shell:	## a shell in the guest, with the module loaded; KERNEL=debug CPUS=4
-	@$(STEP) 1/3 'tools' -- vm/deps
+shell:	## a shell in the guest, with the module loaded; KERNEL=lean CPUS=4
+	@$(STEP) 1/3 'tools' -- vm/deps $(run_tools)
 	@$(STEP) 2/3 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@$(STEP) 3/3 'library and command' -- $(MAKE) userlib
 	@vm/guest $(guest_options) --timeout 0 --tty -- tests/with-ferry --coherent 256M vm/shell
@@ -100,8 +103,8 @@ kernel:	## build and cache the guest's kernel; KERNEL=debug for another
 	@vm/deps
 	@vm/kernel $(kernel)
 
-module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 or 7.3 kernel; OWN=1
-	@vm/module $(if $(OWN),--own) '$(KERNELDIR)'
+module:	## ferry.ko for KERNELDIR=..., headers or build of a 6.12 or 7.3 kernel; OWN=1 IMAGE=
+	@vm/module $(if $(OWN),--own) $(if $(IMAGE),--image '$(IMAGE)') '$(KERNELDIR)'
 
 # A warning of an unknown compiler must not fail the build; make check sets WERROR=1.
 warnings = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \

@@ -10,6 +10,7 @@
 #                          a link to the checkout whose path has the hash (of 7.3:
 #                          tree-7.3)
 #   checkout/HASH/NAME/    the build of kernel NAME (O=)
+#   checkout/HASH/checkout a link to the checkout, for kernels that are not compiled
 #   checkout/HASH/cross-*/ objects of vm/cross
 #                          (vm/prune removes HASH/ when the checkout is gone)
 #   kvm-BOOTID             result of the KVM probe, for one boot of the host
@@ -45,7 +46,7 @@ note() {
 }
 
 # All kernels, for messages and lists.
-kernels() { (cd "$top/vm/config" && printf '%s\n' *.config debian-7.3 | sed 's/\.config$//' | paste -sd' '); }
+kernels() { (cd "$top/vm/config" && printf '%s\n' *.config debian-6.12 debian-7.3 | sed 's/\.config$//' | paste -sd' '); }
 
 # The Linux version of a kernel, from its name, and of a source tree.
 version_of() { # KERNEL
@@ -60,7 +61,17 @@ version_of_source() { sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$1/Makefile" | 
 wrong() { # NAME VALUE
 	[ -n "$2" ] || return 0
 	case $1 in
-	KERNEL) [[ " $(kernels) " == *" $2 "* ]] || echo "no kernel '$2'; there are: $(kernels)" ;;
+	KERNEL)
+		if [[ $2 == image:* ]]; then
+			[ -f "${2#image:}" ] || echo "there is no image '${2#image:}'"
+		elif [[ " $(kernels) " != *" $2 "* ]]; then
+			echo "no kernel '$2'; there are: $(kernels) image:FILE"
+		fi
+		;;
+	KERNEL_MODULES)
+		[ -f "$2/modules.dep" ] || echo "KERNEL_MODULES='$2' has no modules.dep: not the modules of a kernel" ;;
+	KERNEL_HEADERS)
+		[ -f "$2/Makefile" ] || echo "KERNEL_HEADERS='$2' has no Makefile: not the headers or build of a kernel" ;;
 	KERNEL_SRC)
 		if ! [ -f "$2/Makefile" ] || ! [ -f "$2/mm/migrate_device.c" ]; then
 			echo "KERNEL_SRC='$2' is no kernel's source"
