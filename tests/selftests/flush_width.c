@@ -13,6 +13,7 @@
  * Guest: engine
  */
 #include "files.h"
+#include "lru.h"
 #include "migrate.h"
 #include "threads.h"
 
@@ -36,6 +37,8 @@ FIXTURE_SETUP(flush_width)
 	size_t n = MANY * page_size() + 2 * PMD_SIZE;
 	uint8_t *map = test_map(n);
 
+	if (!has_flush_counters())
+		SKIP(return, NO_FLUSH_COUNTERS);
 	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	ASSERT_EQ(madvise(map, n, MADV_NOHUGEPAGE), 0);

@@ -20,6 +20,7 @@
  * Guest: engine
  */
 #include "files.h"
+#include "lru.h"
 #include "migrate.h"
 #include "threads.h"
 
@@ -65,13 +66,14 @@ FIXTURE(flushes) {
 	uint8_t *reference;
 	uint8_t *copy;
 	struct sibling *sibling;
-	uint8_t *scratch;
 };
 
 FIXTURE_SETUP(flushes)
 {
 	uint8_t *map = test_map(SIZE + PMD_SIZE);
 
+	if (!has_flush_counters())
+		SKIP(return, NO_FLUSH_COUNTERS);
 	ASSERT_EQ(run_on_cpu(0), 0);
 	self->ferry = test_open(0);
 	/* Aligned to page tables, without huge pages. */
@@ -79,7 +81,6 @@ FIXTURE_SETUP(flushes)
 	ASSERT_EQ(madvise(map, SIZE + PMD_SIZE, MADV_NOHUGEPAGE), 0);
 	self->reference = test_map_pattern(SIZE, 1);
 	self->copy = test_map(SIZE);
-	self->scratch = test_map(2 * PMD_SIZE);
 	memcpy(self->memory, self->reference, SIZE);
 	memset(self->copy, 0, SIZE);
 	self->sibling = mmap(NULL, page_size(), PROT_READ | PROT_WRITE,
@@ -159,9 +160,9 @@ static long median(long *values)
  * LRU list. The own engine drains the batch and collects again; core drains and
  * goes on. settle() drains the batch before the migration.
  */
-static void settle(struct _test_data_flushes *self)
+static void settle(struct __test_metadata *_metadata)
 {
-	madvise(self->scratch, 2 * PMD_SIZE, MADV_COLLAPSE);
+	ASSERT_EQ(drain_lru(), 0);
 }
 
 static void wait_spinning(const struct sibling *sibling)
@@ -188,7 +189,7 @@ static bool one_round(struct __test_metadata *_metadata, struct _test_data_flush
 	while (self->sibling->touched != self->sibling->asked)
 		usleep(100);
 	if (!may_lose)
-		settle(self);
+		settle(_metadata);
 	wait_spinning(self->sibling);
 
 	switches = read_switches(self->sibling);

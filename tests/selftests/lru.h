@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The CPUs' batches of pages for LRU lists, and the kernel's page counters. */
+/* The CPUs' batches of pages for LRU lists, and the kernel's counters. */
 #ifndef FERRY_LRU_H
 #define FERRY_LRU_H
 
@@ -27,6 +27,14 @@ static inline int drain_lru(void)
 static inline int settle_counters(void)
 {
 	return drain_lru() ?: write_file("/proc/sys/vm/stat_refresh", "1");
+}
+
+/* For tests that count flushes by /proc/vmstat. */
+#define NO_FLUSH_COUNTERS "this kernel does not count TLB flushes (CONFIG_DEBUG_TLBFLUSH)"
+
+static inline bool has_flush_counters(void)
+{
+	return read_counter("/proc/vmstat", "nr_tlb_remote_flush") >= 0;
 }
 
 #endif

@@ -286,6 +286,12 @@ TEST_F(mlock, dropped_on_the_device)
 		_exit(0);
 	}
 	test_wait(pid);
+	/*
+	 * From 7.x on exit drains no batches: the last unlocked pages wait in a
+	 * CPU's batch, which holds a reference (docs/findings.md).
+	 */
+	if (kernel_at_least(7, 0))
+		ASSERT_EQ(drain_lru(), 0);
 	test_wait_unused(self->ferry, 2);
 	test_locked(_metadata, self, 0, 0, 0);
 }

@@ -36,6 +36,8 @@ static inline void let_go(int in_pipe[2])
 }
 
 /* The kernel's module for long-term pins. Returns the descriptor, or -1. */
+#define NO_GUP_TEST "this kernel has no gup_test (CONFIG_GUP_TEST)"
+
 static inline int gup_open(void)
 {
 	return open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);

@@ -13,6 +13,7 @@
 #define PAGEMAP_PFN ((1ull << 55) - 1)
 
 /* Flags of /proc/kpageflags. */
+#define KPF_REFERENCED (1ull << 2)
 #define KPF_DIRTY (1ull << 4)
 #define KPF_LRU (1ull << 5)
 #define KPF_ACTIVE (1ull << 6)
