@@ -89,6 +89,16 @@ static inline bool userfaultfd_rwp(struct vm_area_struct *vma)
 #define lruvec_unlock_irq(lruvec)	unlock_page_lruvec_irq(lruvec)
 #endif
 
+/*
+ * PageTail() of a page without PG_head. On 6.12 PageTail() also looks for a fake
+ * head, which has PG_head.
+ */
+#ifdef FERRY_HAS_COMPOUND_HEAD
+#define ferry_page_is_tail(page)	(READ_ONCE((page)->compound_head) & 1)
+#else
+#define ferry_page_is_tail(page)	PageTail(page)
+#endif
+
 /* With preemption off. */
 #ifdef FERRY_HAS_STAT_MOD_ANY_CONTEXT
 #define ferry_lruvec_stat_mod_folio	lruvec_stat_mod_folio

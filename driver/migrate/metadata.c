@@ -124,12 +124,16 @@ static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 /* @src: value of the slot in src[]. */
 static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct folio *dst)
 {
+	const unsigned long rare = BIT(PG_writeback) | BIT(PG_swapcache);
 	struct folio *folio = ferry_slot_folio(src);
 
-	if (folio_test_writeback(folio))
-		return FERRY_WRITEBACK;
-	if (ferry_folio_in_swap_cache(folio))
-		return move_cached(job, folio, dst);
+	/* The page lock keeps both from being set. */
+	if (unlikely(READ_ONCE(*ferry_flags(folio)) & rare)) {
+		if (folio_test_writeback(folio))
+			return FERRY_WRITEBACK;
+		if (ferry_folio_in_swap_cache(folio))
+			return move_cached(job, folio, dst);
+	}
 	/* By pfn, private holds the anon_vma. */
 	return move_plain(job, folio, dst, job->vma ? NULL : folio->private);
 }
@@ -143,27 +147,33 @@ static void refuse_without(struct ferry_job *job, unsigned long slot)
 				 FERRY_NO_DESTINATION : FERRY_HOLE);
 }
 
-static __always_inline struct folio *offered(unsigned long dst)
+/* An offered page that is unlocked, or part of a large folio. */
+static noinline void refuse_offered(struct ferry_job *job, unsigned long slot,
+				    struct page *page)
 {
-	struct page *page = pfn_to_page(dst >> MIGRATE_PFN_SHIFT);
-
-	return PageCompound(page) ? page_folio(page) : (struct folio *)page;
+	if (!folio_test_locked(page_folio(page)))
+		job->dst[slot] |= FERRY_PFN_UNLOCKED;
+	if (job->src[slot] & MIGRATE_PFN_MIGRATE)
+		ferry_job_refuse(job, slot, FERRY_NO_DESTINATION);
 }
 
-/* @dst: the offered folio. */
-static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
-				      struct folio *dst)
+/* A destination was offered. */
+static __always_inline void move_slot(struct ferry_job *job, unsigned long slot)
 {
-	unsigned long flags = READ_ONCE(*ferry_flags(dst)), src = job->src[slot];
+	unsigned long offered = job->dst[slot], src = job->src[slot], flags;
+	struct folio *dst = ferry_slot_folio(offered);
 	bool device = folio_is_zone_device(dst);
 	u8 why;
 
-	if (!(flags & BIT(PG_locked)))
-		job->dst[slot] |= FERRY_PFN_UNLOCKED;
+	flags = READ_ONCE(*ferry_flags(dst));
+	if (unlikely((flags & (BIT(PG_locked) | BIT(PG_head))) != BIT(PG_locked) ||
+		     ferry_page_is_tail(&dst->page))) {
+		refuse_offered(job, slot, &dst->page);
+		return;
+	}
 	if (!(src & MIGRATE_PFN_MIGRATE))
 		return;
-	if ((flags & (BIT(PG_locked) | BIT(PG_head))) != BIT(PG_locked) ||
-	    !destination_fits(dst, device)) {
+	if (!destination_fits(dst, device)) {
 		ferry_job_refuse(job, slot, FERRY_NO_DESTINATION);
 		return;
 	}
@@ -176,7 +186,7 @@ static __always_inline void move_slot(struct ferry_job *job, unsigned long slot,
 		ferry_job_refuse(job, slot, why);
 		return;
 	}
-	job->dst[slot] |= FERRY_PFN_USED;
+	job->dst[slot] = offered | FERRY_PFN_USED;
 	if (device)
 		job->src[slot] = src | FERRY_PFN_LISTED;
 	ferry_job_report(job, slot, FERRY_MOVED);
@@ -200,7 +210,7 @@ void ferry_metadata_move(struct ferry_job *job)
 		end = min(job->npages, slot + FERRY_SLOTS_AT_ONCE);
 		for (; slot < end; slot++) {
 			if (job->dst[slot] & MIGRATE_PFN_VALID)
-				move_slot(job, slot, offered(job->dst[slot]));
+				move_slot(job, slot);
 			else if (job->src[slot] & MIGRATE_PFN_MIGRATE)
 				refuse_without(job, slot);
 		}
