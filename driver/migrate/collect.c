@@ -84,19 +84,22 @@
 
 /**
  * struct entry - the page-table entry under inspection
- * @slot: slot of the address
+ * @src: slot of the address, in src[]
  * @addr: address of the entry, in bytes
  * @ptep: place of the entry, under the lock of its table
  * @pte: value as read
+ * @present: @pte is present. Under the lock of the table the processor changes
+ *	no more than the bits young and dirty
  * @pfn: pfn of the named page
  * @page: the named page
  * @device: the page is a device's
  */
 struct entry {
-	unsigned long slot;
+	unsigned long *src;
 	unsigned long addr;
 	pte_t *ptep;
 	pte_t pte;
+	bool present;
 	unsigned long pfn;
 	struct page *page;
 	bool device;
@@ -105,6 +108,11 @@ struct entry {
 static unsigned long slot_of(const struct ferry_job *job, unsigned long addr)
 {
 	return (addr - job->start) >> PAGE_SHIFT;
+}
+
+static void skip_entry(struct ferry_job *job, const struct entry *entry, u8 outcome)
+{
+	ferry_job_skip(job, entry->src - job->src, outcome);
 }
 
 static bool wants_system(const struct ferry_job *job)
@@ -128,11 +136,11 @@ static void collect_hole(struct ferry_job *job, unsigned long slot)
 static void collect_zero(struct ferry_job *job, const struct entry *entry)
 {
 	if (!wants_system(job))
-		ferry_job_skip(job, entry->slot, FERRY_ALREADY_THERE);
+		skip_entry(job, entry, FERRY_ALREADY_THERE);
 	else if (pte_uffd(entry->pte))
-		ferry_job_skip(job, entry->slot, FERRY_UFFD);
+		skip_entry(job, entry, FERRY_UFFD);
 	else
-		collect_hole(job, entry->slot);
+		collect_hole(job, entry->src - job->src);
 }
 
 /* The migration entry for a moving page; @write: the page may be written. */
@@ -141,7 +149,7 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 						bool write, bool exclusive)
 {
 	unsigned long offset = entry->pfn, type;
-	bool present = pte_present(entry->pte);
+	bool present = entry->present;
 	pte_t new;
 
 	/* install.c restores the right to write, unless removed by then. */
@@ -169,11 +177,11 @@ static __always_inline pte_t make_migration_pte(const struct ferry_job *job,
 	return new;
 }
 
-static __always_inline bool is_writable(pte_t pte)
+static __always_inline bool is_writable(const struct entry *entry)
 {
-	if (pte_present(pte))
-		return pte_write(pte);
-	return ferry_coding_type(pte) == FERRY_DEVICE_WRITE;
+	if (entry->present)
+		return pte_write(entry->pte);
+	return ferry_coding_type(entry->pte) == FERRY_DEVICE_WRITE;
 }
 
 /* The last mapping is gone, and the engine's reference is not the only one. */
@@ -190,12 +198,11 @@ static noinline void look_at_references(struct ferry_job *job, const struct foli
 /* Steps 3 to 7 of the file header, with the folio locked. */
 static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struct folio *folio)
 {
-	bool exclusive = ferry_folio_exclusive(folio), present, write;
+	bool exclusive = ferry_folio_exclusive(folio), write;
 	struct vm_area_struct *vma = job->vma;
 	unsigned long src;
 
-	present = pte_present(entry->pte);
-	if (present)
+	if (entry->present)
 		flush_cache_page(vma, entry->addr, pte_pfn(entry->pte));
 	entry->pte = ferry_tlb_clear(&job->tlb, vma, entry->addr, entry->ptep, exclusive);
 
@@ -204,25 +211,26 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 		return FERRY_PINNED;
 	}
 	ferry_control_delay(FERRY_DELAY_CLEAR_TO_DIRTY);
-	if (present && pte_dirty(entry->pte) && !folio_test_dirty(folio))
+	if (entry->present && pte_dirty(entry->pte) && !folio_test_dirty(folio))
 		folio_mark_dirty(folio);
 
-	write = is_writable(entry->pte);
+	write = is_writable(entry);
 	set_pte_at(vma->vm_mm, entry->addr, entry->ptep,
 		   make_migration_pte(job, entry, write, exclusive));
 	src = migrate_pfn(entry->pfn) | MIGRATE_PFN_MIGRATE;
 	if (likely(write))
 		src |= MIGRATE_PFN_WRITE;
-	if (ferry_rmap_remove(&job->mapped, folio, vma))
+	if (likely(ferry_rmap_remove(&job->mapped, folio, vma))) {
 		src |= FERRY_PFN_KNOWN;
-	/* A single reference is the engine's; metadata.c checks again. */
-	if (unlikely(!(src & FERRY_PFN_KNOWN)))
+		/* A single reference is the engine's; metadata.c checks again. */
+		if (unlikely(folio_ref_count(folio) != 1))
+			look_at_references(job, folio);
+	} else {
 		job->want_unmap = true;
-	else if (unlikely(folio_ref_count(folio) != 1))
-		look_at_references(job, folio);
+	}
 	if (!entry->device)
 		src |= FERRY_PFN_LISTED;
-	job->src[entry->slot] = src;
+	*entry->src = src;
 	job->moving++;
 	return FERRY_NOT_ATTEMPTED;
 }
@@ -343,9 +351,9 @@ static __always_inline void collect_page(struct ferry_job *job, struct entry *en
 	if (!why)
 		why = lock_and_take(job, entry);
 	if (why == FERRY_LARGE_SPLIT_FAILED || (why == FERRY_NOT_LRU && !job->drained_for_list))
-		job->src[entry->slot] = FERRY_PFN_AGAIN;
+		*entry->src = FERRY_PFN_AGAIN;
 	else if (why)
-		ferry_job_skip(job, entry->slot, why);
+		skip_entry(job, entry, why);
 }
 
 /* To system memory: pages in system memory stay, and a marker has no page. */
@@ -364,12 +372,13 @@ static __always_inline void collect_entry(struct ferry_job *job, struct entry *e
 {
 	entry->pte = ptep_get(entry->ptep);
 	if (pte_none(entry->pte)) {
-		collect_hole(job, entry->slot);
+		collect_hole(job, entry->src - job->src);
 		return;
 	}
-	if (!pte_present(entry->pte)) {
+	entry->present = pte_present(entry->pte);
+	if (!entry->present) {
 		if (!ferry_type_is_device(ferry_coding_type(entry->pte))) {
-			ferry_job_skip(job, entry->slot, nonpresent_outcome(job, entry->pte));
+			skip_entry(job, entry, nonpresent_outcome(job, entry->pte));
 			return;
 		}
 		entry->pfn = ferry_coding_offset(entry->pte);
@@ -385,7 +394,7 @@ static __always_inline void collect_entry(struct ferry_job *job, struct entry *e
 	/* Setup refused VM_SPECIAL mappings. */
 	entry->page = pfn_to_page(entry->pfn);
 	if (pte_special(entry->pte) && !vm_normal_page(job->vma, entry->addr, entry->pte))
-		ferry_job_skip(job, entry->slot, FERRY_SPECIAL);
+		skip_entry(job, entry, FERRY_SPECIAL);
 	else
 		collect_page(job, entry);
 }
@@ -393,7 +402,7 @@ static __always_inline void collect_entry(struct ferry_job *job, struct entry *e
 static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long start,
 			  unsigned long end)
 {
-	struct entry entry = { .slot = slot_of(job, start), .addr = start };
+	struct entry entry = { .src = &job->src[slot_of(job, start)], .addr = start };
 	struct mm_struct *mm = job->vma->vm_mm;
 	spinlock_t *ptl;
 	pte_t *table;
@@ -405,8 +414,8 @@ static void collect_table(struct ferry_job *job, pmd_t *pmdp, unsigned long star
 	}
 	lazy_mmu_mode_enable();
 	entry.ptep = table;
-	for (; entry.addr < end; entry.addr += PAGE_SIZE, entry.ptep++, entry.slot++)
-		if (job->src[entry.slot] == FERRY_PFN_AGAIN)
+	for (; entry.addr < end; entry.addr += PAGE_SIZE, entry.ptep++, entry.src++)
+		if (*entry.src == FERRY_PFN_AGAIN)
 			collect_entry(job, &entry);
 	lazy_mmu_mode_disable();
 	ferry_mapped_pay(&job->mapped);
