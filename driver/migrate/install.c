@@ -59,17 +59,17 @@
 #include "entry.h"
 #include "mm_internal.h"
 
-/* @holder: slot value of the page with the data. */
+/* @folio: the page with the data. */
 static __always_inline pte_t make_present_pte(const struct ferry_job *job,
 					      struct vm_area_struct *vma,
-					      unsigned long holder, pte_t old, bool write)
+					      struct folio *folio, pte_t old, bool write)
 {
 	unsigned long offset = ferry_coding_offset(old);
-	pte_t pte = pfn_pte(holder >> MIGRATE_PFN_SHIFT, READ_ONCE(vma->vm_page_prot));
+	pte_t pte = pfn_pte(folio_pfn(folio), READ_ONCE(vma->vm_page_prot));
 
 	if (!(offset & job->young))
 		pte = pte_mkold(pte);
-	if (offset & job->dirty && folio_test_dirty(ferry_slot_folio(holder)))
+	if (offset & job->dirty && folio_test_dirty(folio))
 		pte = pte_mkdirty(pte);
 	pte = pte_swp_soft_dirty(old) ? pte_mksoft_dirty(pte) :
 					pte_clear_soft_dirty(pte);
@@ -109,15 +109,14 @@ static noinline bool is_cleared(const struct ferry_job *job)
 }
 
 /*
- * @tracked: writes to @vma are tracked. @src, @holder: slot values of the
- * source and of the page with the data. Returns whether the entry was the
- * source's; the entry then has the caller's reference on @holder.
+ * @tracked: writes to @vma are tracked. @src: slot value of the source. @folio:
+ * the page with the data. Returns whether the entry was the source's; the entry
+ * then has the caller's reference on @folio.
  */
 static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_struct *vma,
 					  bool tracked, unsigned long addr, pte_t *ptep,
-					  unsigned long src, unsigned long holder)
+					  unsigned long src, struct folio *folio)
 {
-	struct folio *folio = ferry_slot_folio(holder);
 	pte_t old = ptep_get(ptep), new;
 	unsigned long type;
 	bool write;
@@ -135,34 +134,14 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 		write = may_write_tracked(type, old, folio);
 	else if (write && unlikely(!ferry_writes_marked(old)))
 		write = !is_cleared(job);
+	ferry_rmap_add(&job->mapped, folio, vma, addr, type != SWP_MIGRATION_READ);
 	if (folio_is_device_private(folio))
 		new = ferry_coding_replace(old, write ? FERRY_DEVICE_WRITE :
-					   FERRY_DEVICE_READ, holder >> MIGRATE_PFN_SHIFT);
+					   FERRY_DEVICE_READ, folio_pfn(folio));
 	else
-		new = make_present_pte(job, vma, holder, old, write);
-	ferry_rmap_add(&job->mapped, folio, vma, addr, type != SWP_MIGRATION_READ);
+		new = make_present_pte(job, vma, folio, old, write);
 	set_pte_at(vma->vm_mm, addr, ptep, new);
 	update_mmu_cache(vma, addr, ptep);
-	return true;
-}
-
-/* Returns whether the page was installed at @ptep, under the table's lock. */
-static __always_inline bool install_slot(struct ferry_job *job, unsigned long slot,
-					 pte_t *ptep)
-{
-	unsigned long src = job->src[slot], dst = job->dst[slot];
-	bool used = dst & FERRY_PFN_USED;
-	unsigned long holder = used ? dst : src;
-
-	if (!install_entry(job, job->vma, job->tracked, ferry_job_addr(job, slot), ptep, src,
-			   holder))
-		return false;
-	if (likely(used)) {
-		job->dst[slot] = dst | FERRY_PFN_GIVEN;
-		folio_unlock(ferry_slot_folio(dst));
-	} else {
-		folio_get(ferry_slot_folio(src));
-	}
 	return true;
 }
 
@@ -182,21 +161,34 @@ struct span {
  * A page without its migration entry at the noted address loses the note KNOWN.
  * Returns the number of slots that are left for the rmap path.
  */
-static unsigned long install_slots(struct ferry_job *job, const struct span *span, pte_t *ptep)
+static unsigned long install_slots(struct ferry_job *job, struct vm_area_struct *vma,
+				   const struct span *span, pte_t *ptep)
 {
-	unsigned long left = 0, known = 0, slot;
+	/* Read once: the compiler must expect that each store changes the job. */
+	unsigned long start = job->start, left = 0, due = 0, slot, src, dst;
+	bool tracked = job->tracked;
+	struct folio *folio;
 
 	for (slot = span->first; slot < span->end; slot++, ptep++) {
 		if (!ferry_job_is_due(job, slot, span->back))
 			continue;
-		if (likely(job->src[slot] & FERRY_PFN_KNOWN && install_slot(job, slot, ptep))) {
-			known++;
-		} else {
-			job->src[slot] &= ~FERRY_PFN_KNOWN;
+		due++;
+		src = job->src[slot];
+		dst = job->dst[slot];
+		folio = ferry_slot_folio(dst & FERRY_PFN_USED ? dst : src);
+		if (unlikely(!(src & FERRY_PFN_KNOWN) ||
+			     !install_entry(job, vma, tracked, start + slot * PAGE_SIZE, ptep,
+					    src, folio))) {
+			job->src[slot] = src & ~FERRY_PFN_KNOWN;
 			left++;
+		} else if (likely(dst & FERRY_PFN_USED)) {
+			job->dst[slot] = dst | FERRY_PFN_GIVEN;
+			folio_unlock(folio);
+		} else {
+			folio_get(folio);
 		}
 	}
-	job->counts->known += known;
+	job->counts->known += due - left;
 	return left;
 }
 
@@ -219,7 +211,7 @@ static bool install_known(struct ferry_job *job, const struct span *span)
 		return true;
 	}
 	lazy_mmu_mode_enable();
-	left = install_slots(job, span, table);
+	left = install_slots(job, vma, span, table);
 	lazy_mmu_mode_disable();
 	ferry_mapped_pay(&job->mapped);
 	/* Drain mlock's batch while the lock keeps the task on this CPU. */
@@ -253,7 +245,7 @@ static bool install_walked(struct folio *holder, struct vm_area_struct *vma,
 		/* The walk also finds device-exclusive entries, which stay. */
 		if (!pvmw.pte ||
 		    !install_entry(job, vma, ferry_writes_tracked_now(vma), pvmw.address,
-				   pvmw.pte, src, migrate_pfn(folio_pfn(holder))))
+				   pvmw.pte, src, holder))
 			continue;
 		folio_get(holder);
 		ferry_mapped_pay(&job->mapped);
@@ -374,7 +366,7 @@ static unsigned long span_end(const struct ferry_job *job, unsigned long first)
  */
 void ferry_install(struct ferry_job *job)
 {
-	unsigned long slot, src, dst;
+	const unsigned long *src = job->src, *dst = job->dst, *end;
 	struct folio_batch freed;
 	struct span span = {};
 
@@ -382,13 +374,11 @@ void ferry_install(struct ferry_job *job)
 	for (; span.first < job->npages; span.first = span.end) {
 		span.end = span_end(job, span.first);
 		install_span(job, &span);
-		for (slot = span.first; slot < span.end; slot++) {
-			src = job->src[slot];
-			dst = job->dst[slot];
-			if ((dst & (MIGRATE_PFN_VALID | FERRY_PFN_GIVEN)) == MIGRATE_PFN_VALID)
-				release_destination(job, slot);
-			if (src & MIGRATE_PFN_VALID)
-				release_source(job, src, dst & FERRY_PFN_USED, &freed);
+		for (end = job->src + span.end; src < end; src++, dst++) {
+			if ((*dst & (MIGRATE_PFN_VALID | FERRY_PFN_GIVEN)) == MIGRATE_PFN_VALID)
+				release_destination(job, dst - job->dst);
+			if (*src & MIGRATE_PFN_VALID)
+				release_source(job, *src, *dst & FERRY_PFN_USED, &freed);
 		}
 		ferry_job_resched(job, span.end);
 	}
