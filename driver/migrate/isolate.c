@@ -51,11 +51,17 @@
 #define KIND	(BIT(PG_unevictable) | BIT(PG_active) | BIT(PG_swapbacked) | ZONE)
 #define ZONE	(ZONEID_MASK << ZONEID_PGSHIFT)
 
+/*
+ * The kind of no page. A run has it while no lock is held, and when the lock must
+ * drop before the next page.
+ */
+#define NO_KIND	(~0UL)
+
 /**
  * struct run - consecutive pages of one kind and one lruvec
  * @lruvec: the lruvec, locked; NULL between runs
  * @memcg: memcg of all pages, as in folio->memcg_data
- * @kind: KIND flags of all pages
+ * @kind: KIND flags of all pages, or NO_KIND
  * @lru: the list of @kind
  * @zone: the zone of @kind
  * @nr: change of the list's size that is due, in pages
@@ -85,6 +91,7 @@ static void end(struct run *run)
 	pay(run);
 	lruvec_unlock_irq(run->lruvec);
 	run->lruvec = NULL;
+	run->kind = NO_KIND;
 	run->left = 0;
 }
 
@@ -105,19 +112,20 @@ static noinline void go_on_with(struct run *run, struct folio *folio, unsigned l
 	run->zone = folio_zonenum(folio);
 }
 
-/* The lock of the folio's lruvec is held afterwards. */
-static __always_inline void go_on(struct run *run, struct folio *folio)
+/* The lock of the folio's lruvec is held afterwards. @flags: the folio's flags. */
+static __always_inline void go_on(struct run *run, struct folio *folio, unsigned long flags)
 {
-	unsigned long kind = READ_ONCE(*ferry_flags(folio)) & KIND;
+	unsigned long kind = flags & KIND;
 
-	if (!run->left || kind != run->kind || ferry_folio_memcg(folio) != run->memcg)
+	if (kind != run->kind || ferry_folio_memcg(folio) != run->memcg)
 		go_on_with(run, folio, kind);
-	run->left--;
+	if (!--run->left)
+		run->kind = NO_KIND;
 }
 
 static __always_inline void take_off(struct run *run, struct folio *folio)
 {
-	go_on(run, folio);
+	go_on(run, folio, READ_ONCE(*ferry_flags(folio)));
 	if (IS_ENABLED(CONFIG_LRU_GEN)) {
 		lruvec_del_folio(run->lruvec, folio);
 		return;
@@ -130,22 +138,22 @@ static __always_inline void take_off(struct run *run, struct folio *folio)
 
 static void isolate_slots(struct ferry_job *job, unsigned long slot, unsigned long end_slot)
 {
-	struct run run = {};
+	unsigned long *src = job->src + slot, *end_src = job->src + end_slot;
+	struct run run = { .kind = NO_KIND };
 	struct folio *folio;
 
-	for (; slot < end_slot; slot++) {
-		if (!(job->src[slot] & MIGRATE_PFN_VALID) ||
-		    !(job->src[slot] & FERRY_PFN_LISTED)) {
+	for (; src < end_src; src++) {
+		if (!(*src & MIGRATE_PFN_VALID) || !(*src & FERRY_PFN_LISTED)) {
 			end(&run);
 			continue;
 		}
-		folio = ferry_job_source(job, slot);
+		folio = ferry_slot_folio(*src);
 		if (!folio_test_clear_lru(folio)) {
 			end(&run);
-			ferry_job_refuse(job, slot, FERRY_NOT_LRU);
+			ferry_job_refuse(job, src - job->src, FERRY_NOT_LRU);
 			continue;
 		}
-		job->src[slot] &= ~FERRY_PFN_LISTED;
+		*src &= ~FERRY_PFN_LISTED;
 		take_off(&run, folio);
 	}
 	end(&run);
@@ -172,9 +180,9 @@ void ferry_isolate(struct ferry_job *job)
 	}
 }
 
-static __always_inline void put_on(struct run *run, struct folio *folio)
+static __always_inline void put_on(struct run *run, struct folio *folio, unsigned long flags)
 {
-	go_on(run, folio);
+	go_on(run, folio, flags);
 	if (IS_ENABLED(CONFIG_LRU_GEN)) {
 		lruvec_add_folio(run->lruvec, folio);
 	} else {
@@ -188,28 +196,26 @@ static __always_inline void put_on(struct run *run, struct folio *folio)
 	folio_set_lru(folio);
 }
 
-/* The common case: all data went to a device. */
+/* The common case: all data went to a device, and none came from a device. */
 static bool all_listed(const struct ferry_job *job, unsigned long first,
 		       unsigned long end_slot)
 {
 	unsigned long all = FERRY_PFN_LISTED, slot;
 
+	if (!(job->select & MIGRATE_VMA_SELECT_SYSTEM))
+		return false;
 	for (slot = first; slot < end_slot; slot++)
 		all &= job->src[slot];
 	return all;
 }
 
-/* The folio with the slot's data, if a system folio on no list now. */
-static __always_inline struct folio *unlisted(const struct ferry_job *job, unsigned long slot)
+/*
+ * Whether the folio with the data of a slot that is not LISTED is a system
+ * folio. A device destination that took over has made its slot LISTED.
+ */
+static __always_inline bool is_system(const struct folio *folio, unsigned long dst)
 {
-	struct folio *folio;
-
-	if (job->src[slot] & FERRY_PFN_LISTED)
-		return NULL;
-	if (job->dst && job->dst[slot] & FERRY_PFN_USED)
-		return ferry_slot_folio(job->dst[slot]);
-	folio = ferry_job_source(job, slot);
-	return folio_is_zone_device(folio) ? NULL : folio;
+	return dst & FERRY_PFN_USED || !folio_is_zone_device(folio);
 }
 
 /**
@@ -228,25 +234,29 @@ static __always_inline struct folio *unlisted(const struct ferry_job *job, unsig
 bool ferry_isolate_put(struct ferry_job *job, unsigned long first,
 		       unsigned long end_slot, bool back)
 {
+	unsigned long slot, src, dst, flags;
+	struct run run = { .kind = NO_KIND };
 	bool in_batch = false;
-	struct run run = {};
 	struct folio *folio;
-	unsigned long slot;
 
 	if (all_listed(job, first, end_slot))
 		return false;
 	for (slot = first; slot < end_slot; slot++) {
-		if (!ferry_job_is_due(job, slot, back))
+		src = job->src[slot];
+		if (!ferry_job_is_due(job, slot, back) || src & FERRY_PFN_LISTED)
 			continue;
-		folio = unlisted(job, slot);
-		if (!folio)
+		/* NULL in setup by pfn. */
+		dst = job->dst ? job->dst[slot] : 0;
+		folio = ferry_slot_folio(dst & FERRY_PFN_USED ? dst : src);
+		if (!is_system(folio, dst))
 			continue;
-		if (READ_ONCE(*ferry_flags(folio)) & (BIT(PG_unevictable) | BIT(PG_mlocked))) {
+		flags = READ_ONCE(*ferry_flags(folio));
+		if (flags & (BIT(PG_unevictable) | BIT(PG_mlocked))) {
 			end(&run);
 			folio_add_lru(folio);
 			in_batch = true;
 		} else {
-			put_on(&run, folio);
+			put_on(&run, folio, flags);
 		}
 	}
 	end(&run);
