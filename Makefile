@@ -69,11 +69,11 @@ hmm-tests:	## the kernel's own tests, unmodified; THP=always CPUS=4 KERNEL=debug
 	@$(STEP) 2/2 'kernel $(kernel)' -- vm/kernel $(kernel)
 	@THP='$(THP)' CPUS='$(CPUS)' KERNEL='$(KERNEL)' BACKEND='$(BACKEND)' tests/hmm/run $(or $(MODULE),ferry)
 
-bench:	## measure own, core, test_hmm, move_pages(2), memcpy; writes docs/bench.md
-	@tests/bench/run full
+bench:	## measure own, core, test_hmm, move_pages(2), memcpy; writes docs/bench.md; KERNEL=lean-7.3
+	@KERNEL='$(KERNEL)' tests/bench/run full
 
 bench-quick:	## the figures with targets, in less than 5 minutes; writes build/bench
-	@tests/bench/run quick
+	@KERNEL='$(KERNEL)' tests/bench/run quick
 
 mutants:	## break Ferry in known ways; a test must fail for each
 	@tests/mutants/run

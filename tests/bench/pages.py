@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""docs/bench.md, docs/bench.json and the two plots, of a full run."""
+"""docs/bench.md, docs/bench.json and the two plots, of a full run; for Linux 7.3
+docs/bench-7.3.md and so on."""
 
+import os
 import subprocess
 
 from report import FIGURE_HEAD, PHASES, WAY_WORDS, WAYS, flushes_of, show
@@ -64,7 +66,7 @@ def cost_part(report, facts, figures):
     text = ("## To the device and to system memory, exclusive pages\n\nInstructions per page. "
             "test_hmm reads the data back after a move to the device. The column test_hmm "
             "includes the read-back, the last column does not.\n\n"
-            "![cost per page](bench-cost.svg)\n")
+            f"![cost per page]({report['name']}-cost.svg)\n")
     for way in WAYS:
         rows = []
         for size in facts.parts("cost.exclusive", 2):
@@ -196,7 +198,7 @@ def flushes_part(report, facts, figures):
     return ("## TLB flushes\n\nPer page, to the device in a single call: flushes on the CPU of "
             "the call, and flushes sent to other CPUs. Siblings are threads that have accessed "
             "the range and spin.\n\n"
-            "![flushes per page](bench-flushes.svg)\n\n" +
+            f"![flushes per page]({report['name']}-flushes.svg)\n\n" +
             table(["CPUs", "siblings", "pages"] + [MOVER_WORDS[m] for m in movers], rows))
 
 
@@ -274,7 +276,7 @@ def plot(path, settings, lines):
     subprocess.run(["gnuplot"], input="\n".join(script) + "\n", text=True, check=True)
 
 
-def plot_cost(facts):
+def plot_cost(path, facts):
     lines = []
     for i, mover in enumerate(("own", "core", "test_hmm", "move_pages")):
         for way in WAYS:
@@ -284,27 +286,29 @@ def plot_cost(facts):
             words = WAY_WORDS[way].removesuffix(" memory by ioctl")
             lines.append((f"{MOVER_WORDS[mover]}, {words}", points,
                           f"lc {i + 1} pt {i + 4} dt {1 if way == 'to_device' else 2}"))
-    plot("docs/bench-cost.svg", ["set logscale x 2", "set logscale y 10",
-                                 "set xlabel 'pages'", "set ylabel 'instructions per page'"],
+    plot(f"{path}-cost.svg", ["set logscale x 2", "set logscale y 10",
+                              "set xlabel 'pages'", "set ylabel 'instructions per page'"],
          lines)
 
 
-def plot_flushes(facts):
+def plot_flushes(path, facts):
     lines = []
     for i, mover in enumerate(known(facts.parts("flushes", 3))):
         points = [(n, flushes_of(facts, 2, n, mover)) for n in facts.parts("flushes.2", 2)]
         lines.append((MOVER_WORDS[mover], points, f"lc {i + 1} pt {i + 4}"))
-    plot("docs/bench-flushes.svg", ["set logscale y 10", "set yrange [1e-4:10]",
-                                    "set format y '10^{%L}'", "set xlabel 'siblings'",
-                                    "set ylabel 'TLB flushes per page, 2,048 pages'"], lines)
+    plot(f"{path}-flushes.svg", ["set logscale y 10", "set yrange [1e-4:10]",
+                                 "set format y '10^{%L}'", "set xlabel 'siblings'",
+                                 "set ylabel 'TLB flushes per page, 2,048 pages'"], lines)
 
 
-def write(report, facts, figures, json_text):
-    with open("docs/bench.md", "w") as file:
+def write(path, report, facts, figures, json_text):
+    """path: of all files, without the suffixes."""
+    report = {**report, "name": os.path.basename(path)}
+    with open(f"{path}.md", "w") as file:
         file.write(HEAD.format(**report))
         for part in PARTS:
             file.write("\n" + part(report, facts, figures))
-    with open("docs/bench.json", "w") as file:
+    with open(f"{path}.json", "w") as file:
         file.write(json_text)
-    plot_cost(facts)
-    plot_flushes(facts)
+    plot_cost(path, facts)
+    plot_flushes(path, facts)

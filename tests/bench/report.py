@@ -3,7 +3,8 @@
 """Makes bench.json, the table of figures and, after a full run, docs/bench.md with the
 plots, from the facts that the guests printed. No part is written by hand.
 
-usage: tests/bench/report.py quick|full DIRECTORY
+usage: tests/bench/report.py quick|full DIRECTORY KERNEL
+  DIRECTORY  of the facts; its name is the name of the files in docs/
 """
 
 import glob
@@ -218,8 +219,8 @@ def print_table(head, rows):
 FIGURE_HEAD = ["figure", "measured", "hard", "goal", "met?"]
 
 
-def versions():
-    kernel = subprocess.run(["vm/kernel", "--path", "lean"], capture_output=True, text=True,
+def versions(kernel):
+    kernel = subprocess.run(["vm/kernel", "--path", kernel], capture_output=True, text=True,
                             check=True).stdout.strip()
     with open(f"{kernel}/include/config/kernel.release") as file:
         release = file.read().strip()
@@ -229,11 +230,11 @@ def versions():
 
 
 def main():
-    if len(sys.argv) != 3 or sys.argv[1] not in ("quick", "full"):
+    if len(sys.argv) != 4 or sys.argv[1] not in ("quick", "full"):
         sys.exit(__doc__)
-    level, directory = sys.argv[1:]
+    level, directory, kernel = sys.argv[1:]
     facts = Facts(read_facts(directory))
-    report = {"level": level, **versions(), "cpus": os.cpu_count(),
+    report = {"level": level, **versions(kernel), "cpus": os.cpu_count(),
               "insn_per_page": insn_per_page(facts),
               "engine_insn_per_page": engine_insn_per_page(facts)}
     figures = [*engine_figures(report, facts), *driver_figures(report, facts)]
@@ -250,7 +251,7 @@ def main():
     print_table(FIGURE_HEAD, [f.row() for f in figures])
     if level == "full":
         import pages
-        pages.write(report, facts, figures, text)
+        pages.write(f"docs/{os.path.basename(directory)}", report, facts, figures, text)
 
 
 if __name__ == "__main__":
