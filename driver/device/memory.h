@@ -88,6 +88,7 @@ struct ferry_user {
  *	ferry_memory.lock
  * @alone: a CPU fault on a page of the owner moves no neighbours; set before
  *	the first page is handed out
+ * @failures: number of allocations that must fail, 0 or 1 (FAIL_ALLOC)
  *
  * The owner lives as long as the file or any of the pages.
  */
@@ -102,6 +103,7 @@ struct ferry_owner {
 	u64 cpu_faults_around;
 	u64 cpu_fault_races;
 	bool alone;
+	atomic_t failures;
 };
 
 /**

@@ -308,6 +308,28 @@ static void alone_is_kept(struct kunit *test)
 	ferry_memory_free(t->memory, t->pages, 2);
 }
 
+/* A failure is for one allocation of one owner, which a page leads to. */
+static void failure_is_taken_once(struct kunit *test)
+{
+	struct memory_test *t = test->priv;
+	struct ferry_owner *other = ferry_owner_create(t->memory, GLOBAL_ROOT_UID);
+
+	KUNIT_ASSERT_NOT_NULL(test, other);
+	ferry_memory_alloc(t->memory, &t->owner, 1, t->pages);
+	ferry_memory_alloc(t->memory, other, 1, t->pages + 1);
+	KUNIT_EXPECT_FALSE(test, ferry_owner_take_failure(&t->owner));
+	ferry_owner_fail_next(&t->owner);
+	ferry_owner_fail_next(&t->owner);
+	KUNIT_EXPECT_FALSE(test, ferry_owner_take_failure(other));
+	KUNIT_EXPECT_FALSE(test, ferry_memory_take_failure(t->pages[1]));
+	KUNIT_EXPECT_TRUE(test, ferry_memory_take_failure(t->pages[0]));
+	KUNIT_EXPECT_FALSE(test, ferry_owner_take_failure(&t->owner));
+	ferry_owner_fail_next(&t->owner);
+	KUNIT_EXPECT_TRUE(test, ferry_owner_take_failure(&t->owner));
+	ferry_memory_free(t->memory, t->pages, 2);
+	ferry_memory_disown(t->memory, other);
+}
+
 /*
  * The last put of a live page gives the page back, and clears the flags of its
  * use.
@@ -343,6 +365,7 @@ static struct kunit_case memory_cases[] = {
 	KUNIT_CASE(orphans_keep_the_module),
 	KUNIT_CASE(one_winner),
 	KUNIT_CASE(alone_is_kept),
+	KUNIT_CASE(failure_is_taken_once),
 	KUNIT_CASE(last_put_gives_back),
 	{}
 };

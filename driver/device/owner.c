@@ -348,3 +348,45 @@ bool ferry_memory_comes_alone(const struct page *page)
 {
 	return test_bit(FERRY_PAGE_ALONE, &ferry_page_meta(page)->flags);
 }
+
+/* Failures ----------------------------------------------------------------- */
+
+/**
+ * ferry_owner_fail_next() - let the next allocation for an owner fail
+ * @owner: owner from ferry_owner_create(), not disowned
+ *
+ * The allocation is of a device page for @owner, or of a system page for a
+ * device page of @owner.
+ *
+ * Context: any.
+ */
+void ferry_owner_fail_next(struct ferry_owner *owner)
+{
+	atomic_set(&owner->failures, 1);
+}
+
+/**
+ * ferry_owner_take_failure() - check whether an allocation must fail
+ * @owner: the owner
+ *
+ * Context: any.
+ * Return: true once after ferry_owner_fail_next().
+ */
+bool ferry_owner_take_failure(struct ferry_owner *owner)
+{
+	/* Nearly every call ends with the read, without a write. */
+	return atomic_read(&owner->failures) && atomic_xchg(&owner->failures, 0);
+}
+
+/**
+ * ferry_memory_take_failure() - ferry_owner_take_failure() for a page's owner
+ * @page: device page with a reference
+ *
+ * Context: any.
+ * Return: true once after ferry_owner_fail_next() for the owner of @page.
+ */
+bool ferry_memory_take_failure(const struct page *page)
+{
+	/* The reference keeps the page, and the page keeps its owner. */
+	return ferry_owner_take_failure(page_owner(ferry_page_meta(page)));
+}

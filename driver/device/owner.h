@@ -23,6 +23,10 @@ bool ferry_memory_fault_begin(struct page *page);
 void ferry_memory_fault_end(struct page *page, bool moved, unsigned long around);
 bool ferry_memory_comes_alone(const struct page *page);
 
+void ferry_owner_fail_next(struct ferry_owner *owner);
+bool ferry_owner_take_failure(struct ferry_owner *owner);
+bool ferry_memory_take_failure(const struct page *page);
+
 void ferry_owner_has_none(struct ferry_memory *memory, struct ferry_owner *owner);
 
 /*

@@ -4,6 +4,8 @@
  * the kernel's source, with Ferry's names. Distributions do not install that
  * header, and the module cannot include the header. The build of the selftests
  * checks that both headers agree (tests/selftests/dmirror.h).
+ *
+ * FLAGS and READ_UNLOCKED are of 7.3. The nodes have both on every kernel.
  */
 #ifndef FERRY_FRONT_DMIRROR_ABI_H
 #define FERRY_FRONT_DMIRROR_ABI_H
@@ -15,7 +17,7 @@
  * struct ferry_dmirror_cmd - argument of each ioctl
  * @addr: in: first byte of a range of the mirrored address space, page-aligned
  * @ptr: in: address of the data buffer in the caller's address space
- * @npages: in: pages of the range; not 0
+ * @npages: in: pages of the range; not 0. FLAGS: FERRY_DMIRROR_FLAG_* bits
  * @cpages: out: completed pages
  * @faults: out: number of passes with device faults
  */
@@ -36,6 +38,11 @@ struct ferry_dmirror_cmd {
 #define FERRY_DMIRROR_EXCLUSIVE		FERRY_DMIRROR_IO(0x05)
 #define FERRY_DMIRROR_CHECK_EXCLUSIVE	FERRY_DMIRROR_IO(0x06)
 #define FERRY_DMIRROR_RELEASE		FERRY_DMIRROR_IO(0x07)
+#define FERRY_DMIRROR_FLAGS		FERRY_DMIRROR_IO(0x08)
+#define FERRY_DMIRROR_READ_UNLOCKED	FERRY_DMIRROR_IO(0x09)
+
+/* FLAGS: the next allocation for a page of the file fails, once. */
+#define FERRY_DMIRROR_FLAG_FAIL_ALLOC	0x01ULL
 
 /* One byte of SNAPSHOT for each page: place, READ or WRITE, and order. */
 #define FERRY_DMIRROR_PROT_NONE			0x00

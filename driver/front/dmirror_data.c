@@ -17,6 +17,10 @@
  * is not mapped, and one fault covers the whole rest. Before the first write
  * the whole buffer was readable.
  *
+ * READ_UNLOCKED is READ with another kind of fault: no lock is held while the
+ * fault waits, for a disk or for a monitor of userfaultfd. READ waits with
+ * mmap_lock held, except for a monitor.
+ *
  * If the buffer overlaps the range, the order of the steps keeps the result of
  * memmove(). A WRITE in backward order checks the whole range first.
  */
@@ -74,18 +78,27 @@ static int alloc_bounce(struct bounce *bounce)
  * struct transfer - parameters of an ioctl that copies data
  * @access: access for the device faults
  * @writes: the device writes
+ * @unlocked: no lock is held while a fault waits
  * @tries: tries without progress that may fault, before the call ends
  * @stuck: result of the call after those tries
  */
 struct transfer {
 	enum ferry_access access;
 	bool writes;
+	bool unlocked;
 	int tries;
 	int stuck;
 };
 
 static const struct transfer read_transfer = {
 	.access = FERRY_ACCESS_READ,
+	.tries = FERRY_DMIRROR_TRIES,
+	.stuck = -EBUSY,
+};
+
+static const struct transfer read_unlocked_transfer = {
+	.access = FERRY_ACCESS_READ,
+	.unlocked = true,
 	.tries = FERRY_DMIRROR_TRIES,
 	.stuck = -EBUSY,
 };
@@ -161,7 +174,8 @@ static int access_pass(struct part *part, bool fault)
 		return ret;
 	ret = ferry_mirror_map(part->mirror, part->addr,
 			       min_t(u64, part->len + part->ahead, FERRY_DMIRROR_PASS_SIZE),
-			       access);
+			       access, part->transfer->unlocked ? FERRY_UNLOCKED :
+								  FERRY_KILLABLE);
 	if (ret)
 		return ret;
 	part->faults += access != FERRY_ACCESS_PEEK;
@@ -308,6 +322,20 @@ int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cm
 }
 
 /**
+ * ferry_dmirror_read_unlocked() - READ_UNLOCKED: READ that waits without a lock
+ * @mirror: the mirror, entered with ferry_mirror_enter_own()
+ * @cmd: the argument, with a checked range; out: @cmd->cpages, @cmd->faults
+ *
+ * Context: sleeps; no lock held.
+ * Return: as ferry_dmirror_read().
+ */
+int ferry_dmirror_read_unlocked(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
+{
+	return find_accessible(mirror, cmd, &read_unlocked_transfer) ?:
+	       copy_all(mirror, cmd, &read_unlocked_transfer);
+}
+
+/**
  * ferry_dmirror_write() - WRITE: the device writes from the buffer
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @cmd: the argument, with a checked range; out: @cmd->cpages, @cmd->faults
@@ -346,7 +374,8 @@ int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 	 */
 	for (at = 0; at < ferry_dmirror_len(cmd); at += n) {
 		n = min_t(u64, ferry_dmirror_len(cmd) - at, FERRY_DMIRROR_PASS_SIZE);
-		ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_ACCESS_PEEK);
+		ret = ferry_mirror_map(mirror, cmd->addr + at, n, FERRY_ACCESS_PEEK,
+				       FERRY_KILLABLE);
 		if (ret)
 			return ret;
 	}

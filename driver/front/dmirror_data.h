@@ -15,6 +15,7 @@ static inline u64 ferry_dmirror_len(const struct ferry_dmirror_cmd *cmd)
 }
 
 int ferry_dmirror_read(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd);
+int ferry_dmirror_read_unlocked(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd);
 int ferry_dmirror_write(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd);
 int ferry_dmirror_return_resident(struct ferry_mirror *mirror,
 				  struct ferry_dmirror_cmd *cmd);

@@ -9,6 +9,8 @@
  * - The count of faults counts passes; each pass faults in the whole rest.
  * - Any defect of a mapping that must migrate is -EINVAL.
  * - A page that did not reach the device is -ENOENT, also on a full device.
+ * - A page that finds no system memory is -ENOMEM, as in test_hmm of 7.3.
+ * - FAIL_ALLOC belongs to the file, and ends with the failure.
  *
  * Different from test_hmm (docs/compat.md has the whole list):
  *
@@ -29,6 +31,7 @@
 
 #include <drm/ferry_drm.h>
 
+#include "device/owner.h"
 #include "dmirror_abi.h"
 #include "dmirror_data.h"
 #include "dmirror_request.h"
@@ -53,6 +56,7 @@ static int dmirror_migrate(struct ferry_mirror *mirror, const struct ferry_dmirr
 {
 	const struct ferry_backend *backend = ferry_backend_get(FERRY_BACKEND_DEFAULT);
 	struct ferry_range range;
+	bool no_memory = false;
 	u64 done;
 	int ret;
 
@@ -69,10 +73,11 @@ static int dmirror_migrate(struct ferry_mirror *mirror, const struct ferry_dmirr
 		};
 		ret = ferry_mirror_migrate(mirror, &range);
 		*moved += range.moved;
+		no_memory |= range.no_memory;
 		if (ret || range.ended_by)
 			return ret ?: range.ended_by;
 	}
-	return 0;
+	return no_memory ? -ENOMEM : 0;
 }
 
 static int migrate_status(int ret)
@@ -99,7 +104,9 @@ static int do_migrate_to_dev(struct ferry_mirror *mirror, struct ferry_dmirror_c
 
 static int do_migrate_to_sys(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
 {
-	return migrate_status(dmirror_migrate(mirror, cmd, FERRY_TARGET_SYSTEM, &cmd->cpages));
+	int ret = dmirror_migrate(mirror, cmd, FERRY_TARGET_SYSTEM, &cmd->cpages);
+
+	return ret == -ENOMEM ? ret : migrate_status(ret);
 }
 
 /* Snapshot ----------------------------------------------------------------- */
@@ -226,6 +233,18 @@ static int do_release(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd
 	return ferry_mirror_release_device(mirror);
 }
 
+/*
+ * Refuses bits that test_hmm accepts and ignores. The bits are in npages: no bit
+ * is -EINVAL, as for each ioctl without pages.
+ */
+static int do_flags(struct ferry_mirror *mirror, struct ferry_dmirror_cmd *cmd)
+{
+	if (cmd->npages & ~FERRY_DMIRROR_FLAG_FAIL_ALLOC)
+		return -EINVAL;
+	ferry_owner_fail_next(mirror->owner);
+	return 0;
+}
+
 /* One entry ---------------------------------------------------------------- */
 
 /**
@@ -253,6 +272,8 @@ static const struct op ops[] = {
 	{ FERRY_DMIRROR_EXCLUSIVE, do_exclusive, -EINVAL, true },
 	{ FERRY_DMIRROR_CHECK_EXCLUSIVE, do_check_exclusive, 0, true },
 	{ FERRY_DMIRROR_RELEASE, do_release, 0, true },
+	{ FERRY_DMIRROR_FLAGS, do_flags, 0, true },
+	{ FERRY_DMIRROR_READ_UNLOCKED, ferry_dmirror_read_unlocked, -EFAULT },
 };
 
 static const struct op *find_op(unsigned int number)

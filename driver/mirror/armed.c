@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Device faults on memory that userfaultfd watches. A missing page, or a write
- * to a write-protected page, must wait for the monitor.
+ * Device faults that hold no lock while they wait: on memory that userfaultfd
+ * watches, and on all memory for READ_UNLOCKED of the test_hmm ABI. A missing
+ * page, or a write to a write-protected page, must wait for the monitor.
  *
  * hmm_range_fault() cannot wait: on 6.12 hmm_range_fault() faults with
  * mmap_lock held and without FAULT_FLAG_ALLOW_RETRY. handle_userfault() then

@@ -39,12 +39,46 @@
 
 #include "batch.h"
 #include "device/device.h"
+#include "device/owner.h"
 #include "holes.h"
 #include "migrate.h"
 #include "migrate/backend.h"
 #include "mirror.h"
 #include "populate.h"
 #include "snapshot.h"
+
+/*
+ * Returns whether the request has the whole range that one PMD maps around a
+ * slot: the range is a single allocation where huge device pages exist.
+ */
+static bool can_be_huge(const struct ferry_batch *batch, unsigned long slot)
+{
+	unsigned long start = ALIGN_DOWN(batch->migrate.vma.start + slot * PAGE_SIZE, PMD_SIZE);
+	const struct vm_area_struct *vma = batch->migrate.vma.vma;
+	const struct ferry_range *range = batch->range;
+
+	return start >= max(range->start, vma->vm_start) &&
+	       start + PMD_SIZE <= min(range->end, vma->vm_end);
+}
+
+/*
+ * FAIL_ALLOC of the test_hmm ABI: the allocation for the first page fails. Small
+ * pages replace a huge page, and the slots already have small pages. A small page
+ * stays.
+ */
+static void fail_one(struct ferry_batch *batch)
+{
+	unsigned long slot = 0;
+
+	while (slot < batch->npages && !batch->dst[slot])
+		slot++;
+	if (slot == batch->npages || !ferry_owner_take_failure(batch->mirror->owner) ||
+	    can_be_huge(batch, slot))
+		return;
+	ferry_populate_give_back(&batch->dst[slot]);
+	batch->outcome[slot] = FERRY_NO_MEMORY;
+	batch->range->no_memory = true;
+}
 
 static void populate_batch(struct ferry_batch *batch)
 {
@@ -64,8 +98,9 @@ static void populate_batch(struct ferry_batch *batch)
 
 	if (batch->range->target == FERRY_TARGET_DEVICE)
 		batch->full = ferry_populate_device(&wanted);
-	else
-		ferry_populate_system(&wanted);
+	else if (ferry_populate_system(&wanted))
+		batch->range->no_memory = true;
+	fail_one(batch);
 }
 
 static int run_engine(struct ferry_batch *batch)

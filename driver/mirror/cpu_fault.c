@@ -23,7 +23,8 @@
  * again.
  *
  * A page that finds no system memory is VM_FAULT_OOM: the kernel decides which
- * process pays. The page stays on the device, intact.
+ * process pays. The page stays on the device, intact. FAIL_ALLOC of the test_hmm
+ * ABI has the same result, once, for a page of the file with FAIL_ALLOC.
  *
  * Fault-around: a CPU that accesses a page soon accesses the next pages, and
  * most of the cost of a CPU fault is the path into the engine and back. The
@@ -129,17 +130,10 @@ static int populate_slots(const struct fault_move *move, unsigned long first, un
 
 static void give_back_slots(const struct migrate_vma *args)
 {
-	struct page *page;
 	unsigned long i;
 
-	for (i = 0; i < args->npages; i++) {
-		page = migrate_pfn_to_page(args->dst[i]);
-		if (!page)
-			continue;
-		unlock_page(page);
-		put_page(page);
-		args->dst[i] = 0;
-	}
+	for (i = 0; i < args->npages; i++)
+		ferry_populate_give_back(&args->dst[i]);
 }
 
 /*
@@ -351,7 +345,7 @@ vm_fault_t ferry_cpu_fault(struct vm_fault *vmf)
 	ferry_timed(ferry_timer(backend->timing, FERRY_TIMING_CPU_FAULT,
 				FERRY_TIMING_DRIVER)) {
 		ferry_control_pause(FERRY_PAUSE_CPU_FAULT);
-		ret = try_around(vmf, &around);
+		ret = ferry_memory_take_failure(page) ? -ENOMEM : try_around(vmf, &around);
 		for (tries = 1; tries < FERRY_CPU_FAULT_TRIES && ret == -EBUSY; tries++) {
 			cond_resched();
 			ret = try_alone(vmf);

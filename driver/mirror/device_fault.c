@@ -28,8 +28,9 @@
  * clear_refs included. The exception is an own private page of a mapping with
  * tracked writes: the first write to each page faults, and is noted.
  *
- * Memory that userfaultfd watches: hmm_range_fault() runs without faults, and
- * armed.c faults the pages in with no lock held.
+ * Memory that userfaultfd watches, and all memory with FERRY_UNLOCKED:
+ * hmm_range_fault() runs without faults, and armed.c faults the pages in with no
+ * lock held.
  *
  * Everything is bounded: after FERRY_FAULT_TRIES tries the result is -EBUSY.
  * Each try makes progress unless the CPU's page table changed in the window
@@ -63,7 +64,7 @@
  * @addr: first byte, page-aligned
  * @end: end, exclusive, page-aligned, in the same window
  * @access: wanted access
- * @wait: signals that end a wait for a monitor
+ * @wait: how a fault waits
  * @foreign: first byte of coherent pages of another device
  * @foreign_end: end of those pages, exclusive
  * @foreign_owner: pgmap owner of the other device
@@ -160,9 +161,15 @@ static int fault_held(struct fault *fault)
 	return call_hmm(fault, addr, addr + PAGE_SIZE, NULL, true) ?: -EBUSY;
 }
 
+/* Returns true for a page that no fault makes accessible, as in VM_PFNMAP. */
+static bool is_unfaultable(const struct fault *fault, unsigned long addr)
+{
+	return fault->pfns[(addr - fault->addr) / PAGE_SIZE] & HMM_PFN_ERROR;
+}
+
 /*
- * Memory that userfaultfd watches: hmm_range_fault() runs without faults, and
- * the missing pages are faulted in page by page.
+ * Memory that userfaultfd watches, or FERRY_UNLOCKED: hmm_range_fault() runs
+ * without faults, and the missing pages are faulted in page by page.
  */
 static int fault_armed(struct fault *fault, bool *locked)
 {
@@ -178,11 +185,21 @@ static int fault_armed(struct fault *fault, bool *locked)
 	if (addr == fault->end)
 		return 0;
 	while (addr < fault->end && !ret && *locked) {
+		if (is_unfaultable(fault, addr))
+			return -EFAULT;
 		ret = ferry_armed_fault(mirror->mm, addr, writes(fault), fault->wait, locked);
 		if (*locked)
 			addr = find_wanted(fault, addr + PAGE_SIZE);
 	}
 	return ret ?: -EBUSY;
+}
+
+static bool waits_unlocked(const struct fault *fault)
+{
+	if (fault->access == FERRY_ACCESS_PEEK)
+		return false;
+	return fault->wait == FERRY_UNLOCKED ||
+	       ferry_armed(fault->window->mirror->mm, fault->addr, fault->end);
 }
 
 /* Returns -EBUSY for another try. */
@@ -196,8 +213,7 @@ static int fault_pages(struct fault *fault)
 		return -EINTR;
 	if (fault->access != FERRY_ACCESS_PEEK)
 		ret = ferry_rights_check(mirror, fault->addr, fault->end, writes(fault));
-	if (!ret && fault->access != FERRY_ACCESS_PEEK &&
-	    ferry_armed(mirror->mm, fault->addr, fault->end))
+	if (!ret && waits_unlocked(fault))
 		ret = fault_armed(fault, &locked);
 	else if (!ret)
 		ret = fault_held(fault);
@@ -413,7 +429,7 @@ static int fault_slow(struct ferry_window *window, unsigned long addr, unsigned 
  * @addr: first byte, page-aligned
  * @end: end, exclusive, page-aligned, in the same window
  * @access: wanted access
- * @wait: signals that end a wait for userfaultfd's monitor
+ * @wait: how a fault waits
  *
  * Implements the driver's part of hmm_range_fault(), Documentation/mm/hmm.rst.
  *
@@ -452,6 +468,7 @@ int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, uns
  *	ferry_mirror_check(). In a range of more than FERRY_MAX_WINDOWS / 2
  *	windows the last entries may replace the first
  * @access: wanted access, other than FERRY_ACCESS_EXCLUSIVE
+ * @wait: how a fault waits
  *
  * No lock protects the entries after the return.
  *
@@ -461,7 +478,7 @@ int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, uns
  * window.
  */
 int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-		     enum ferry_access access)
+		     enum ferry_access access, enum ferry_wait wait)
 {
 	unsigned long end = addr + len, next;
 	struct ferry_window *window;
@@ -474,7 +491,7 @@ int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
 		window = ferry_window_get(mirror, addr);
 		if (IS_ERR(window))
 			return PTR_ERR(window);
-		ret = ferry_window_fault_lock(window, addr, next, access, FERRY_KILLABLE);
+		ret = ferry_window_fault_lock(window, addr, next, access, wait);
 		if (!ret)
 			mutex_unlock(&window->lock);
 		ferry_window_put(window);

@@ -15,14 +15,15 @@ enum ferry_access {
 	FERRY_ACCESS_EXCLUSIVE,	/* as FERRY_ACCESS_WRITE, and in system memory */
 };
 
-int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
-		     enum ferry_access access);
-
-/* Signals that end a wait for userfaultfd's monitor. */
+/* How a fault waits, and the signals that end a wait for userfaultfd's monitor. */
 enum ferry_wait {
 	FERRY_INTERRUPTIBLE,	/* any signal: the access can end or be repeated */
 	FERRY_KILLABLE,		/* SIGKILL only: a part is done, and must not be repeated */
+	FERRY_UNLOCKED,		/* as FERRY_KILLABLE; no lock is held in any wait */
 };
+
+int ferry_mirror_map(struct ferry_mirror *mirror, unsigned long addr, u64 len,
+		     enum ferry_access access, enum ferry_wait wait);
 
 int ferry_window_fault_lock(struct ferry_window *window, unsigned long addr, unsigned long end,
 			    enum ferry_access access, enum ferry_wait wait);

@@ -27,6 +27,8 @@ enum ferry_target {
  *	outcome FERRY_HOLE
  * @uses: private to mirror/migrate.c: the call counts as a user of the device's
  *	memory, and RELEASE waits (device/turns.c)
+ * @no_memory: out: at least one page stays for want of system memory, or by
+ *	FAIL_ALLOC
  * @done: out: bytes of the range with a final outcome
  * @ended_by: out: negative errno that ended the call early, also if the call
  *	returns 0; 0 if no error occurred
@@ -45,6 +47,7 @@ struct ferry_range {
 	bool skip_holes;
 	bool uses;
 
+	bool no_memory;
 	u64 done;
 	int ended_by;
 	u64 moved;

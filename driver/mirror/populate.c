@@ -302,3 +302,20 @@ int ferry_populate_system(const struct ferry_populate *request)
 {
 	return populate(request, &to_system);
 }
+
+/**
+ * ferry_populate_give_back() - give back the destination of a slot
+ * @dst: slot of the engine's array of destinations; 0 afterwards
+ *
+ * Context: before the engine's pages().
+ */
+void ferry_populate_give_back(unsigned long *dst)
+{
+	struct page *page = migrate_pfn_to_page(*dst);
+
+	if (!page)
+		return;
+	unlock_page(page);
+	put_page(page);
+	*dst = 0;
+}

@@ -53,5 +53,6 @@ struct ferry_populate {
 
 int ferry_populate_device(const struct ferry_populate *request);
 int ferry_populate_system(const struct ferry_populate *request);
+void ferry_populate_give_back(unsigned long *dst);
 
 #endif

@@ -68,6 +68,11 @@ static const struct field dmirror[] = {
 	DMIRROR(cpages, ZERO), DMIRROR(faults, ZERO),
 };
 
+static const struct field dmirror_flags[] = {
+	DMIRROR(addr, RANGE), DMIRROR(ptr, ZERO), DMIRROR(npages, CHOICE),
+	DMIRROR(cpages, ZERO), DMIRROR(faults, ZERO),
+};
+
 #define COUNT(fields) (sizeof(fields) / sizeof(*(fields)))
 #define REQUEST(name, number, fields, of_dmirror)			\
 	{ name, number, fields, COUNT(fields), of_dmirror }
@@ -88,6 +93,8 @@ const struct request requests[] = {
 	REQUEST("dmirror EXCLUSIVE", FERRY_DMIRROR_EXCLUSIVE, dmirror, true),
 	REQUEST("dmirror CHECK_EXCLUSIVE", FERRY_DMIRROR_CHECK_EXCLUSIVE, dmirror, true),
 	REQUEST("dmirror RELEASE", FERRY_DMIRROR_RELEASE, dmirror, true),
+	REQUEST("dmirror FLAGS", FERRY_DMIRROR_FLAGS, dmirror_flags, true),
+	REQUEST("dmirror READ_UNLOCKED", FERRY_DMIRROR_READ_UNLOCKED, dmirror, true),
 };
 
 const int nrequests = COUNT(requests);

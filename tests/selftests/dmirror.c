@@ -187,7 +187,7 @@ TEST_F(dmirror, file_is_of_the_opener)
 	pid = test_fork();
 	if (!pid) {
 		fill_pattern(self->data, self->n, 2);
-		for (request = 0; request < 8; request++)
+		for (request = 0; request < 10; request++)
 			child_check(_test_cmd(self->fd,
 					      _IOWR('H', request, struct hmm_dmirror_cmd),
 					      self->memory, self->data, PAGES, &cmd) == -EBADF);

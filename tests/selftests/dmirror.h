@@ -2,7 +2,8 @@
 /*
  * For tests of the test_hmm ABI. The ABI is the kernel's header, from the
  * source package. The assertions below compare Ferry's own header with the
- * kernel's.
+ * kernel's. The requests of 7.3 are not in the header of 6.12, and have the names of
+ * Ferry's header.
  */
 #ifndef FERRY_TEST_DMIRROR_H
 #define FERRY_TEST_DMIRROR_H
