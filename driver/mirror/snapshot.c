@@ -117,11 +117,13 @@ static bool snapshot_writable(struct vm_area_struct *vma, pte_t pte)
 
 	if (!ferry_writes_can())
 		return softleaf_is_device_private_write(entry);
-	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd(pte) || !ferry_writes_marked(pte))
+	if (!(vma->vm_flags & VM_WRITE) || pte_swp_uffd(pte))
 		return false;
+	/* core fills holes without the mark. */
 	if (softleaf_is_device_private_write(entry))
-		return true;
-	return test_bit(PG_anon_exclusive, ferry_flags(softleaf_to_page(entry))) &&
+		return ferry_writes_marked(pte) || !ferry_writes_tracked(vma);
+	return ferry_writes_marked(pte) &&
+	       test_bit(PG_anon_exclusive, ferry_flags(softleaf_to_page(entry))) &&
 	       ferry_writes_tracked(vma);
 }
 

@@ -4,9 +4,10 @@
  * the CPU's page table that leaves the pages on the device with other
  * permissions. The kernel's test_hmm oopses in several of these cases.
  *
- * Shows: READ, WRITE, mprotect, fork, mremap
+ * Shows: READ, WRITE, SNAPSHOT, mprotect, fork, mremap
  * Guest: selftests, selftests-core, debug
  */
+#include "migrate.h"
 #include "pagemap.h"
 
 #define PAGES 32
@@ -155,6 +156,27 @@ TEST_F(own_pages, unmapped_and_mapped_again)
 	test_used(self->ferry, 0);
 	ASSERT_EQ(ferry_read(self->ferry, self->memory, self->n, self->data, NULL), 0);
 	test_zero(self->data, self->n);
+}
+
+/* core fills a hole with an entry that has no soft-dirty mark. */
+static void test_filled_hole(struct __test_metadata *_metadata, struct ferry *ferry,
+			     uint32_t engine, size_t n)
+{
+	uint8_t *holes = test_map(n);
+	uint32_t pages[PAGES];
+	size_t i;
+
+	test_engine(ferry, engine, holes, n, TO_DEVICE, NULL);
+	ASSERT_EQ(ferry_snapshot(ferry, holes, n, pages, NULL), 0);
+	for (i = 0; i < PAGES; i++)
+		ASSERT_EQ(pages[i] & DRM_FERRY_PAGE_WRITABLE, DRM_FERRY_PAGE_WRITABLE);
+	munmap(holes, n);
+}
+
+TEST_F(own_pages, filled_holes_are_writable)
+{
+	test_filled_hole(_metadata, self->ferry, DRM_FERRY_BACKEND_DEFAULT, self->n);
+	test_filled_hole(_metadata, self->ferry, CORE, self->n);
 }
 
 TEST_HARNESS_MAIN
