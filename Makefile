@@ -23,7 +23,8 @@ SONAME = libferry.so.1
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
 .PHONY: help run test test-one test-full bench bench-quick mutants hmm-tests kernel module \
-	userlib install check shell clean deps tests bench-programs fuzz fuzz-ioctl fuzz-program valid
+	userlib install check shell clean deps tests bench-programs fuzz fuzz-ioctl fuzz-program valid \
+	FORCE
 
 help:	## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do \
@@ -186,6 +187,19 @@ $(B)/tests/hmm-tests: $(wildcard $(hmm))
 	@mkdir -p $(@D)
 	@test -f $(hmm) || { echo "$(hmm) is missing: run vm/kernel lean first"; exit 1; }
 	$(Q)$(CC) -O2 -static -Wno-unused-result -I$(selftests)/../../.. -o $@ $(hmm) -lpthread
+
+# The same of 7.3, with the helper files that 7.3's program has.
+linux73 = $(B)/linux-7.3
+selftests73 = $(linux73)/tools/testing/selftests
+$(linux73)/.from: FORCE
+	@tests/hmm/source
+
+$(B)/tests/hmm-tests-7.3: $(linux73)/.from
+	@mkdir -p $(@D) $(linux73)/uapi/linux
+	$(Q)cp $(linux73)/tools/include/uapi/linux/fs.h $(linux73)/uapi/linux/
+	$(Q)$(CC) -O2 -static -Wno-unused-result -isystem $(linux73)/uapi -I$(linux73) \
+		-I$(selftests73) -I$(selftests73)/mm -o $@ \
+		$(patsubst %,$(selftests73)/mm/%.c,hmm-tests hugepage_settings vm_util) -lpthread
 
 $(B)/tests/hold: tests/programs/hold.c $(headers) $(B)/libferry.a
 	@mkdir -p $(@D)

@@ -55,6 +55,12 @@ version_of() { # KERNEL
 	*) echo 6.12 ;;
 	esac
 }
+hmm_tests() { # KERNEL: the program of hmm-tests
+	case $(version_of "$1") in
+	6.12) echo build/tests/hmm-tests ;;
+	*) echo "build/tests/hmm-tests-$(version_of "$1")" ;;
+	esac
+}
 version_of_source() { sed -n 's/^\(VERSION\|PATCHLEVEL\) = //p' "$1/Makefile" | paste -sd.; }
 
 # Prints the defect of a value, or nothing. An empty value is valid.
@@ -96,6 +102,18 @@ valid() { # NAME...
 		said=$(wrong "$name" "${!name:-}")
 		[ -z "$said" ] || die 2 "$said"
 	done
+}
+
+# Options of make for modules of a kernel that another compiler may have built, one a line.
+module_options() { # KERNELDIR
+	local compiler
+	# Kernel packages name their own release's compiler. Another gcc must know the options.
+	# shellcheck disable=SC2016 # make's dollar
+	compiler=$(sed -n 's/.*$(CROSS_COMPILE)\(gcc-[0-9]*\)$/x86_64-linux-gnu-\1/p' \
+		"$1/.kernelvariables" 2>/dev/null) || compiler=
+	[ -z "$compiler" ] || command -v "$compiler" >/dev/null || echo "CC=$top/vm/cc"
+	# BTF of a module needs pahole; nothing here reads the BTF.
+	command -v pahole >/dev/null || echo CONFIG_DEBUG_INFO_BTF_MODULES=
 }
 
 # Prints a script's first comment, up to the first line of code.
