@@ -181,6 +181,70 @@ static void entry(struct kunit *test)
 	ferry_kunit_set_pte(t, 1, __pte(0));
 }
 
+/* Huge entries that are not present ---------------------------------------- */
+
+#ifdef FERRY_HAS_HUGE_ENTRIES
+static void set_huge_entry(struct ferry_kunit *t, pmd_t pmd)
+{
+	p4d_t *p4dp = p4d_alloc(t->mm, pgd_offset(t->mm, t->start), t->start);
+	pud_t *pudp = p4dp ? pud_alloc(t->mm, p4dp, t->start) : NULL;
+	pmd_t *pmdp = pudp ? pmd_alloc(t->mm, pudp, t->start) : NULL;
+	spinlock_t *ptl;	/* lock of pmdp */
+
+	KUNIT_ASSERT_NOT_NULL(t->test, pmdp);
+	ptl = pmd_lock(t->mm, pmdp);
+	set_pmd_at(t->mm, t->start, pmdp, pmd);
+	spin_unlock(ptl);
+}
+
+/* The first page table of the range is a huge entry. A page follows. */
+static struct ferry_kunit *create_huge(struct kunit *test, pmd_t pmd)
+{
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, PTRS_PER_PTE + 1);
+
+	ferry_kunit_write(t, PTRS_PER_PTE, 1);
+	set_huge_entry(t, pmd);
+	return t;
+}
+
+/*
+ * The whole entry gets one outcome, in the first pass, and stays unchanged. The
+ * next page moves.
+ */
+static void expect_huge(struct ferry_kunit *t, pmd_t pmd, unsigned long select, u8 outcome)
+{
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_migrate(t, select), 0);
+	KUNIT_EXPECT_EQ(t->test, ferry_kunit_count(t, outcome), PTRS_PER_PTE);
+	KUNIT_EXPECT_EQ(t->test, t->outcome[PTRS_PER_PTE],
+			select == SYSTEM ? FERRY_MOVED : FERRY_ALREADY_THERE);
+	KUNIT_EXPECT_TRUE(t->test, pmd_same(*mm_find_pmd(t->mm, t->start), pmd));
+}
+
+static void huge_migrating(struct kunit *test)
+{
+	unsigned long pfn = page_to_pfn(ZERO_PAGE(0));
+	pmd_t pmd = softleaf_to_pmd(make_readable_migration_entry(pfn));
+	struct ferry_kunit *t = create_huge(test, pmd);
+
+	expect_huge(t, pmd, SYSTEM, FERRY_MIGRATING);
+	set_huge_entry(t, __pmd(0));
+}
+
+#ifndef FERRY_HAS_DEVMAP_PMD
+/* Another driver's huge device page. */
+static void huge_of_a_device(struct kunit *test)
+{
+	unsigned long pfn = page_to_pfn(ZERO_PAGE(0));
+	pmd_t pmd = softleaf_to_pmd(make_readable_device_private_entry(pfn));
+	struct ferry_kunit *t = create_huge(test, pmd);
+
+	expect_huge(t, pmd, SYSTEM, FERRY_FOREIGN_DEVICE);
+	expect_huge(t, pmd, PRIVATE, FERRY_FOREIGN_DEVICE);
+	set_huge_entry(t, __pmd(0));
+}
+#endif
+#endif
+
 /* Kinds of memory ---------------------------------------------------------- */
 
 /* A private file mapping with a file page, a private copy and a hole. */
@@ -251,6 +315,12 @@ static void uffd_missing(struct kunit *test)
 static struct kunit_case collect_cases[] = {
 	KUNIT_CASE_PARAM(slots, slots_gen_params),
 	KUNIT_CASE_PARAM(entry, entry_gen_params),
+#ifdef FERRY_HAS_HUGE_ENTRIES
+	KUNIT_CASE(huge_migrating),
+#ifndef FERRY_HAS_DEVMAP_PMD
+	KUNIT_CASE(huge_of_a_device),
+#endif
+#endif
 	KUNIT_CASE(files),
 	KUNIT_CASE(device_pages),
 	KUNIT_CASE(uffd_missing),

@@ -43,6 +43,12 @@
 #define softleaf_has_pfn(entry)			is_pfn_swap_entry(entry)
 #define softleaf_to_page(entry)			pfn_swap_entry_to_page(entry)
 #define pmd_is_migration_entry(pmd)		is_pmd_migration_entry(pmd)
+#define softleaf_to_pmd(entry)			swp_entry_to_pmd(entry)
+#endif
+
+/* Huge entries that are not present. */
+#if defined(CONFIG_ARCH_ENABLE_THP_MIGRATION) || defined(CONFIG_ARCH_HAS_PMD_SOFTLEAVES)
+#define FERRY_HAS_HUGE_ENTRIES
 #endif
 
 /* 7.x has huge pages of devices, and no other huge entry of a device. */
