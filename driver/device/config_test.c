@@ -101,7 +101,7 @@ static int parse_text(const char *coherent, int devices, struct ferry_config *co
  * Private devices come first. Each range makes a device, in the order of the
  * text.
  */
-static void coherent(struct kunit *test)
+static void coherent_devices(struct kunit *test)
 {
 	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
 
@@ -146,7 +146,7 @@ static int parse_around(int devices, int fault_around, struct ferry_config *conf
 }
 
 /* Powers of two, up to the range of one page table. */
-static void fault_around(struct kunit *test)
+static void fault_around_sizes(struct kunit *test)
 {
 	struct ferry_config *config = kunit_kzalloc(test, sizeof(*config), GFP_KERNEL);
 	static const int wrong[] = { -2, 0, 3, 24, 511, 1024, INT_MAX, INT_MIN };
@@ -165,9 +165,9 @@ static void fault_around(struct kunit *test)
 }
 
 static struct kunit_case config_cases[] = {
-	KUNIT_CASE(fault_around),
+	KUNIT_CASE(fault_around_sizes),
 	KUNIT_CASE(defaults),
-	KUNIT_CASE(coherent),
+	KUNIT_CASE(coherent_devices),
 	KUNIT_CASE_PARAM(parse, config_gen_params),
 	{}
 };

@@ -50,7 +50,7 @@ struct ferry_dmirror {
 	struct cdev cdev;
 };
 
-static const char *dmirror_name;
+static const char *node_prefix;
 static dev_t first_dev;
 
 /* Files -------------------------------------------------------------------- */
@@ -152,7 +152,7 @@ int ferry_dmirror_init(const char *name)
 		       FERRY_DMIRROR_NAME_MAX);
 		return -EINVAL;
 	}
-	dmirror_name = name;
+	node_prefix = name;
 	return alloc_chrdev_region(&first_dev, 0, FERRY_DMIRROR_MINORS, "ferry");
 }
 
@@ -211,13 +211,13 @@ struct ferry_dmirror *ferry_dmirror_create(struct ferry_device *device,
 	cdev_init(&front->cdev, &dmirror_fops);
 	front->cdev.owner = THIS_MODULE;
 
-	ret = dev_set_name(&front->dev, "%s%u", dmirror_name, number);
+	ret = dev_set_name(&front->dev, "%s%u", node_prefix, number);
 	if (!ret)
 		ret = cdev_device_add(&front->cdev, &front->dev);
 	if (ret) {
 		if (ret == -EEXIST)
 			pr_err("%s%u is taken (is test_hmm loaded?): choose another dmirror_name=\n",
-			       dmirror_name, number);
+			       node_prefix, number);
 		put_device(&front->dev);
 		return ERR_PTR(ret);
 	}

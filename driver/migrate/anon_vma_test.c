@@ -140,12 +140,12 @@ static void held_meanwhile(struct kunit *test)
 static const struct unmap_case {
 	const char *name;
 	bool offered;
-} unmap_cases[] = {
+} unmap_shapes[] = {
 	{ "with destinations", true },
 	{ "without", false },
 };
 
-KUNIT_ARRAY_PARAM_DESC(unmap, unmap_cases, name);
+KUNIT_ARRAY_PARAM_DESC(unmap, unmap_shapes, name);
 
 static void survives_munmap(struct kunit *test)
 {

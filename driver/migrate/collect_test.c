@@ -21,23 +21,23 @@
 #define THIRD	(FIRST + MAX_PTRS_PER_PTE)	/* one page table, or several */
 #define NSLOTS	(THIRD + 11)
 
-enum kind { HOLE, ZERO, PAGE };
+enum kind { A_HOLE, A_ZERO, A_PAGE };
 
-static const struct piece {
+static const struct stretch {
 	unsigned long first, end;
 	enum kind kind;
-} pieces[] = {
-	{ 0, 3, PAGE },
-	{ 3, 6, HOLE },
-	{ 6, 9, ZERO },
-	{ 9, 10, HOLE },
-	{ 10, 20, PAGE },
-	{ FIRST, THIRD, HOLE },	/* no page table */
-	{ THIRD, THIRD + 1, HOLE },
-	{ THIRD + 1, THIRD + 2, PAGE },
-	{ THIRD + 2, THIRD + 3, ZERO },
-	{ THIRD + 3, THIRD + 9, HOLE },
-	{ THIRD + 9, THIRD + 11, PAGE },
+} stretches[] = {
+	{ 0, 3, A_PAGE },
+	{ 3, 6, A_HOLE },
+	{ 6, 9, A_ZERO },
+	{ 9, 10, A_HOLE },
+	{ 10, 20, A_PAGE },
+	{ FIRST, THIRD, A_HOLE },	/* no page table */
+	{ THIRD, THIRD + 1, A_HOLE },
+	{ THIRD + 1, THIRD + 2, A_PAGE },
+	{ THIRD + 2, THIRD + 3, A_ZERO },
+	{ THIRD + 3, THIRD + 9, A_HOLE },
+	{ THIRD + 9, THIRD + 11, A_PAGE },
 };
 
 static const struct slots_case {
@@ -59,10 +59,10 @@ static void expect_slot(struct ferry_kunit *t, unsigned long slot, enum kind kin
 	bool system = t->migrate.vma.flags & SYSTEM;
 	unsigned long src = 0;
 
-	if (kind == PAGE && system)
+	if (kind == A_PAGE && system)
 		src = migrate_pfn(page_to_pfn(page)) | MIGRATE_PFN_MIGRATE |
 		      MIGRATE_PFN_WRITE;
-	else if (kind == HOLE || system)
+	else if (kind == A_HOLE || system)
 		src = MIGRATE_PFN_MIGRATE;
 	KUNIT_EXPECT_EQ_MSG(t->test, t->src[slot] & ~FERRY_PFN_NOTES, src, "slot %lu", slot);
 	KUNIT_EXPECT_EQ_MSG(t->test, t->dst[slot], 0, "slot %lu", slot);
@@ -73,20 +73,20 @@ static void slots(struct kunit *test)
 {
 	const struct slots_case *c = test->param_value;
 	struct ferry_kunit *t = ferry_kunit_create(test, PTRS_PER_PTE - FIRST, NSLOTS);
-	u8 outcome[] = { [HOLE] = FERRY_HOLE, [ZERO] = c->zero, [PAGE] = c->page };
-	const struct piece *piece;
+	u8 outcome[] = { [A_HOLE] = FERRY_HOLE, [A_ZERO] = c->zero, [A_PAGE] = c->page };
+	const struct stretch *stretch;
 	struct page **pages;
 	unsigned long slot;
 	pmd_t *pmdp;
 
 	pages = kunit_kcalloc(test, NSLOTS, sizeof(*pages), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, pages);
-	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++) {
-		if (piece->kind == PAGE)
-			ferry_kunit_write(t, piece->first, piece->end - piece->first);
-		if (piece->kind == ZERO)
-			ferry_kunit_read(t, piece->first, piece->end - piece->first);
-		for (slot = piece->first; slot < piece->end; slot++)
+	for (stretch = stretches; stretch < stretches + ARRAY_SIZE(stretches); stretch++) {
+		if (stretch->kind == A_PAGE)
+			ferry_kunit_write(t, stretch->first, stretch->end - stretch->first);
+		if (stretch->kind == A_ZERO)
+			ferry_kunit_read(t, stretch->first, stretch->end - stretch->first);
+		for (slot = stretch->first; slot < stretch->end; slot++)
 			pages[slot] = ferry_kunit_page(t, slot);
 	}
 	pmdp = mm_find_pmd(t->mm, ferry_kunit_addr(t, FIRST));
@@ -95,14 +95,14 @@ static void slots(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, ferry_kunit_setup(t, c->select), 0);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.cpages, c->cpages);
 	KUNIT_EXPECT_EQ(test, t->migrate.vma.npages, NSLOTS);
-	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++)
-		for (slot = piece->first; slot < piece->end; slot++)
-			expect_slot(t, slot, piece->kind, pages[slot]);
+	for (stretch = stretches; stretch < stretches + ARRAY_SIZE(stretches); stretch++)
+		for (slot = stretch->first; slot < stretch->end; slot++)
+			expect_slot(t, slot, stretch->kind, pages[slot]);
 	ferry_kunit_pages(t);
 	ferry_kunit_finalize(t);
-	for (piece = pieces; piece < pieces + ARRAY_SIZE(pieces); piece++)
-		for (slot = piece->first; slot < piece->end; slot++) {
-			KUNIT_EXPECT_EQ_MSG(test, t->outcome[slot], outcome[piece->kind],
+	for (stretch = stretches; stretch < stretches + ARRAY_SIZE(stretches); stretch++)
+		for (slot = stretch->first; slot < stretch->end; slot++) {
+			KUNIT_EXPECT_EQ_MSG(test, t->outcome[slot], outcome[stretch->kind],
 					    "slot %lu", slot);
 			KUNIT_EXPECT_PTR_EQ_MSG(test, ferry_kunit_page(t, slot), pages[slot],
 						"slot %lu", slot);

@@ -180,7 +180,7 @@ static const struct migrate_case {
 	enum hold hold;
 	u8 outcome;
 	unsigned long splits;
-} migrate_cases[] = {
+} migrate_shapes[] = {
 	{ "mapped by a PMD", false, FREE, FERRY_MOVED, 1 },
 	{ "mapped by PTEs", true, FREE, FERRY_MOVED, 1 },
 	{ "referenced", false, REFERENCED, FERRY_LARGE_SPLIT_FAILED },
@@ -189,7 +189,7 @@ static const struct migrate_case {
 	{ "locked, mapped by PTEs", true, LOCKED, FERRY_LOCKED },
 };
 
-KUNIT_ARRAY_PARAM_DESC(migrate, migrate_cases, name);
+KUNIT_ARRAY_PARAM_DESC(migrate, migrate_shapes, name);
 
 /*
  * I12: one look, one try to split, and another look. The engine then refuses a
