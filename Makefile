@@ -53,7 +53,7 @@ run:	## a file to the device and back, in a guest; FILE=path KERNEL=lean CPUS=4
 	@$(STEP) 3/4 'library and command' -- $(MAKE) userlib
 	@vm/demo $(guest_options) -- $(if $(FILE),'$(FILE)')
 
-test:	## all tests
+test:	## all tests, two steps at a time; JOBS=1
 	@tests/run
 
 test-one:	## SELFTEST=thp ARGS='-r thp.once', KUNIT=ferry_stats or HMM=migrate; KERNEL= CPUS= PARAMS=
