@@ -147,6 +147,40 @@ bool ferry_writes_note(struct vm_area_struct *vma, unsigned long addr, const voi
 }
 EXPORT_SYMBOL_GPL(ferry_writes_note);
 
+/**
+ * ferry_writes_trapped() - whether userfaultfd traps each access to a device page
+ * @vma: the mapping, with its mm's mmap_lock held for reading at least
+ * @addr: address of the page in @vma, page-aligned
+ *
+ * Read-write protection (7.x) is a bit of the entry. hmm_range_fault() reports a
+ * device entry with the bit as a page like any other.
+ *
+ * Context: mmap_lock held; takes the lock of a page table; does not sleep. The
+ * caller has read the sequence number of its notifier before, and checks the
+ * number afterwards: UFFDIO_RWPROTECT calls the notifier before the first entry
+ * changes.
+ * Return: true if the device must not read the page before the monitor has
+ * answered.
+ */
+bool ferry_writes_trapped(struct vm_area_struct *vma, unsigned long addr)
+{
+	spinlock_t *ptl;
+	pte_t *ptep;
+	bool trapped;
+
+	mmap_assert_locked(vma->vm_mm);
+
+	if (!userfaultfd_rwp(vma))
+		return false;
+	ptep = lock_table(vma, addr, &ptl);
+	if (!ptep)
+		return false;
+	trapped = is_device(ptep_get(ptep)) && pte_swp_uffd(ptep_get(ptep));
+	pte_unmap_unlock(ptep, ptl);
+	return trapped;
+}
+EXPORT_SYMBOL_GPL(ferry_writes_trapped);
+
 /* May an engine that asks the type alone make the page writable? */
 static bool is_granted(const struct vm_area_struct *vma, pte_t pte)
 {

@@ -57,6 +57,7 @@ static inline bool ferry_writes_marked(pte_t pte)
 
 #if IS_ENABLED(CONFIG_FERRY_MIGRATE)
 bool ferry_writes_note(struct vm_area_struct *vma, unsigned long addr, const void *owner);
+bool ferry_writes_trapped(struct vm_area_struct *vma, unsigned long addr);
 void ferry_writes_grant(struct vm_area_struct *vma, unsigned long start,
 			unsigned long end);
 void ferry_writes_protect(struct vm_area_struct *vma, unsigned long start,
@@ -64,6 +65,11 @@ void ferry_writes_protect(struct vm_area_struct *vma, unsigned long start,
 #else
 static inline bool ferry_writes_note(struct vm_area_struct *vma, unsigned long addr,
 				     const void *owner)
+{
+	return false;
+}
+
+static inline bool ferry_writes_trapped(struct vm_area_struct *vma, unsigned long addr)
 {
 	return false;
 }

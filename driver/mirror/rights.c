@@ -25,14 +25,21 @@
  * - A page whose write cannot be noted must become writable as for the CPU, in
  *   system memory (device_fault.c).
  *
+ * - Read-write protection by userfaultfd (7.x) traps reads too, and
+ *   hmm_range_fault() does not report the protection of an own private page. The
+ *   page counts as missing: the CPU's fault handler moves the page to system
+ *   memory, and asks the monitor.
+ *
  * Without the helper that notes writes, the CPU's entry decides in all
  * mappings. Soft-dirty then misses writes after clear_refs: docs/findings.md.
+ * Read-write protection then traps no access of the device to its own pages.
  */
 #include <linux/fs.h>
 #include <linux/hmm.h>
 #include <linux/magic.h>
 #include <linux/memremap.h>
 #include <linux/mm.h>
+#include <linux/userfaultfd_k.h>
 
 #include "migrate/writes.h"
 #include "mirror.h"
@@ -96,13 +103,32 @@ static bool may_write_any(const struct ferry_mirror *mirror, const unsigned long
 	return false;
 }
 
+static void forget_mapping(struct ferry_mirror *mirror, struct vm_area_struct *vma,
+			   unsigned long addr, unsigned long *pfns, unsigned long n)
+{
+	bool tracked = may_write_any(mirror, pfns, n) && ferry_writes_tracked(vma);
+	unsigned long i;
+
+	if (!tracked && !userfaultfd_armed(vma))
+		return;
+	for (i = 0; i < n; i++, addr += PAGE_SIZE) {
+		if (!is_own_private(mirror, pfns[i]))
+			continue;
+		if (tracked)
+			pfns[i] &= ~HMM_PFN_WRITE;
+		if (ferry_writes_trapped(vma, addr))
+			pfns[i] = 0;
+	}
+}
+
 /**
- * ferry_rights_forget() - drop rights to write where writes are tracked
+ * ferry_rights_forget() - drop rights that userfaultfd or tracking must see used
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
  * @addr: first byte, page-aligned
  * @end: end, exclusive, page-aligned
  * @pfns: in: result of hmm_range_fault() for the range; out: own private pages
- *	in mappings with tracked writes lose HMM_PFN_WRITE
+ *	in mappings with tracked writes lose HMM_PFN_WRITE, and own private pages
+ *	with read-write protection are zero, as if they were missing
  *
  * Context: mmap_lock of the mirror's mm is held.
  */
@@ -118,11 +144,8 @@ void ferry_rights_forget(struct ferry_mirror *mirror, unsigned long addr,
 		vma = find_vma(mirror->mm, addr);
 		next = vma ? min(vma->vm_end, end) : end;
 		i = (next - addr) / PAGE_SIZE;
-		if (!vma || !may_write_any(mirror, pfns, i) || !ferry_writes_tracked(vma))
-			continue;
-		for (i = 0; addr < next; addr += PAGE_SIZE, i++)
-			if (is_own_private(mirror, pfns[i]))
-				pfns[i] &= ~HMM_PFN_WRITE;
+		if (vma)
+			forget_mapping(mirror, vma, addr, pfns, i);
 	}
 }
 

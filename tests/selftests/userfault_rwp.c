@@ -6,12 +6,13 @@
  *
  * - after a stay on the device;
  * - after a migration that failed;
- * - for a device that reads the page in system memory.
+ * - for a device that reads the page, in system memory or its own.
  *
  * Errors that fail here:
  * - the installed or restored entry has the rights of the mapping: the access
  *   passes without a report;
- * - the uffd bit is lost.
+ * - the uffd bit is lost;
+ * - the device reads its own page without a report.
  *
  * Shows: I8, userfaultfd
  * Guest: debian-7.3-engine
@@ -138,8 +139,8 @@ static void *read_by_device(void *arg)
 	return NULL;
 }
 
-/* A device that reads the page in system memory waits as a CPU does. */
-TEST_F(userfault_rwp, device_read_waits)
+static void test_device_read_waits(struct __test_metadata *_metadata,
+				   struct _test_data_userfault_rwp *self)
 {
 	struct device_read read = { .self = self };
 	pthread_t thread;
@@ -149,6 +150,22 @@ TEST_F(userfault_rwp, device_read_waits)
 	ASSERT_EQ(protect(self->fd, self->memory, page_size(), false), 0);
 	ASSERT_EQ(pthread_join(thread, NULL), 0);
 	ASSERT_EQ(read.ret, 0);
+	test_pattern(self->data, page_size(), 1);
+}
+
+/* A device that reads the page in system memory waits as a CPU does. */
+TEST_F(userfault_rwp, device_read_waits)
+{
+	test_device_read_waits(_metadata, self);
+}
+
+/* The page on the device: the page comes back, and the monitor answers. */
+TEST_F(userfault_rwp, device_read_of_own_page_waits)
+{
+	test_engine_moves(self->ferry, variant->engine, self->memory, self->n, TO_DEVICE);
+	test_device_read_waits(_metadata, self);
+	test_engine_moves(self->ferry, variant->engine, self->memory, page_size(), TO_DEVICE);
+	ASSERT_EQ(ferry_read(self->ferry, self->memory, page_size(), self->data, NULL), 0);
 	test_pattern(self->data, page_size(), 1);
 }
 
