@@ -186,6 +186,30 @@ def breakdown_part(report, facts, figures):
                    "core, to system"], rows))
 
 
+def settings_part(report, facts, figures):
+    rows = []
+    for kernel in facts.parts("settings", 1):
+        for lru in ("y", "n"):
+            for numa in ("1", "0"):
+                key = f"settings.{kernel}.lru_gen_{lru}.numa_balancing_{numa}"
+                row = [kernel.replace("_", "-", 1).replace("_", "."), "on" if lru == "y" else "off",
+                       "on" if numa == "1" else "off"]
+                for way in WAYS:
+                    own, core = (sum(facts.need(f"{key}.{engine}.{way}.{phase}")
+                                     for phase in PHASES) for engine in ("own", "core"))
+                    row += [cell(own), cell(core), show(core / own)]
+                rows.append(row)
+    if not rows:
+        return ""
+    return ("## LRU_GEN and NUMA_BALANCING\n\nInstructions per page of the engines alone, 4,096 "
+            "exclusive pages, with the settings that distributions switch on. `distro-7.3` is "
+            "`lean-7.3` with these and other settings, compiled for the benchmark; "
+            "`debian-7.3` is Debian's own kernel.\n\n" +
+            table(["kernel", "LRU_GEN", "NUMA_BALANCING", "own, to the device",
+                   "core, to the device", "core : own", "own, to system", "core, to system",
+                   "core : own"], rows))
+
+
 def flushes_part(report, facts, figures):
     movers = known(facts.parts("flushes", 3))
     rows = []
@@ -260,8 +284,8 @@ def scaling_part(report, facts, figures):
                                "races"], rows))
 
 
-PARTS = (figures_part, cost_part, growth_part, fault_part, breakdown_part, flushes_part, kinds_part,
-         wall_part, scaling_part, latency_part, sources_part, device_part)
+PARTS = (figures_part, cost_part, growth_part, fault_part, breakdown_part, settings_part,
+         flushes_part, kinds_part, wall_part, scaling_part, latency_part, sources_part, device_part)
 
 
 def plot(path, settings, lines):
@@ -307,7 +331,8 @@ def write(path, report, facts, figures, json_text):
     with open(f"{path}.md", "w") as file:
         file.write(HEAD.format(**report))
         for part in PARTS:
-            file.write("\n" + part(report, facts, figures))
+            text = part(report, facts, figures)
+            file.write("\n" + text if text else "")
     with open(f"{path}.json", "w") as file:
         file.write(json_text)
     plot_cost(path, facts)
