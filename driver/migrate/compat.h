@@ -91,6 +91,12 @@ static inline bool userfaultfd_rwp(struct vm_area_struct *vma)
 #define FOLIO_MAPPING_FLAGS	PAGE_MAPPING_FLAGS
 #endif
 
+#ifndef FERRY_HAS_MIGRATE_REFS
+static inline void folio_migrate_refs(struct folio *new, const struct folio *old)
+{
+}
+#endif
+
 #ifndef FERRY_HAS_LRUVEC_UNLOCK
 #define lruvec_unlock_irq(lruvec)	unlock_page_lruvec_irq(lruvec)
 #endif

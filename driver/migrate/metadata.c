@@ -38,7 +38,9 @@
 #include <linux/page_idle.h>
 #include <linux/bitops.h>
 #include <linux/migrate.h>
+#include <linux/mm_inline.h>
 #include <linux/rmap.h>
+#include <linux/sched/sysctl.h>
 #include <linux/swap.h>
 
 #include "engine.h"
@@ -81,6 +83,7 @@ static __always_inline void move_flags_at_once(struct folio *src, struct folio *
 		folio_set_young(dst);
 	if (folio_test_idle(src))
 		folio_set_idle(dst);
+	folio_migrate_refs(dst, src);
 	src->private = private;
 	folio_copy_owner(dst, src);
 	pgalloc_tag_swap(dst, src);
@@ -109,8 +112,11 @@ static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 		return FERRY_PINNED;
 	dst->index = src->index;
 	dst->mapping = src->mapping;
-	/* The kernel's function moves the notes of NUMA balancing. */
-	if (IS_ENABLED(CONFIG_NUMA_BALANCING)) {
+	/*
+	 * The kernel's function moves the notes of NUMA balancing. A new page has none,
+	 * as if no task had used the page: right also if balancing begins now.
+	 */
+	if (sysctl_numa_balancing_mode) {
 		if (folio_test_swapbacked(src))
 			__folio_set_swapbacked(dst);
 		folio_migrate_flags(dst, src);

@@ -119,6 +119,27 @@ static void flags(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ferry_kunit_wrong(t, 0, n + 1), 0);
 }
 
+/* From 7.x on folio_migrate_flags() moves MGLRU's count of references. */
+#if defined(CONFIG_LRU_GEN) && defined(FERRY_HAS_MIGRATE_REFS)
+static void generation_references(struct kunit *test)
+{
+	struct ferry_kunit *t = ferry_kunit_create(test, 0, 2);
+	const unsigned long refs = 2UL << LRU_REFS_PGOFF;
+	struct page *page;
+
+	ferry_kunit_write(t, 0, 2);
+	page = ferry_kunit_page(t, 0);
+	KUNIT_ASSERT_TRUE(test, folio_isolate_lru(page_folio(page)));
+	set_mask_bits(ferry_flags(page), LRU_REFS_MASK, refs);
+	folio_putback_lru(page_folio(page));
+	lru_add_drain_all();
+	KUNIT_EXPECT_EQ(test, ferry_kunit_migrate(t, SYSTEM), 0);
+	KUNIT_EXPECT_EQ(test, ferry_kunit_count(t, FERRY_MOVED), 2);
+	KUNIT_EXPECT_EQ(test, *ferry_flags(ferry_kunit_page(t, 0)) & LRU_REFS_MASK, refs);
+	KUNIT_EXPECT_EQ(test, *ferry_flags(ferry_kunit_page(t, 1)) & LRU_REFS_MASK, 0);
+}
+#endif
+
 /*
  * I10: identity and charge move in the pages phase, before the new page is
  * visible.
@@ -161,6 +182,9 @@ static struct kunit_case metadata_cases[] = {
 	KUNIT_CASE(reasons),
 	KUNIT_CASE(reference_from_between),
 	KUNIT_CASE(flags),
+#if defined(CONFIG_LRU_GEN) && defined(FERRY_HAS_MIGRATE_REFS)
+	KUNIT_CASE(generation_references),
+#endif
 	KUNIT_CASE(identity),
 	{}
 };
