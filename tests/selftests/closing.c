@@ -8,7 +8,8 @@
  * and beside the heavy close, with the same load on the CPUs. A close that
  * waits for the heavy close would wait for minutes and could not be killed. So
  * a child does the timed closes, and the heavy process may run again after
- * PATIENCE_S seconds.
+ * PATIENCE_S seconds. FERRY_CLOSING_SHARERS: number of processes that share the
+ * pages (default 300); a slow kernel needs fewer.
  *
  * Shows: close
  * Guest: dmirror, debug-dmirror
@@ -19,12 +20,11 @@
 #include "page_refs.h"
 #include "threads.h"
 
-#define SHARERS 300
 #define HEAVY_PAGES 4096
 #define LIGHT_PAGES 8
 #define CLOSES 20
 #define MAX_LOOPS 8
-#define PATIENCE_S 20
+#define PATIENCE_S 60
 
 /* Allowed growth of a close beside the heavy close: below one second. */
 #define FACTOR 4
@@ -137,10 +137,10 @@ FIXTURE_TEARDOWN(closing)
 /* The sharers keep the shared pages until their process group is killed. */
 static void fork_sharers(struct ferry *ferry)
 {
-	int i;
+	unsigned long i, n = setting("FERRY_CLOSING_SHARERS", 300);
 	pid_t pid;
 
-	for (i = 0; i < SHARERS; i++) {
+	for (i = 0; i < n; i++) {
 		pid = _test_fork();
 		child_check(pid >= 0);
 		if (!pid) {
