@@ -9,7 +9,7 @@
  * - a page is forgotten when a failed call is undone.
  *
  * Shows: MIGRATE, fault-around, close, allocation failure
- * Guest: debug-engine, debug-core
+ * Guest: debug-engine
  */
 #include <numaif.h>
 

@@ -6,7 +6,7 @@
  * call covers the whole range.
  *
  * Shows: libferry, signals
- * Guest: selftests, debug
+ * Guest: selftests
  */
 #include <sys/time.h>
 

@@ -13,7 +13,7 @@
  * of an older program.
  *
  * Shows: libferry
- * Guest: selftests, debug
+ * Guest: selftests
  * Also: library_sizes_new, library_sizes_old
  */
 #include "ferry_test.h"

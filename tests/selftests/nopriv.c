@@ -4,7 +4,7 @@
  * numbers that hmm-tests expects, and no exclusive access.
  *
  * Shows: coherent device, exclusive access, RELEASE, close, test_hmm ABI
- * Guest: nopriv
+ * Guest: debian-6.12
  */
 #include "dmirror.h"
 
