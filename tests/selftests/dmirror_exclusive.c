@@ -15,7 +15,7 @@
 /* A slow machine need not do all of them. */
 #define ROUNDS 20
 #define LEAST_ROUNDS 4
-#define ENOUGH_SECONDS 80
+#define ENOUGH_SECONDS 20
 
 FIXTURE(exclusive) {
 	uint8_t *huge;
