@@ -127,6 +127,13 @@ use_ccache() {
 	export CCACHE_DIR=${CCACHE_DIR:-$cache/ccache} CCACHE_BASEDIR=$cache CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1
 }
 
+# In the guest: DAMON takes a reference on a page now and then, and such a page does not move
+# (docs/findings.md).
+damon_off() {
+	[ ! -e /sys/module/damon_stat/parameters/enabled ] ||
+		echo N >/sys/module/damon_stat/parameters/enabled
+}
+
 # Prints a script's first comment, up to the first line of code.
 help() { awk 'NR > 1 && !/^#/ { exit } NR > 1 && !/^# shellcheck [a-z]*=/ { sub(/^# ?/, ""); print }' "$0"; }
 

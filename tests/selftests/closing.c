@@ -24,7 +24,7 @@
 #define LIGHT_PAGES 8
 #define CLOSES 20
 #define MAX_LOOPS 8
-#define PATIENCE_S 60
+#define PATIENCE_S 20
 
 /* Allowed growth of a close beside the heavy close: below one second. */
 #define FACTOR 4

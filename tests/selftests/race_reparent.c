@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory cgroup of half of the pages goes away while the pages move to the
- * device and back. From 7.x on the lists and counts of the group's pages move to
- * the parent at that moment (reparenting); on 6.12 the group stays as a dying
- * group. Pages of the group and of another group take turns, so that the engine
- * changes its lruvec at each page.
+ * Pages move to the device and back while the memory cgroup of half of the pages
+ * is removed. From 7.x on the removal moves the group's lists and counts to the
+ * parent group (reparenting). On 6.12 the group stays as a dying group. Pages of
+ * the removed group and pages of another group alternate, so the engine changes
+ * the lruvec at each page.
  *
  * Errors that fail here:
- * - a page that goes to or comes from the list of a group that is no longer the
- *   page's group: the data, the number of moved pages or the kernel log tells;
- * - a charge that stays: the groups never go away.
+ * - the engine puts a page on the list of a removed group, or takes a page off
+ *   such a list: wrong data, too few moved pages, or a bad kernel log;
+ * - a charge stays: the removed groups remain as dying groups.
  *
  * Shows: I10, memory cgroup
  * Guest: races, debian-7.3-engine
@@ -70,7 +70,7 @@ static int move_until_stopped(void *arg)
 	return ret < 0 ? ret : 0;
 }
 
-/* Every second page, by its pattern. */
+/* Writes the pattern to every second page, from page @first on. */
 static void fill_half(uint8_t *memory, size_t first)
 {
 	size_t page, i;
