@@ -107,7 +107,7 @@ const struct op ops[] = {
 	{ "write", op_write, any, COMMON, 0 },
 	{ "poke", op_poke, any, COMMON, 0 },
 	{ "read", op_read, any, USUAL, 0 },
-	{ "migrate", op_migrate, any_migration, 4 * COMMON, 0 },
+	{ "migrate", op_migrate, any_migration, 4 * COMMON, OP_FILLS },
 	{ "device_write", op_device_write, any, USUAL, 0 },
 	{ "device_poke", op_device_poke, any, COMMON, 0 },
 	{ "device_read", op_device_read, any, USUAL, 0 },

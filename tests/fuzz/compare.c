@@ -26,9 +26,13 @@
  *                 midway.
  * dirty           With a device more pages may be dirty: a page that MADV_FREE
  *                 skips, a page that the device wrote. Fewer dirty pages are
- *                 permitted only if the program may have swapped: a page that
- *                 was swapped in is clean, and reclaim decides which pages are
- *                 swapped out.
+ *                 permitted in two cases. The program may have swapped: a page
+ *                 that was swapped in is clean, and reclaim decides which pages
+ *                 are swapped out. Or the program pinned pages for writing after
+ *                 a MIGRATE that fills holes: the fault of a pin makes a hole
+ *                 dirty, and a filled page comes back writable and clean. Who
+ *                 writes through a pin marks the page dirty at the end of the
+ *                 pin.
  * ksm             KSM merges at its thread's pace, and drops the soft-dirty and
  *                 uffd-wp bits of merged pages (replace_page()). After a
  *                 program has asked for KSM, smaps and the bits of a page are
@@ -85,6 +89,8 @@ struct past {
 	bool reclaimed;
 	bool merged;
 	bool pinned;
+	bool filled;
+	bool filled_pinned;	/* for writing, after a MIGRATE that fills holes */
 	bool moved;
 	bool midway;	/* an access faulted, maybe after a part */
 };
@@ -99,6 +105,9 @@ static struct past past_of(const struct program *program, const struct run *plai
 		past.swapped |= !!(ops[program->steps[i].op].flags & OP_SWAPS);
 		past.reclaimed |= !!(ops[program->steps[i].op].flags & OP_RECLAIMS);
 		past.pinned |= !!(ops[program->steps[i].op].flags & OP_PINS);
+		past.filled_pinned |= past.filled && program->steps[i].arg & 1 &&
+				      ops[program->steps[i].op].flags & OP_PINS;
+		past.filled |= !!(ops[program->steps[i].op].flags & OP_FILLS);
 		past.moved |= !!(ops[program->steps[i].op].flags & OP_MOVES);
 		past.merged |= !!(ops[program->steps[i].op].flags & OP_MERGES);
 	}
@@ -195,8 +204,8 @@ static void compare_areas(const struct process_state *plain,
 			      d->real);
 			return;
 		}
-		if (d->dirty < p->dirty && !past.swapped && !any_undefined(plain, area) &&
-		    !any_undefined(device, area)) {
+		if (d->dirty < p->dirty && !past.swapped && !past.filled_pinned &&
+		    !any_undefined(plain, area) && !any_undefined(device, area)) {
 			found(finding, DIRTY_LOST, finding->step,
 			      "area %d: %d dirty without a device, %d with", area, p->dirty,
 			      d->dirty);

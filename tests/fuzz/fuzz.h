@@ -39,6 +39,7 @@ struct program {
 #define OP_PINS (1u << 9)
 #define OP_MOVES (1u << 11)
 #define OP_SPLICES (1u << 10)
+#define OP_FILLS (1u << 12)	/* with a device: cleared pages for holes */
 #define OP_FORKS (1u << 4)
 #define OP_KILLS (1u << 5)
 #define OP_WHOLE (1u << 6)	/* no range */
