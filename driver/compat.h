@@ -58,6 +58,9 @@ static inline struct dev_pagemap *ferry_get_dev_pagemap(unsigned long pfn)
 #ifndef alloc_pages_bulk
 #define alloc_pages_bulk	alloc_pages_bulk_array
 #endif
+#ifndef alloc_pages_bulk_node
+#define alloc_pages_bulk_node	alloc_pages_bulk_array_node
+#endif
 
 #ifdef FERRY_HAS_VMA_FOLIO_HUGEPAGE
 #define ferry_vma_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr, false)

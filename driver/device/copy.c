@@ -22,7 +22,7 @@
 /*
  * Sets the address of a device page's contents. Returns the number of pages
  * that are consecutive from @page on, by pfn and by address. A page of another
- * driver is coherent, and holds its own contents.
+ * driver is coherent, and holds its own contents, as a system page does.
  */
 static unsigned long locate(struct page *page, void **address)
 {
@@ -90,7 +90,7 @@ void ferry_copy_to_device(struct page *const *dpages, struct page *const *spages
  * ferry_copy_from_device() - copy device pages into system pages
  * @spages: array of @n system pages
  * @dpages: array of @n device pages; pages of another driver's device are
- *	coherent
+ *	coherent. On the way to a node also system pages
  * @n: entries of @spages and of @dpages
  *
  * Context: any; the caller keeps the pages still, see above.

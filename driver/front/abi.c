@@ -67,6 +67,8 @@ static_assert((int)DRM_FERRY_LARGE_SPLIT_FAILED == (int)FERRY_LARGE_SPLIT_FAILED
 static_assert((int)DRM_FERRY_RACED == (int)FERRY_RACED);
 static_assert((int)DRM_FERRY_COPY_FAILED == (int)FERRY_COPY_FAILED);
 static_assert((int)DRM_FERRY_QUOTA == (int)FERRY_QUOTA);
+static_assert((int)DRM_FERRY_SHARED == (int)FERRY_SHARED);
+static_assert((int)DRM_FERRY_PRIVATE_DATA == (int)FERRY_PRIVATE_DATA);
 
 /*
  * Equal for 32-bit and 64-bit callers: no padding, and a multiple of 64 bits.
@@ -78,7 +80,7 @@ static_assert(sizeof(struct drm_ferry_read) == 56);
 static_assert(sizeof(struct drm_ferry_write) == 56);
 static_assert(sizeof(struct drm_ferry_exec_op) == 56);
 static_assert(sizeof(struct drm_ferry_exec) == 72);
-static_assert(sizeof(struct drm_ferry_stats) == 144);
+static_assert(sizeof(struct drm_ferry_stats) == 160);
 
 /* STATS returns the values of enum ferry_stat in the order of the struct. */
 #define CHECK_STAT(member, stat)						\
@@ -101,4 +103,5 @@ CHECK_STAT(windows, FERRY_STAT_WINDOWS);
 CHECK_STAT(cpu_faults_around, FERRY_STAT_CPU_FAULTS_AROUND);
 CHECK_STAT(quota, FERRY_STAT_QUOTA);
 CHECK_STAT(quota_left, FERRY_STAT_QUOTA_LEFT);
+CHECK_STAT(to_node, FERRY_STAT_TO_NODE);
 CHECK_STAT(rsvd, FERRY_NSTATS);

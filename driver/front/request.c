@@ -10,7 +10,10 @@
  * copies the struct to the user after an error too, and -EINTR promises an
  * unchanged struct.
  */
+#include <linux/capability.h>
+#include <linux/cpuset.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -49,6 +52,13 @@ static bool any_set(const u64 *rsvd, size_t n)
 	return memchr_inv(rsvd, 0, n * sizeof(*rsvd));
 }
 
+static u64 node_feature(void)
+{
+	const struct ferry_backend *own = ferry_backend_get(FERRY_BACKEND_OWN);
+
+	return !IS_ERR(own) && own->can & FERRY_CAN_MOVE_TO_NODE ? DRM_FERRY_FEATURE_NODE : 0;
+}
+
 /**
  * ferry_request_query() - QUERY: properties of the device
  * @mirror: the mirror, entered with ferry_mirror_enter_own()
@@ -70,7 +80,7 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 		.features = DRM_FERRY_FEATURE_FAULT_AROUND |
 			    DRM_FERRY_FEATURE_FLUSH_AUTO |
 			    DRM_FERRY_FEATURE_SKIP_HOLES |
-			    DRM_FERRY_FEATURE_QUOTA,
+			    DRM_FERRY_FEATURE_QUOTA | node_feature(),
 		.memory_size = device->config.memory_size,
 		.memory_used = (u64)ferry_memory_used(device->memory) << PAGE_SHIFT,
 		.page_size = PAGE_SIZE,
@@ -81,29 +91,40 @@ int ferry_request_query(struct ferry_mirror *mirror, void *data)
 	return 0;
 }
 
-static int check_target(const struct drm_ferry_migrate *req)
+#define MIGRATE_FLAGS	(DRM_FERRY_MIGRATE_FAULT_IN | DRM_FERRY_MIGRATE_SKIP_HOLES |	\
+			 DRM_FERRY_MIGRATE_STRICT)
+
+static int check_values(const struct drm_ferry_migrate *req)
 {
-	switch (req->target) {
-	case DRM_FERRY_TARGET_DEVICE:
-	case DRM_FERRY_TARGET_SYSTEM:
-		return req->target_id ? -EINVAL : 0;
-	case DRM_FERRY_TARGET_NODE:
-	case DRM_FERRY_TARGET_OTHER_DEVICE:
-		return -EOPNOTSUPP;
-	default:
+	bool node = req->target == DRM_FERRY_TARGET_NODE;
+	bool number = node || req->target == DRM_FERRY_TARGET_OTHER_DEVICE;
+
+	if (any_set(req->rsvd, ARRAY_SIZE(req->rsvd)) || req->flags & ~MIGRATE_FLAGS ||
+	    (req->syncs && !req->num_syncs) || req->flush >= FERRY_NFLUSHES ||
+	    req->target > DRM_FERRY_TARGET_OTHER_DEVICE)
 		return -EINVAL;
-	}
+	return (req->target_id && !number) || (req->flags & DRM_FERRY_MIGRATE_STRICT && !node) ?
+	       -EINVAL : 0;
+}
+
+/* The rules of move_pages(2). */
+static int check_node(u32 node)
+{
+	if (node >= MAX_NUMNODES || !node_state(array_index_nospec(node, MAX_NUMNODES), N_MEMORY))
+		return -ENODEV;
+	return node_isset(node, cpuset_current_mems_allowed) ? 0 : -EACCES;
 }
 
 /* core flushes for each exclusively mapped page; other strategies fail. */
-static int check_flush(const struct drm_ferry_migrate *req,
-		       const struct ferry_backend *backend)
+static int check_features(const struct drm_ferry_migrate *req,
+			  const struct ferry_backend *backend)
 {
-	if (req->flush >= FERRY_NFLUSHES)
-		return -EINVAL;
-	if (IS_ERR(backend))
-		return PTR_ERR(backend);
-	return backend->flushes & BIT(req->flush) ? 0 : -EOPNOTSUPP;
+	if (req->target == DRM_FERRY_TARGET_OTHER_DEVICE ||
+	    (req->target == DRM_FERRY_TARGET_NODE && !(backend->can & FERRY_CAN_MOVE_TO_NODE)) ||
+	    !(backend->flushes & BIT(req->flush)) ||
+	    req->flags & DRM_FERRY_MIGRATE_FAULT_IN || req->num_syncs)
+		return -EOPNOTSUPP;
+	return req->target == DRM_FERRY_TARGET_NODE ? check_node(req->target_id) : 0;
 }
 
 static int check_migrate(const struct ferry_mirror *mirror,
@@ -116,18 +137,14 @@ static int check_migrate(const struct ferry_mirror *mirror,
 	ret = check_pages(mirror, req->addr, req->len);
 	if (ret)
 		return ret;
-	if (any_set(req->rsvd, ARRAY_SIZE(req->rsvd)) ||
-	    req->flags & ~(DRM_FERRY_MIGRATE_FAULT_IN | DRM_FERRY_MIGRATE_SKIP_HOLES) ||
-	    (req->syncs && !req->num_syncs))
-		return -EINVAL;
-	ret = check_target(req);
+	ret = check_values(req);
 	if (ret)
 		return ret;
-	ret = check_flush(req, backend);
+	if (IS_ERR(backend))
+		return PTR_ERR(backend);
+	ret = check_features(req, backend);
 	if (ret)
 		return ret;
-	if (req->flags & DRM_FERRY_MIGRATE_FAULT_IN || req->num_syncs)
-		return -EOPNOTSUPP;
 	return check_pointer(req->outcomes, req->len >> PAGE_SHIFT);
 }
 
@@ -141,11 +158,18 @@ static int check_migrate(const struct ferry_mirror *mirror,
  * * -EINVAL: a wrong range, value, flag or reserved field
  * * -EOPNOTSUPP: an engine, flush strategy, target or flag that is not
  *   available
+ * * -ENODEV: no such node, or a node without memory
+ * * -EACCES: the cpuset forbids the node
  * * -EFAULT: @outcomes is not user memory
  * * an error of ferry_mirror_migrate()
  */
 int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 {
+	static const enum ferry_target targets[] = {
+		[DRM_FERRY_TARGET_DEVICE] = FERRY_TARGET_DEVICE,
+		[DRM_FERRY_TARGET_SYSTEM] = FERRY_TARGET_SYSTEM,
+		[DRM_FERRY_TARGET_NODE] = FERRY_TARGET_NODE,
+	};
 	struct drm_ferry_migrate *req = data;
 	const struct ferry_backend *backend;
 	struct ferry_range range;
@@ -159,8 +183,10 @@ int ferry_request_migrate(struct ferry_mirror *mirror, void *data)
 	range = (struct ferry_range) {
 		.start = req->addr,
 		.end = req->addr + req->len,
-		.target = req->target == DRM_FERRY_TARGET_DEVICE ?
-			  FERRY_TARGET_DEVICE : FERRY_TARGET_SYSTEM,
+		.target = targets[array_index_nospec(req->target, ARRAY_SIZE(targets))],
+		.node = req->target_id,
+		.strict = req->flags & DRM_FERRY_MIGRATE_STRICT,
+		.shared = req->target == DRM_FERRY_TARGET_NODE && capable(CAP_SYS_NICE),
 		.backend = backend,
 		/*
 		 * Statistics are an array by strategy: speculation must not

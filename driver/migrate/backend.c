@@ -81,7 +81,7 @@ static const struct ferry_backend own = {
 	.name = "own",
 	.timing = FERRY_TIMING_OWN,
 	.can = FERRY_CAN_MEET_KSM | FERRY_CAN_KEEP_LIMIT | FERRY_CAN_HOLD_ANON_VMA |
-	       FERRY_CAN_SELECT_ANON | FERRY_CAN_REPORT_OUTCOMES,
+	       FERRY_CAN_SELECT_ANON | FERRY_CAN_REPORT_OUTCOMES | FERRY_CAN_MOVE_TO_NODE,
 	.flushes = BIT(FERRY_NFLUSHES) - 1,
 	.setup = ferry_migrate_setup_ext,
 	.pages = ferry_migrate_pages_ext,
@@ -232,6 +232,8 @@ unsigned int ferry_backend_available(void)
 
 static enum ferry_timing_way way_of(const struct ferry_migrate *migrate)
 {
+	if (migrate->to_node)
+		return FERRY_TIMING_TO_NODE;
 	return ferry_timing_way(migrate->vma.flags, migrate->vma.fault_page);
 }
 

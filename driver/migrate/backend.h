@@ -22,6 +22,7 @@ enum ferry_can {
 	FERRY_CAN_HOLD_ANON_VMA = BIT(2), /* by pfn: keeps the anon_vmas (anon_vma.h) */
 	FERRY_CAN_SELECT_ANON = BIT(3),	/* by address: leaves pages of files and of KSM alone */
 	FERRY_CAN_REPORT_OUTCOMES = BIT(4), /* after finalize each page has an outcome */
+	FERRY_CAN_MOVE_TO_NODE = BIT(5), /* struct ferry_migrate, to_node */
 };
 
 /**

@@ -120,10 +120,17 @@ static bool wants_system(const struct ferry_job *job)
 	return job->select & MIGRATE_VMA_SELECT_SYSTEM;
 }
 
+static bool is_at_node(const struct ferry_job *job, const struct page *page)
+{
+	return job->to_node && page_to_nid(page) == job->node;
+}
+
 /* A hole. Any selection offers the slot for filling, as core does. */
 static void collect_hole(struct ferry_job *job, unsigned long slot)
 {
-	if (!vma_is_anonymous(job->vma)) {
+	if (job->to_node) {
+		ferry_job_skip(job, slot, FERRY_HOLE);
+	} else if (!vma_is_anonymous(job->vma)) {
 		ferry_job_skip(job, slot, wants_system(job) ? FERRY_FILE : FERRY_HOLE);
 	} else if (userfaultfd_missing(job->vma)) {
 		ferry_job_skip(job, slot, wants_system(job) ? FERRY_UFFD : FERRY_HOLE);
@@ -137,7 +144,7 @@ static void collect_zero(struct ferry_job *job, const struct entry *entry)
 {
 	if (!wants_system(job))
 		skip_entry(job, entry, FERRY_ALREADY_THERE);
-	else if (pte_uffd(entry->pte))
+	else if (pte_uffd(entry->pte) && !job->to_node)
 		skip_entry(job, entry, FERRY_UFFD);
 	else
 		collect_hole(job, entry->src - job->src);
@@ -187,12 +194,12 @@ static __always_inline bool is_writable(const struct entry *entry)
 /* The last mapping is gone, and the engine's reference is not the only one. */
 static noinline void look_at_references(struct ferry_job *job, const struct folio *folio)
 {
-	bool cached = ferry_folio_in_swap_cache(folio);
+	int kept = ferry_folio_kept(folio);
 
-	if (ferry_job_references_right(job, folio, cached))
+	if (ferry_job_references_right(job, folio, kept))
 		return;
 	job->want_unmap = true;
-	job->want_drain |= ferry_job_drain_may_help(job, folio, cached);
+	job->want_drain |= ferry_job_drain_may_help(job, folio, kept);
 }
 
 /* Steps 3 to 7 of the file header, with the folio locked. */
@@ -236,6 +243,34 @@ static __always_inline u8 take(struct ferry_job *job, struct entry *entry, struc
 }
 
 /*
+ * Steps 3 to 7 for a page of a file, on the way to a node. No pin check: a page
+ * of a file is never exclusive, and metadata.c finds a pin by its reference.
+ */
+static noinline u8 take_file(struct ferry_job *job, struct entry *entry, struct folio *folio)
+{
+	struct vm_area_struct *vma = job->vma;
+	unsigned long src = migrate_pfn(entry->pfn) | MIGRATE_PFN_MIGRATE | FERRY_PFN_LISTED;
+
+	flush_cache_page(vma, entry->addr, entry->pfn);
+	entry->pte = ferry_tlb_clear(&job->tlb, vma, entry->addr, entry->ptep, false);
+	ferry_control_delay(FERRY_DELAY_CLEAR_TO_DIRTY);
+	if (pte_dirty(entry->pte))
+		folio_mark_dirty(folio);
+	set_pte_at(vma->vm_mm, entry->addr, entry->ptep,
+		   make_migration_pte(job, entry, pte_write(entry->pte), false));
+	folio_remove_rmap_pte(folio, entry->page, vma);
+	if (folio_mapped(folio)) {
+		job->want_unmap = true;
+	} else {
+		src |= FERRY_PFN_KNOWN;
+		look_at_references(job, folio);
+	}
+	*entry->src = src;
+	job->moving++;
+	return FERRY_NOT_ATTEMPTED;
+}
+
+/*
  * mlock and munlock put device pages, too, into a CPU's batch, with a
  * reference. A CPU access to the page would fault until the CPU of the batch
  * has more to do. Other threads that fault on the page hold references as well,
@@ -268,6 +303,27 @@ static u8 refuse_other(const struct folio *folio)
 	return folio->mapping ? FERRY_FILE : FERRY_SPECIAL;
 }
 
+/*
+ * A page of a file, on the way to a node. A filesystem moves its private data in
+ * its own migrate_folio operation, or not at all.
+ */
+static u8 refuse_file(const struct folio *folio)
+{
+	struct address_space *mapping = folio->mapping;
+
+	if (folio_test_ksm(folio))
+		return FERRY_KSM;
+	/* Truncated, or on the way to swap (shmem). */
+	if (!mapping || folio_test_swapcache(folio))
+		return FERRY_RACED;
+	/* Memory that is not to be read: secretmem, guest_memfd. */
+	if (mapping_inaccessible(mapping))
+		return FERRY_SPECIAL;
+	if (!mapping->a_ops->migrate_folio && (folio_has_private(folio) || folio_test_dirty(folio)))
+		return FERRY_PRIVATE_DATA;
+	return FERRY_NOT_ATTEMPTED;
+}
+
 /* Checks that stay true while the folio is locked. */
 static __always_inline u8 refuse_locked(struct ferry_job *job,
 					const struct entry *entry,
@@ -275,9 +331,12 @@ static __always_inline u8 refuse_locked(struct ferry_job *job,
 {
 	const unsigned long busy = __PG_HWPOISON | BIT(PG_writeback);
 	unsigned long flags = READ_ONCE(*ferry_flags(folio));
+	u8 why = FERRY_NOT_ATTEMPTED;
 
-	if (!is_anon(folio))
-		return refuse_other(folio);
+	if (unlikely(!is_anon(folio)))
+		why = job->to_node ? refuse_file(folio) : refuse_other(folio);
+	if (unlikely(why))
+		return why;
 	if (!entry->device && (flags & (busy | BIT(PG_lru))) == BIT(PG_lru))
 		return FERRY_NOT_ATTEMPTED;
 	if (flags & __PG_HWPOISON)
@@ -301,8 +360,11 @@ static __always_inline u8 refuse_kind(const struct ferry_job *job, const struct 
 	const struct page *page = entry->page;
 	unsigned long wanted;
 
-	if (!entry->device)
-		return wants_system(job) ? FERRY_NOT_ATTEMPTED : FERRY_ALREADY_THERE;
+	if (!entry->device) {
+		if (!wants_system(job) || is_at_node(job, page))
+			return FERRY_ALREADY_THERE;
+		return FERRY_NOT_ATTEMPTED;
+	}
 	if (is_device_private_page(page))
 		wanted = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
 	else if (is_device_coherent_page(page))
@@ -323,6 +385,24 @@ static u8 refuse_large(struct ferry_job *job, const struct folio *folio)
 	return FERRY_LARGE_SPLIT_FAILED;
 }
 
+/* Another task holds the page lock. */
+static u8 refuse_unlocked(const struct ferry_job *job, const struct folio *folio)
+{
+	u8 why = is_anon(folio) ? FERRY_LOCKED : refuse_other(folio);
+
+	return job->to_node && why == FERRY_FILE ? FERRY_LOCKED : why;
+}
+
+/*
+ * Other users of the page would pay for the move (MPOL_MF_MOVE_ALL). The count
+ * may change until the entry is cleared: a task that maps the page now has the
+ * right to move the page, or forked from a task with the right.
+ */
+static bool is_shared(const struct ferry_job *job, const struct folio *folio)
+{
+	return job->to_node && !job->ext->shared && atomic_read(&folio->_mapcount) > 0;
+}
+
 /* Step 2. */
 static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *entry)
 {
@@ -333,10 +413,14 @@ static __always_inline u8 lock_and_take(struct ferry_job *job, struct entry *ent
 	if (PageCompound(entry->page))
 		return refuse_large(job, page_folio(entry->page));
 	if (!ferry_job_caller_locked(job, entry->page) && !folio_trylock(folio))
-		return is_anon(folio) ? FERRY_LOCKED : refuse_other(folio);
+		return refuse_unlocked(job, folio);
 	why = refuse_locked(job, entry, folio);
-	if (!why)
+	if (!why && unlikely(is_shared(job, folio)))
+		why = FERRY_SHARED;
+	if (!why && likely(is_anon(folio)))
 		why = take(job, entry, folio);
+	else if (!why)
+		why = take_file(job, entry, folio);
 	if (why && !ferry_job_caller_locked(job, entry->page))
 		folio_unlock(folio);
 	return why;
@@ -361,6 +445,8 @@ static u8 nonpresent_outcome(const struct ferry_job *job, pte_t pte)
 {
 	u8 outcome = ferry_entry_outcome(softleaf_from_pte(pte));
 
+	if (job->to_node)
+		return outcome == FERRY_UFFD ? FERRY_HOLE : outcome;
 	if (wants_system(job))
 		return outcome;
 	if (outcome == FERRY_EXCLUSIVE)
@@ -475,7 +561,9 @@ static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
 	if (pmd_none(pmd))
 		return walk_hole(start, end, -1, walk);
 	/* Ferry's devices have no huge pages; others have on 7.x. */
-	if (pmd_trans_huge(pmd) && !wants_system(job))
+	if (pmd_trans_huge(pmd) && job->to_node && is_huge_zero_pmd(pmd))
+		skip_range(job, start, end, FERRY_HOLE);
+	else if (pmd_trans_huge(pmd) && (!wants_system(job) || is_at_node(job, pmd_page(pmd))))
 		skip_range(job, start, end, FERRY_ALREADY_THERE);
 	else if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
 		skip_range(job, start, end, FERRY_FILE);

@@ -120,6 +120,8 @@ static_assert(FERRY_PFN_GIVEN < 1UL << MIGRATE_PFN_SHIFT);
  * @tracked: by address: writes to the mapping are tracked (writes.c)
  * @readable: non-present entries are readable, also of pages that may be
  *	written: @tracked, and the caller uses the extended form
+ * @to_node: pages move to system memory of @node (struct ferry_migrate)
+ * @node: node of the destinations, with @to_node; otherwise NUMA_NO_NODE
  * @want_unmap: collect met a page with another mapping or another reference
  * @holes: the caller offered destinations for slots without a page
  * @refused: in setup: a page lost MIGRATE_PFN_MIGRATE and must be put back
@@ -152,6 +154,8 @@ struct ferry_job {
 	unsigned long moving;
 	bool tracked;
 	bool readable;
+	bool to_node;
+	int node;
 	bool want_unmap;
 	bool holes;
 	bool refused;
@@ -227,20 +231,31 @@ static inline bool ferry_folio_in_swap_cache(const struct folio *folio)
 }
 
 /*
- * Expected references of a small anonymous folio that is mapped nowhere: the
- * engine's reference, the swap cache's (@cached) and, on the fault page, the
+ * References that the swap cache, the page cache and a filesystem's private data
+ * keep on a small folio that is locked and mapped nowhere.
+ */
+static inline int ferry_folio_kept(const struct folio *folio)
+{
+	if (folio_test_anon(folio))
+		return ferry_folio_in_swap_cache(folio);
+	return folio_expected_ref_count(folio);
+}
+
+/*
+ * Expected references of a small folio that is mapped nowhere: the engine's
+ * reference, the references of caches (@kept) and, on the fault page, the
  * caller's.
  */
 static inline bool ferry_job_references_right(const struct ferry_job *job,
-					      const struct folio *folio, bool cached)
+					      const struct folio *folio, int kept)
 {
 	bool faulted = job->fault_page == &folio->page;
 	int count = folio_ref_count(folio);
 
 	/* Fast path: halves the generated code. */
-	if (likely(count == 1 && !cached && !faulted))
+	if (likely(count == 1 && !kept && !faulted))
 		return true;
-	return count == 1 + cached + faulted;
+	return count == 1 + kept + faulted;
 }
 
 /*
@@ -250,10 +265,10 @@ static inline bool ferry_job_references_right(const struct ferry_job *job,
  * than one extra reference (GUP_PIN_COUNTING_BIAS).
  */
 static inline bool ferry_job_drain_may_help(const struct ferry_job *job,
-					    const struct folio *folio, bool cached)
+					    const struct folio *folio, int kept)
 {
 	return !job->drained && !folio_is_zone_device(folio) &&
-	       folio_ref_count(folio) == 2 + cached;
+	       folio_ref_count(folio) == 2 + kept;
 }
 
 /* A short !folio_mapped(), for small folios. */
@@ -308,7 +323,8 @@ static inline struct ferry_timer ferry_job_timer(const struct ferry_job *job,
 {
 	if (!job->vma)
 		return (struct ferry_timer) { };
-	return ferry_timer(FERRY_TIMING_OWN, ferry_timing_way(job->select, job->fault_page), step);
+	return ferry_timer(FERRY_TIMING_OWN, job->to_node ? FERRY_TIMING_TO_NODE :
+			   ferry_timing_way(job->select, job->fault_page), step);
 }
 
 void ferry_job_init_offset(struct ferry_job *job);

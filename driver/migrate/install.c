@@ -134,7 +134,10 @@ static __always_inline bool install_entry(struct ferry_job *job, struct vm_area_
 		write = may_write_tracked(type, old, folio);
 	else if (write && unlikely(!ferry_writes_marked(old)))
 		write = !is_cleared(job);
-	ferry_rmap_add(&job->mapped, folio, vma, addr, type != SWP_MIGRATION_READ);
+	if (likely(!job->to_node || folio_test_anon(folio)))
+		ferry_rmap_add(&job->mapped, folio, vma, addr, type != SWP_MIGRATION_READ);
+	else
+		folio_add_file_rmap_pte(folio, folio_page(folio, 0), vma);
 	if (folio_is_device_private(folio))
 		new = ferry_coding_replace(old, write ? FERRY_DEVICE_WRITE :
 					   FERRY_DEVICE_READ, folio_pfn(folio));

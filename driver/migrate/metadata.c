@@ -31,6 +31,10 @@
  *     dirty flag for writeback on the way and counts nothing as dirtied: moving
  *     is not writing. The charge goes with the data, once (I10).
  *
+ * A page of a file goes through the filesystem's migrate_folio operation, which
+ * copies the page and does steps 3 to 5 in one (move_file()). The caller copies
+ * only anonymous pages.
+ *
  * A page that fails keeps everything; finalize maps the page again.
  */
 #include <linux/memremap.h>
@@ -39,6 +43,7 @@
 #include <linux/bitops.h>
 #include <linux/migrate.h>
 #include <linux/mm_inline.h>
+#include <linux/pagemap.h>
 #include <linux/rmap.h>
 #include <linux/sched/sysctl.h>
 #include <linux/swap.h>
@@ -127,6 +132,40 @@ static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 	return FERRY_NOT_ATTEMPTED;
 }
 
+/*
+ * A page of a file, on the way to a node. The filesystem's own operation copies
+ * the page and does steps 3 to 5: with the references frozen under the xarray's
+ * lock, with the dirty flag and the counters of node and zone, and with private
+ * data. MIGRATE_ASYNC: the operation waits for nothing, as the engine holds other
+ * page locks (I16).
+ */
+static noinline u8 move_file(struct folio *src, struct folio *dst)
+{
+	struct address_space *mapping = folio_mapping(src);
+	int ret;
+
+	if (!mapping)
+		return FERRY_RACED;
+	if (mapping->a_ops->migrate_folio)
+		ret = mapping->a_ops->migrate_folio(mapping, dst, src, MIGRATE_ASYNC);
+	else
+		ret = migrate_folio(mapping, dst, src, MIGRATE_ASYNC);
+	switch (ret) {
+	case 0:
+		/* Only anonymous pages keep their mapping until the page is free. */
+		src->mapping = NULL;
+		flush_dcache_folio(dst);
+		return FERRY_NOT_ATTEMPTED;
+	case -EAGAIN:
+		return FERRY_PINNED;
+	case -EHWPOISON:
+	case -EFAULT:
+		return FERRY_COPY_FAILED;
+	default:
+		return FERRY_PRIVATE_DATA;
+	}
+}
+
 /* @src: value of the slot in src[]. */
 static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct folio *dst)
 {
@@ -140,6 +179,8 @@ static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct 
 		if (ferry_folio_in_swap_cache(folio))
 			return move_cached(job, folio, dst);
 	}
+	if (unlikely(job->to_node) && !folio_test_anon(folio))
+		return move_file(folio, dst);
 	/* By pfn, private holds the anon_vma. */
 	return move_plain(job, folio, dst, job->vma ? NULL : folio->private);
 }

@@ -123,8 +123,11 @@ static void init_job(struct ferry_job *job, struct migrate_vma *args,
 	ferry_tlb_init(&job->tlb, ext ? ext->flush : FERRY_FLUSH_DEFAULT,
 		       !((args->start ^ (args->end - 1)) & PMD_MASK), &counts->flushes);
 	ferry_job_init_offset(job);
+	job->to_node = ext && ext->to_node;
+	job->node = job->to_node ? ext->node : NUMA_NO_NODE;
 	job->tracked = ferry_writes_tracked_now(args->vma) || (ext && ext->cleared);
-	job->readable = job->tracked && ext;
+	/* Only a device writes through an entry without a fault of mm's. */
+	job->readable = job->tracked && ext && !job->to_node;
 }
 
 /* Reset: no page is collected, no outcome is reported. */
@@ -268,7 +271,7 @@ static int setup(struct migrate_vma *args, struct ferry_migrate_counts *counts,
 		return ret;
 
 	if (ext)
-		ext->cleared = args->flags & MIGRATE_VMA_SELECT_SYSTEM &&
+		ext->cleared = args->flags & MIGRATE_VMA_SELECT_SYSTEM && !ext->to_node &&
 			       ferry_writes_cleared(args->vma->vm_mm);
 	init_job(&job, args, counts, ext);
 	memset(job.dst, 0, job.npages * sizeof(*job.dst));

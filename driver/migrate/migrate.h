@@ -101,6 +101,12 @@ struct ferry_migrate_counts {
  * @counts: out: each phase adds to the counters
  * @cleared: written and read by the engine from setup on: the pages move to the
  *	device, and clear_refs was called for the address space
+ * @to_node: pages of other nodes, and pages of the selected devices, move to
+ *	system memory of @node; flags has MIGRATE_VMA_SELECT_SYSTEM. A hole and
+ *	the zero page stay (%FERRY_HOLE)
+ * @shared: with @to_node: pages that are mapped more than once move too; false:
+ *	such a page stays (%FERRY_SHARED)
+ * @node: with @to_node: the node. The caller allocates destinations there
  */
 struct ferry_migrate {
 	struct migrate_vma vma;
@@ -109,6 +115,9 @@ struct ferry_migrate {
 	void (*put_dst)(struct ferry_migrate *migrate, struct page *page);
 	struct ferry_migrate_counts counts;
 	bool cleared;
+	bool to_node;
+	bool shared;
+	int node;
 };
 
 int ferry_migrate_setup(struct migrate_vma *args);

@@ -36,6 +36,8 @@ static const char *const names[] = {
 	[FERRY_RACED] = "raced",
 	[FERRY_COPY_FAILED] = "copy failed",
 	[FERRY_QUOTA] = "over quota",
+	[FERRY_SHARED] = "shared",
+	[FERRY_PRIVATE_DATA] = "private data",
 };
 
 static_assert(ARRAY_SIZE(names) == FERRY_NOUTCOMES);

@@ -41,6 +41,7 @@ static const char *const engine_names[FERRY_TIMING_NENGINES] = {
 static const char *const way_names[FERRY_TIMING_NWAYS] = {
 	[FERRY_TIMING_TO_DEVICE] = "to_device",
 	[FERRY_TIMING_TO_SYSTEM] = "to_system",
+	[FERRY_TIMING_TO_NODE] = "to_node",
 	[FERRY_TIMING_CPU_FAULT] = "cpu_fault",
 };
 

@@ -23,6 +23,7 @@ enum ferry_timing_engine {
 enum ferry_timing_way {
 	FERRY_TIMING_TO_DEVICE,
 	FERRY_TIMING_TO_SYSTEM,
+	FERRY_TIMING_TO_NODE,
 	FERRY_TIMING_CPU_FAULT,
 	FERRY_TIMING_NWAYS,
 };
@@ -50,7 +51,7 @@ enum ferry_timing_step {
 	FERRY_TIMING_NSTEPS,
 };
 
-/* From the fields of struct migrate_vma. */
+/* From the fields of struct migrate_vma; not for moves to a node. */
 static inline enum ferry_timing_way ferry_timing_way(unsigned long flags,
 						     const struct page *fault_page)
 {

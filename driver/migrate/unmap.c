@@ -27,7 +27,8 @@
  * undone: all pages are put back, and setup begins again (migrate.c).
  *
  * Expected references of a locked, unmapped and isolated page are the engine's,
- * the swap cache's and, on the fault page, the caller's. The holder of any
+ * those of the swap cache or the page cache and of a filesystem's private data
+ * and, on the fault page, the caller's. The holder of any
  * other reference (GUP, a pipe, a fault in another thread) may be about to
  * access the page, and the page stays (I17). metadata.c repeats the check
  * before the new page takes the old page's place: a task can still take a
@@ -44,7 +45,7 @@
 static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flags)
 {
 	struct folio *folio = ferry_job_source(job, slot);
-	bool cached;
+	int kept;
 
 	if (!ferry_folio_unmapped(folio)) {
 		try_to_migrate(folio, flags);
@@ -54,10 +55,10 @@ static void unmap(struct ferry_job *job, unsigned long slot, enum ttu_flags flag
 			return;
 		}
 	}
-	cached = ferry_folio_in_swap_cache(folio);
-	if (ferry_job_references_right(job, folio, cached))
+	kept = ferry_folio_kept(folio);
+	if (ferry_job_references_right(job, folio, kept))
 		return;
-	if (ferry_job_drain_may_help(job, folio, cached))
+	if (ferry_job_drain_may_help(job, folio, kept))
 		job->want_drain = true;
 	else
 		ferry_job_refuse(job, slot, FERRY_PINNED);

@@ -80,6 +80,20 @@ static void fail_one(struct ferry_batch *batch)
 	batch->range->no_memory = true;
 }
 
+/*
+ * Without @strict nothing is reclaimed for a page that has memory already, on
+ * another node.
+ */
+static gfp_t destination_gfp(const struct ferry_range *range)
+{
+	const gfp_t gfp = GFP_HIGHUSER_MOVABLE | __GFP_NOWARN;
+
+	if (range->target != FERRY_TARGET_NODE)
+		return gfp | __GFP_RETRY_MAYFAIL;
+	return range->strict ? gfp | __GFP_RETRY_MAYFAIL | __GFP_THISNODE :
+			       gfp & ~__GFP_RECLAIM;
+}
+
 static void populate_batch(struct ferry_batch *batch)
 {
 	const struct ferry_populate wanted = {
@@ -91,15 +105,18 @@ static void populate_batch(struct ferry_batch *batch)
 		.owner = batch->mirror->owner,
 		.vma = batch->migrate.vma.vma,
 		.start = batch->migrate.vma.start,
-		.gfp = GFP_HIGHUSER_MOVABLE | __GFP_RETRY_MAYFAIL | __GFP_NOWARN,
+		.gfp = destination_gfp(batch->range),
+		.node = batch->range->node,
 		.backend = batch->range->backend,
 		.way = ferry_batch_way(batch),
 	};
 
 	if (batch->range->target == FERRY_TARGET_DEVICE)
 		batch->full = ferry_populate_device(&wanted);
-	else if (ferry_populate_system(&wanted))
-		batch->range->no_memory = true;
+	else if (batch->range->target == FERRY_TARGET_SYSTEM)
+		batch->range->no_memory |= ferry_populate_system(&wanted) != 0;
+	else
+		batch->range->no_memory |= ferry_populate_node(&wanted) != 0;
 	fail_one(batch);
 }
 
@@ -174,6 +191,9 @@ static void prepare_batch(struct ferry_batch *batch, struct vm_area_struct *vma,
 	batch->migrate = (struct ferry_migrate) {
 		.outcome = batch->outcome,
 		.flush = batch->range->flush,
+		.to_node = batch->range->target == FERRY_TARGET_NODE,
+		.node = batch->range->node,
+		.shared = batch->range->shared,
 	};
 	args->vma = vma;
 	args->start = start;
@@ -188,8 +208,11 @@ static void prepare_batch(struct ferry_batch *batch, struct vm_area_struct *vma,
 	args->src = batch->src;
 	args->dst = batch->dst;
 	args->pgmap_owner = batch->mirror->device;
-	args->flags = batch->range->target == FERRY_TARGET_DEVICE ?
-		      MIGRATE_VMA_SELECT_SYSTEM : select_device(batch->mirror->device);
+	args->flags = 0;
+	if (batch->range->target != FERRY_TARGET_SYSTEM)
+		args->flags |= MIGRATE_VMA_SELECT_SYSTEM;
+	if (batch->range->target != FERRY_TARGET_DEVICE)
+		args->flags |= select_device(batch->mirror->device);
 
 	batch->npages = (args->end - start) / PAGE_SIZE;
 	batch->full = false;

@@ -59,8 +59,14 @@ struct ferry_batch {
 
 static inline enum ferry_timing_way ferry_batch_way(const struct ferry_batch *batch)
 {
-	return batch->range->target == FERRY_TARGET_DEVICE ? FERRY_TIMING_TO_DEVICE :
-							     FERRY_TIMING_TO_SYSTEM;
+	switch (batch->range->target) {
+	case FERRY_TARGET_DEVICE:
+		return FERRY_TIMING_TO_DEVICE;
+	case FERRY_TARGET_NODE:
+		return FERRY_TIMING_TO_NODE;
+	default:
+		return FERRY_TIMING_TO_SYSTEM;
+	}
 }
 
 int ferry_batch_migrate(struct ferry_batch *batch, unsigned long start);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MIGRATE: migration of a range of virtual addresses, to the device and to
- * system memory.
+ * MIGRATE: migration of a range of virtual addresses, to the device, to system
+ * memory and to a NUMA node.
  *
  * The range goes to the engine in batches (batch.c). A batch lies within one
  * mapping and has at most FERRY_BATCH_PAGES pages. mmap_lock is held for read
@@ -88,12 +88,18 @@ static unsigned long count_already(const struct ferry_range *range,
 {
 	unsigned long already = outcomes->pages[FERRY_ALREADY_THERE];
 
-	if (range->target == FERRY_TARGET_SYSTEM)
+	if (range->target != FERRY_TARGET_DEVICE)
 		already += outcomes->pages[FERRY_SWAPPED];
-	if (range->target == FERRY_TARGET_SYSTEM || range->skip_holes)
+	if (range->target != FERRY_TARGET_DEVICE || range->skip_holes)
 		already += outcomes->pages[FERRY_HOLE];
 	return already;
 }
+
+static const enum ferry_stat counter_of[] = {
+	[FERRY_TARGET_DEVICE] = FERRY_STAT_TO_DEVICE,
+	[FERRY_TARGET_SYSTEM] = FERRY_STAT_TO_SYSTEM,
+	[FERRY_TARGET_NODE] = FERRY_STAT_TO_NODE,
+};
 
 static void account(struct ferry_batch *batch)
 {
@@ -118,8 +124,7 @@ static void account(struct ferry_batch *batch)
 	range->moved += moved + zeroed;
 	range->already += already;
 	range->failed += failed;
-	ferry_stats_count(stats, range->target == FERRY_TARGET_DEVICE ?
-			  FERRY_STAT_TO_DEVICE : FERRY_STAT_TO_SYSTEM, moved);
+	ferry_stats_count(stats, counter_of[range->target], moved);
 	ferry_stats_count(stats, FERRY_STAT_FAILED, failed);
 }
 

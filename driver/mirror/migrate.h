@@ -12,6 +12,7 @@ struct ferry_mirror;
 enum ferry_target {
 	FERRY_TARGET_DEVICE,
 	FERRY_TARGET_SYSTEM,
+	FERRY_TARGET_NODE,
 };
 
 /**
@@ -19,6 +20,10 @@ enum ferry_target {
  * @start: first byte, page-aligned
  * @end: end, exclusive, page-aligned
  * @target: destination
+ * @node: with FERRY_TARGET_NODE: the node, online and with memory
+ * @strict: with FERRY_TARGET_NODE: no other node will do, and memory of the node
+ *	is reclaimed
+ * @shared: with FERRY_TARGET_NODE: pages that are mapped more than once move too
  * @backend: engine that migrates
  * @flush: flush strategy, supported by @backend
  * @outcomes: user memory with one byte for each page of the range, or NULL
@@ -40,6 +45,9 @@ struct ferry_range {
 	unsigned long start;
 	unsigned long end;
 	enum ferry_target target;
+	int node;
+	bool strict;
+	bool shared;
 	const struct ferry_backend *backend;
 	enum ferry_flush flush;
 	u8 __user *outcomes;

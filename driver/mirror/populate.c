@@ -303,6 +303,68 @@ int ferry_populate_system(const struct ferry_populate *request)
 	return populate(request, &to_system);
 }
 
+/* To a node ---------------------------------------------------------------- */
+
+/*
+ * Without __GFP_THISNODE a page may come from another node than the wanted one.
+ * A page of the source's own node is no use, and ends the list.
+ */
+static unsigned long alloc_on_node(const struct ferry_populate *request, struct piece *piece)
+{
+	unsigned long got = 0, before, useful;
+
+	memset(piece->to, 0, piece->n * sizeof(*piece->to));
+	do {
+		before = got;
+		got = alloc_pages_bulk_node(request->gfp, request->node, piece->n, piece->to);
+	} while (got > before && got < piece->n);
+
+	for (useful = 0; useful < got; useful++)
+		if (page_to_nid(piece->to[useful]) != request->node &&
+		    page_to_nid(piece->to[useful]) == page_to_nid(piece->from[useful]))
+			break;
+	while (got > useful)
+		__free_page(piece->to[--got]);
+	return useful;
+}
+
+/* A filesystem copies its pages itself (metadata.c). */
+static void copy_to_node(struct page *const *to, struct page *const *from, unsigned long n)
+{
+	unsigned long i, first = 0;
+
+	for (i = 0; i < n; i++) {
+		if (likely(folio_test_anon(page_folio(from[i]))))
+			continue;
+		ferry_copy_from_device(to + first, from + first, i - first);
+		first = i + 1;
+	}
+	ferry_copy_from_device(to + first, from + first, n - first);
+}
+
+static const struct direction to_node = {
+	.is_wanted = wanted_in_system,
+	.alloc = alloc_on_node,
+	.init = lock_system_page,
+	.copy = copy_to_node,
+	.why_none = why_no_system_page,
+	.error = -ENOMEM,
+};
+
+/**
+ * ferry_populate_node() - pages of a NUMA node for pages of other nodes and of
+ *	the device
+ * @request: the request, with @gfp and @node
+ *
+ * Context: pages locked; as @request->gfp.
+ * Return: 0, or -ENOMEM if at least one slot got no page. The other slots have
+ * destinations in both cases.
+ */
+int ferry_populate_node(const struct ferry_populate *request)
+{
+	return populate(request, &to_node);
+}
+
 /**
  * ferry_populate_give_back() - give back the destination of a slot
  * @dst: slot of the engine's array of destinations; 0 afterwards

@@ -30,7 +30,8 @@ struct vm_area_struct;
  * @by_rmap: to system memory: the caller or the engine holds the anon_vma of
  *	each page
  * @start: to system memory: address of slot 0
- * @gfp: to system memory: flags of the allocation
+ * @gfp: to system memory and to a node: flags of the allocation
+ * @node: to a node: the node, with memory
  * @backend: engine; required by ferry_populate_device(). For ferry_populate_system():
  *	engine for the timing, or NULL for no timing
  * @way: kind of migration, for the timing
@@ -47,12 +48,14 @@ struct ferry_populate {
 	struct mm_struct *mm;
 	bool by_rmap;
 	gfp_t gfp;
+	int node;
 	const struct ferry_backend *backend;
 	enum ferry_timing_way way;
 };
 
 int ferry_populate_device(const struct ferry_populate *request);
 int ferry_populate_system(const struct ferry_populate *request);
+int ferry_populate_node(const struct ferry_populate *request);
 void ferry_populate_give_back(unsigned long *dst);
 
 #endif

@@ -8,7 +8,7 @@
  *             for each device since the load of the module (debugfs)
  *
  * Each event has one counter, except a moved page: the outcomes have no
- * direction, so TO_DEVICE and TO_SYSTEM count the page again. FAILED is a sum
+ * direction, so TO_DEVICE, TO_SYSTEM and TO_NODE count the page again. FAILED is a sum
  * of outcomes. Counters of MIGRATE are added once a call, not once a page. CPU
  * faults are counted at the owner, under the lock that the fault takes anyway
  * (device/owner.c).
@@ -41,6 +41,7 @@ static const char *const stat_names[FERRY_NSTATS] = {
 	[FERRY_STAT_CPU_FAULTS_AROUND] = "cpu-faults-around",
 	[FERRY_STAT_QUOTA] = "quota-pages",
 	[FERRY_STAT_QUOTA_LEFT] = "quota-left",
+	[FERRY_STAT_TO_NODE] = "to-node",
 };
 
 static const char *const flush_keys[FERRY_NFLUSHES] = {

@@ -100,7 +100,8 @@ static int migrate_with(struct ferry *ferry, void *addr, size_t n,
 SPOIL(unaligned_addr, addr++)
 SPOIL(unaligned_len, len--)
 SPOIL(unknown_target, target = 99)
-SPOIL(target_node, target = DRM_FERRY_TARGET_NODE)
+SPOIL(core_to_node, backend = CORE; request->target = DRM_FERRY_TARGET_NODE)
+SPOIL(strict_to_device, flags = DRM_FERRY_MIGRATE_STRICT)
 SPOIL(target_other, target = DRM_FERRY_TARGET_OTHER_DEVICE)
 SPOIL(stray_id, target_id = 1)
 SPOIL(unknown_backend, backend = 99)
@@ -110,7 +111,7 @@ SPOIL(core_per_call, backend = CORE; request->flush = DRM_FERRY_FLUSH_PER_CALL)
 SPOIL(core_auto, backend = CORE; request->flush = DRM_FERRY_FLUSH_AUTO)
 SPOIL(next_flush, flush = DRM_FERRY_FLUSH_AUTO + 1)
 SPOIL(unknown_flag, flags = 1u << 31)
-SPOIL(next_flag, flags = DRM_FERRY_MIGRATE_SKIP_HOLES << 1)
+SPOIL(next_flag, flags = DRM_FERRY_MIGRATE_STRICT << 1)
 SPOIL(fault_in, flags = DRM_FERRY_MIGRATE_FAULT_IN)
 SPOIL(fault_in_beside, flags = DRM_FERRY_MIGRATE_FAULT_IN | DRM_FERRY_MIGRATE_SKIP_HOLES)
 SPOIL(syncs, num_syncs = 1)
@@ -128,8 +129,8 @@ TEST_F(bad_input, migrate_fields)
 		{ unknown_target, -EINVAL }, { stray_id, -EINVAL },
 		{ unknown_backend, -EINVAL }, { unknown_flush, -EINVAL },
 		{ unknown_flag, -EINVAL }, { next_flag, -EINVAL },
-		{ stray_syncs, -EINVAL },
-		{ reserved, -EINVAL }, { target_node, -EOPNOTSUPP },
+		{ stray_syncs, -EINVAL }, { strict_to_device, -EINVAL },
+		{ reserved, -EINVAL }, { core_to_node, -EOPNOTSUPP },
 		{ target_other, -EOPNOTSUPP },
 		{ core_per_table, -EOPNOTSUPP }, { core_per_call, -EOPNOTSUPP },
 		{ core_auto, -EOPNOTSUPP }, { next_flush, -EINVAL },

@@ -157,7 +157,7 @@ TEST_F(library, options)
 	ASSERT_EQ(_test_with(self, with(.target = 77)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.target_id = 1)), -EINVAL);
 	ASSERT_EQ(_test_with(self, with(.flags = DRM_FERRY_MIGRATE_FAULT_IN)), -EOPNOTSUPP);
-	ASSERT_EQ(_test_with(self, with(.target = DRM_FERRY_TARGET_NODE, .target_id = 1)),
+	ASSERT_EQ(_test_with(self, with(.target = DRM_FERRY_TARGET_OTHER_DEVICE, .target_id = 1)),
 		  -EOPNOTSUPP);
 	ASSERT_EQ(_test_with(self, with(.backend = DRM_FERRY_BACKEND_CORE,
 					.flush = DRM_FERRY_FLUSH_PER_TABLE)), -EOPNOTSUPP);

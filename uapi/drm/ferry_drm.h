@@ -40,6 +40,8 @@
  *			DRM_FERRY_NO_MEMORY), or the quota of this file or its
  *			user is used up (DRM_FERRY_QUOTA; STATS has the numbers)
  *	ENOMEM		the system is out of memory
+ *	ENODEV		MIGRATE: no such NUMA node, or a node without memory
+ *	EACCES		MIGRATE: the cpuset of the caller forbids the NUMA node
  *	EBUSY		the address space changed under the device at each of a
  *			bounded number of tries; try again
  *	EINTR		a signal came before any progress; the struct is
@@ -67,7 +69,7 @@ extern "C" {
 #endif
 
 /** DRM_FERRY_ABI_VERSION: increases with every addition */
-#define DRM_FERRY_ABI_VERSION	3
+#define DRM_FERRY_ABI_VERSION	4
 
 /**
  * enum drm_ferry_outcome - result of MIGRATE for one page
@@ -97,7 +99,8 @@ extern "C" {
  * @DRM_FERRY_NO_MEMORY: the target has no free memory
  * @DRM_FERRY_NO_DESTINATION: no destination page was offered
  * @DRM_FERRY_UFFD: userfaultfd must handle the address first
- * @DRM_FERRY_FILE: the page belongs to a file, shared memory included
+ * @DRM_FERRY_FILE: the page belongs to a file, shared memory included. To a
+ *	node: the page is also a part of a large folio
  * @DRM_FERRY_SWAPPED: the page is swapped out
  * @DRM_FERRY_MIGRATING: another migration of the page is under way
  * @DRM_FERRY_EXCLUSIVE: a device has exclusive access to the page
@@ -109,6 +112,11 @@ extern "C" {
  * @DRM_FERRY_COPY_FAILED: the data could not be copied
  * @DRM_FERRY_QUOTA: the quota of this file, or of all files of the user, is
  *	used up (module parameter quota=); DRM_FERRY_FEATURE_QUOTA
+ * @DRM_FERRY_SHARED: to a node: the page is mapped more than once. To move such
+ *	a page the caller needs CAP_SYS_NICE, as for move_pages(2) with
+ *	MPOL_MF_MOVE_ALL; DRM_FERRY_FEATURE_NODE
+ * @DRM_FERRY_PRIVATE_DATA: to a node: the filesystem keeps data of its own with
+ *	the page, and cannot move the page, or not now; DRM_FERRY_FEATURE_NODE
  */
 enum drm_ferry_outcome {
 	DRM_FERRY_NOT_ATTEMPTED = 0,
@@ -137,6 +145,8 @@ enum drm_ferry_outcome {
 	DRM_FERRY_RACED = 23,
 	DRM_FERRY_COPY_FAILED = 24,
 	DRM_FERRY_QUOTA = 25,
+	DRM_FERRY_SHARED = 26,
+	DRM_FERRY_PRIVATE_DATA = 27,
 };
 
 /** enum drm_ferry_memory_kind - CPU access to a device's memory */
@@ -173,6 +183,12 @@ enum drm_ferry_backend {
  * DRM_FERRY_FEATURE_QUOTA: STATS has quota, quota_left; outcome DRM_FERRY_QUOTA
  */
 #define DRM_FERRY_FEATURE_QUOTA		(1ull << 3)
+/**
+ * DRM_FERRY_FEATURE_NODE: MIGRATE knows DRM_FERRY_TARGET_NODE and
+ * DRM_FERRY_MIGRATE_STRICT; STATS has to_node; outcome DRM_FERRY_SHARED. Only
+ * on kernels with the own engine
+ */
+#define DRM_FERRY_FEATURE_NODE		(1ull << 4)
 
 /**
  * struct drm_ferry_query - properties of a device
@@ -206,7 +222,11 @@ enum drm_ferry_target {
 	DRM_FERRY_TARGET_DEVICE = 0,
 	/** @DRM_FERRY_TARGET_SYSTEM: from this device to system memory */
 	DRM_FERRY_TARGET_SYSTEM = 1,
-	/** @DRM_FERRY_TARGET_NODE: to NUMA node @target_id; not built */
+	/**
+	 * @DRM_FERRY_TARGET_NODE: to system memory of NUMA node @target_id, from
+	 *	other nodes and from this device; own only;
+	 *	DRM_FERRY_FEATURE_NODE
+	 */
 	DRM_FERRY_TARGET_NODE = 2,
 	/** @DRM_FERRY_TARGET_OTHER_DEVICE: to device @target_id; not built */
 	DRM_FERRY_TARGET_OTHER_DEVICE = 3,
@@ -255,6 +275,14 @@ enum drm_ferry_flush {
  * nothing. DRM_FERRY_FEATURE_SKIP_HOLES
  */
 #define DRM_FERRY_MIGRATE_SKIP_HOLES	(1u << 1)
+/**
+ * DRM_FERRY_MIGRATE_STRICT: only with DRM_FERRY_TARGET_NODE: a page moves to
+ * that node or not at all (DRM_FERRY_NO_MEMORY), and the node's memory is
+ * reclaimed for the page, as with move_pages(2). Without the flag nothing is
+ * reclaimed, and a page may move to a third node, the next by distance, if the
+ * node is full. DRM_FERRY_FEATURE_NODE
+ */
+#define DRM_FERRY_MIGRATE_STRICT	(1u << 2)
 
 /**
  * struct drm_ferry_migrate - move pages to the device or to system memory
@@ -273,8 +301,8 @@ enum drm_ferry_flush {
  * @done: out: processed bytes of the range; resume at @addr + @done
  * @moved: out: pages that moved or were zero-filled
  * @already: out: pages with nothing to do: pages at the target; to system
- *	memory also holes and swapped pages; with DRM_FERRY_MIGRATE_SKIP_HOLES
- *	also holes
+ *	memory and to a node also holes and swapped pages; with
+ *	DRM_FERRY_MIGRATE_SKIP_HOLES also holes
  * @failed: out: pages that are not at the target
  * @rsvd: zero
  *
@@ -297,12 +325,19 @@ enum drm_ferry_flush {
  * pages, unless DRM_FERRY_MIGRATE_SKIP_HOLES is set. Pages of a file stay
  * (DRM_FERRY_FILE); private copies of pages of a file move.
  *
+ * To a node, holes and the kernel's zero page stay (DRM_FERRY_HOLE). Pages of a
+ * file move, tmpfs and shared memory included, except huge and large pages
+ * (DRM_FERRY_FILE). A page that is mapped more than once moves only
+ * with CAP_SYS_NICE (DRM_FERRY_SHARED). The node must be permitted by the
+ * cpuset of the caller; NUMA policies of the mapping are not asked, as with
+ * move_pages(2).
+ *
  * The OOM killer kills no process for MIGRATE. A hole stays if the memory
  * cgroup is at the limit, and a page stays if the system has no memory
  * (DRM_FERRY_NO_MEMORY). With core a race remains in which the OOM killer runs.
  *
- * Return: 0; -EINVAL, -EFAULT, -ENOSPC, -ENOMEM, -EINTR, -EOPNOTSUPP as in the
- * table above. The counts are also valid after an error, except after -EINTR.
+ * Return: 0; -EINVAL, -EFAULT, -ENOSPC, -ENOMEM, -ENODEV, -EACCES, -EINTR,
+ * -EOPNOTSUPP as in the table above. The counts are also valid after an error, except after -EINTR.
  */
 struct drm_ferry_migrate {
 	__u64 addr;
@@ -517,6 +552,7 @@ struct drm_ferry_exec {
  * @quota: out: most pages that this file may hold; DRM_FERRY_FEATURE_QUOTA
  * @quota_left: out: pages that the quotas of this file and of the user still
  *	allow, not limited by free device memory; DRM_FERRY_FEATURE_QUOTA
+ * @to_node: out: pages moved to a NUMA node by MIGRATE; DRM_FERRY_FEATURE_NODE
  * @rsvd: zero
  */
 struct drm_ferry_stats {
@@ -537,7 +573,8 @@ struct drm_ferry_stats {
 	__u64 cpu_faults_around;
 	__u64 quota;
 	__u64 quota_left;
-	__u64 rsvd[1];
+	__u64 to_node;
+	__u64 rsvd[2];
 };
 
 #define DRM_FERRY_QUERY		0x00

@@ -268,6 +268,26 @@ int ferry_migrate_with(struct ferry *ferry, void *addr, size_t len,
 		       struct ferry_counts *counts);
 
 /**
+ * ferry_migrate_node() - move the pages of a range to a NUMA node
+ * @ferry: the device
+ * @addr: first byte, page-aligned
+ * @len: bytes, a multiple of the page size
+ * @node: number of the node
+ * @flags: 0, DRM_FERRY_MIGRATE_STRICT or another DRM_FERRY_MIGRATE_* bit
+ * @outcomes: NULL, or room for one byte for each page; out: enum
+ *	drm_ferry_outcome
+ * @counts: NULL, or out: the counts
+ *
+ * As move_pages(2), for a whole range. Pages of the device move too. Continues
+ * after signals, as ferry_migrate().
+ *
+ * Return: as ferry_migrate(); -ENODEV, -EACCES for the node; -EOPNOTSUPP
+ * without DRM_FERRY_FEATURE_NODE.
+ */
+int ferry_migrate_node(struct ferry *ferry, void *addr, size_t len, unsigned int node,
+		       uint32_t flags, uint8_t *outcomes, struct ferry_counts *counts);
+
+/**
  * ferry_migrate_raw() - DRM_IOCTL_FERRY_MIGRATE with all fields
  * @ferry: the device
  * @request: in and out: the request

@@ -135,6 +135,21 @@ FERRY_EXPORT int ferry_migrate(struct ferry *ferry, void *addr, size_t len,
 	return ferry_migrate_with(ferry, addr, len, &options, counts);
 }
 
+FERRY_EXPORT int ferry_migrate_node(struct ferry *ferry, void *addr, size_t len,
+				    unsigned int node, uint32_t flags, uint8_t *outcomes,
+				    struct ferry_counts *counts)
+{
+	const struct ferry_migrate_options options = {
+		.size = sizeof(options),
+		.target = DRM_FERRY_TARGET_NODE,
+		.target_id = node,
+		.flags = flags,
+		.outcomes = outcomes,
+	};
+
+	return ferry_migrate_with(ferry, addr, len, &options, counts);
+}
+
 FERRY_EXPORT int ferry_snapshot(struct ferry *ferry, const void *addr, size_t len,
 				uint32_t *pages, size_t *done)
 {

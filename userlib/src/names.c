@@ -33,6 +33,8 @@ static const char *const outcomes[] = {
 	[DRM_FERRY_RACED] = "raced",
 	[DRM_FERRY_COPY_FAILED] = "copy failed",
 	[DRM_FERRY_QUOTA] = "over quota",
+	[DRM_FERRY_SHARED] = "shared",
+	[DRM_FERRY_PRIVATE_DATA] = "private data",
 };
 
 static const char *const places[] = {
