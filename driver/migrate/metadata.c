@@ -31,12 +31,13 @@
  *     dirty flag for writeback on the way and counts nothing as dirtied: moving
  *     is not writing. The charge goes with the data, once (I10).
  *
- * A page of a file goes through the filesystem's migrate_folio operation, which
- * copies the page and does steps 3 to 5 in one (move_file()). The caller copies
- * only anonymous pages.
+ * A page of a file goes to a node by the kernel's generic steps, or by the
+ * filesystem's migrate_folio operation, which copies the page and does steps 3
+ * to 5 in one (move_file()).
  *
  * A page that fails keeps everything; finalize maps the page again.
  */
+#include <linux/export.h>
 #include <linux/memremap.h>
 #include <linux/page_owner.h>
 #include <linux/page_idle.h>
@@ -133,11 +134,59 @@ static __always_inline u8 move_plain(struct ferry_job *job, struct folio *src,
 }
 
 /*
- * A page of a file, on the way to a node. The filesystem's own operation copies
- * the page and does steps 3 to 5: with the references frozen under the xarray's
- * lock, with the dirty flag and the counters of node and zone, and with private
- * data. MIGRATE_ASYNC: the operation waits for nothing, as the engine holds other
- * page locks (I16).
+ * Whether a page of a file needs nothing but the kernel's generic steps: shmem,
+ * and filesystems over iomap, with private data that moves by its pointer. As in
+ * the kernel, a dirty page of a filesystem without the operation stays.
+ */
+static bool is_plain_file(const struct address_space *mapping, const struct folio *folio)
+{
+	if (mapping->a_ops->migrate_folio == filemap_migrate_folio)
+		return true;
+	if (folio_has_private(folio))
+		return false;
+	return mapping->a_ops->migrate_folio ? mapping->a_ops->migrate_folio == migrate_folio :
+					       !folio_test_dirty(folio);
+}
+
+/**
+ * ferry_migrate_wants_copy() - whether the caller copies the data of a page
+ * @folio: a small folio from src[], between setup and pages
+ *
+ * A filesystem with a migrate_folio operation of its own copies its pages
+ * itself. For all other pages the caller copies the data before the pages phase.
+ *
+ * Context: any; the page is locked by the engine.
+ * Return: true, except for such a page of a file.
+ */
+bool ferry_migrate_wants_copy(struct folio *folio)
+{
+	struct address_space *mapping;
+
+	if (folio_test_anon(folio))
+		return true;
+	mapping = folio_mapping(folio);
+	return !mapping || is_plain_file(mapping, folio);
+}
+EXPORT_SYMBOL_GPL(ferry_migrate_wants_copy);
+
+static int move_plain_file(struct address_space *mapping, struct folio *src, struct folio *dst)
+{
+	int ret = folio_migrate_mapping(mapping, dst, src, 0);
+
+	if (ret)
+		return ret;
+	if (folio_test_private(src))
+		folio_attach_private(dst, folio_detach_private(src));
+	folio_migrate_flags(dst, src);
+	return 0;
+}
+
+/*
+ * A page of a file, on the way to a node. folio_migrate_mapping() does steps 3
+ * and 4 with the references frozen under the xarray's lock: the dirty flag moves
+ * there, and the counters of node and zone. A filesystem's own operation also
+ * copies the page, and moves its private data. MIGRATE_ASYNC: the operation waits
+ * for nothing, as the engine holds other page locks (I16).
  */
 static noinline u8 move_file(struct folio *src, struct folio *dst)
 {
@@ -146,15 +195,16 @@ static noinline u8 move_file(struct folio *src, struct folio *dst)
 
 	if (!mapping)
 		return FERRY_RACED;
-	if (mapping->a_ops->migrate_folio)
-		ret = mapping->a_ops->migrate_folio(mapping, dst, src, MIGRATE_ASYNC);
+	if (is_plain_file(mapping, src))
+		ret = move_plain_file(mapping, src, dst);
+	else if (!mapping->a_ops->migrate_folio)
+		ret = -EBUSY;
 	else
-		ret = migrate_folio(mapping, dst, src, MIGRATE_ASYNC);
+		ret = mapping->a_ops->migrate_folio(mapping, dst, src, MIGRATE_ASYNC);
 	switch (ret) {
 	case 0:
 		/* Only anonymous pages keep their mapping until the page is free. */
 		src->mapping = NULL;
-		flush_dcache_folio(dst);
 		return FERRY_NOT_ATTEMPTED;
 	case -EAGAIN:
 		return FERRY_PINNED;

@@ -132,6 +132,8 @@ void ferry_migrate_device_pages(unsigned long *src_pfns, unsigned long *dst_pfns
 void ferry_migrate_device_finalize(unsigned long *src_pfns, unsigned long *dst_pfns,
 				   unsigned long npages);
 
+bool ferry_migrate_wants_copy(struct folio *folio);
+
 int ferry_migrate_setup_ext(struct ferry_migrate *migrate);
 void ferry_migrate_pages_ext(struct ferry_migrate *migrate);
 void ferry_migrate_finalize_ext(struct ferry_migrate *migrate);

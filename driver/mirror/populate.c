@@ -38,6 +38,7 @@
 #include "device/quota.h"
 #include "migrate/backend.h"
 #include "migrate/compat.h"
+#include "migrate/migrate.h"
 #include "migrate/placement.h"
 #include "mirror.h"
 #include "populate.h"
@@ -328,13 +329,13 @@ static unsigned long alloc_on_node(const struct ferry_populate *request, struct 
 	return useful;
 }
 
-/* A filesystem copies its pages itself (metadata.c). */
+/* Some filesystems copy their pages themselves. */
 static void copy_to_node(struct page *const *to, struct page *const *from, unsigned long n)
 {
 	unsigned long i, first = 0;
 
 	for (i = 0; i < n; i++) {
-		if (likely(folio_test_anon(page_folio(from[i]))))
+		if (likely(ferry_migrate_wants_copy(page_folio(from[i]))))
 			continue;
 		ferry_copy_from_device(to + first, from + first, i - first);
 		first = i + 1;

@@ -66,6 +66,7 @@ enum source {
 	FORK_SHARED,	/* small pages, mapped by a child too */
 	THP,		/* huge pages only; the last may exceed the range */
 	SWAP_CACHE,	/* swapped out, then in again by a read */
+	PAGE_CACHE,	/* small pages of a file in memory, dirty, mapped shared */
 	NSOURCES,
 };
 
@@ -105,6 +106,7 @@ struct mover;
  * - test_hmm: the kernel's test_hmm
  * - test_hmm_own: the same device file, served by another module
  * - move_pages: move_pages(2)
+ * - own_node: the own engine, from node to node
  */
 const struct mover *mover_open(const char *name);
 const char *mover_name(const struct mover *mover);

@@ -25,6 +25,7 @@ const char *const source_names[NSOURCES] = {
 	[FORK_SHARED] = "fork_shared",
 	[THP] = "thp",
 	[SWAP_CACHE] = "swap_cache",
+	[PAGE_CACHE] = "page_cache",
 };
 
 enum source source_named(const char *name)
@@ -147,7 +148,8 @@ void memory_create(struct memory *memory, enum source source, size_t npages)
 	/* The mapping has room for a whole last huge page. */
 	memory->mapped = (size + 2 * HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE + HUGE_PAGE;
 	memory->map = mmap(NULL, memory->mapped, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			   (source == PAGE_CACHE ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS,
+			   -1, 0);
 	if (memory->map == MAP_FAILED)
 		die("no %zu bytes of memory: %m", memory->mapped);
 	memory->start = (void *)(((uintptr_t)memory->map + HUGE_PAGE - 1) & -HUGE_PAGE);

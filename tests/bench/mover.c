@@ -197,6 +197,35 @@ static bool nodes_is_there(const struct mover *mover, uint8_t *addr, enum way wa
 
 static const struct kind of_nodes = { nodes_open, nodes_move, nodes_is_there };
 
+/* Ferry from node to node --------------------------------------------------- */
+
+static void own_node_open(const struct mover *mover)
+{
+	ferry_open_device(mover);
+	nodes_open(mover);
+}
+
+static void own_node_move(const struct mover *mover, uint8_t *addr, size_t npages, enum way way)
+{
+	struct drm_ferry_migrate request = {
+		.addr = (uintptr_t)addr,
+		.len = npages * page_size(),
+		.target = DRM_FERRY_TARGET_NODE,
+		.target_id = way == TO_DEVICE ? other_node : home_node,
+		.backend = mover->backend,
+		.flush = mover->flush,
+		.flags = DRM_FERRY_MIGRATE_STRICT,
+	};
+	int ret = ferry_migrate_raw(ferry, &request, sizeof(request));
+
+	if (ret || request.moved != npages)
+		die("%s moved %llu of %zu pages %s: %s; the first that is not there: %s",
+		    mover->name, (unsigned long long)request.moved, npages, way_names[way],
+		    strerror(-ret), why_not(request));
+}
+
+static const struct kind of_own_node = { own_node_open, own_node_move, nodes_is_there };
+
 /* All ----------------------------------------------------------------------- */
 
 #define OWN DRM_FERRY_BACKEND_OWN
@@ -211,6 +240,7 @@ static const struct mover movers[] = {
 	{ "test_hmm", &of_test_hmm, 0, 0 },
 	{ "test_hmm_own", &of_test_hmm, 0, 0 },
 	{ "move_pages", &of_nodes, 0, 0 },
+	{ "own_node", &of_own_node, OWN, DRM_FERRY_FLUSH_PER_CALL },
 };
 
 const struct mover *mover_open(const char *name)

@@ -10,6 +10,7 @@ from report import FIGURE_HEAD, PHASES, WAY_WORDS, WAYS, flushes_of, show
 MOVER_WORDS = {
     "own": "own", "own_per_table": "own, per_table", "own_per_page": "own, per_page",
     "core": "core", "test_hmm": "test_hmm", "move_pages": "move_pages(2)",
+    "own_node": "own, node to node",
     "own_single": "own, one at a time", "test_hmm_own": "test_hmm over own",
 }
 MOVERS = list(MOVER_WORDS)

@@ -183,6 +183,24 @@ def driver_figures(report, facts):
                  known / (known + facts.need("fast_path.walked")), 0.995, 1, True, "%")
 
 
+def node(facts):
+    def per_page(source, mover):
+        return statistics.mean(facts.need(f"cost.{source}.4096.{mover}.{way}") for way in WAYS)
+
+    def ratio(source):
+        return per_page(source, "move_pages") / per_page(source, "own_node")
+
+    return {"move_pages_over_own": ratio("exclusive"),
+            "pagecache_move_pages_over_own": ratio("page_cache")}
+
+
+def node_figures(report, facts):
+    yield Figure("node to node, move_pages(2) : own, anonymous",
+                 report["node"]["move_pages_over_own"], 4, 6, True)
+    yield Figure("node to node, move_pages(2) : own, dirty page cache, mapped",
+                 report["node"]["pagecache_move_pages_over_own"], None, 2, True)
+
+
 def wall_figures(report, facts):
     flushes, ratio = report["flushes_per_page"], report["wall_ratio_own_core"]
     for name, hard, goal in (("per_table", 256, 512), ("per_call", 1024, 2048)):
@@ -241,8 +259,9 @@ def main():
     facts = Facts(read_facts(directory))
     report = {"level": level, **versions(kernel), "cpus": os.cpu_count(),
               "insn_per_page": insn_per_page(facts),
-              "engine_insn_per_page": engine_insn_per_page(facts)}
-    figures = [*engine_figures(report, facts), *driver_figures(report, facts)]
+              "engine_insn_per_page": engine_insn_per_page(facts), "node": node(facts)}
+    figures = [*engine_figures(report, facts), *driver_figures(report, facts),
+               *node_figures(report, facts)]
     if facts.parts("wall_ratio", 1):
         report["flushes_per_page"] = flushes_per_page(facts)
         report["wall_ratio_own_core"] = wall_ratio_own_core(facts)
