@@ -108,7 +108,7 @@ static int check_values(const struct drm_ferry_migrate *req)
 }
 
 /* The rules of move_pages(2). */
-static int check_node(u32 node)
+static int may_use_node(u32 node)
 {
 	if (node >= MAX_NUMNODES || !node_state(array_index_nospec(node, MAX_NUMNODES), N_MEMORY))
 		return -ENODEV;
@@ -124,7 +124,7 @@ static int check_features(const struct drm_ferry_migrate *req,
 	    !(backend->flushes & BIT(req->flush)) ||
 	    req->flags & DRM_FERRY_MIGRATE_FAULT_IN || req->num_syncs)
 		return -EOPNOTSUPP;
-	return req->target == DRM_FERRY_TARGET_NODE ? check_node(req->target_id) : 0;
+	return req->target == DRM_FERRY_TARGET_NODE ? may_use_node(req->target_id) : 0;
 }
 
 static int check_migrate(const struct ferry_mirror *mirror,

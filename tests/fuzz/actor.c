@@ -43,6 +43,8 @@ static uint32_t any_load(void)
 		how |= SHARED_BY_FORK;
 	if (random_below(2))
 		how |= MAPPED_BY_PTES;
+	if (!random_below(3))
+		how |= BY_NODE;
 	return how | random_below(HUGE_PAGES) << FIRST_SHIFT;
 }
 
@@ -108,6 +110,7 @@ const struct op ops[] = {
 	{ "poke", op_poke, any, COMMON, 0 },
 	{ "read", op_read, any, USUAL, 0 },
 	{ "migrate", op_migrate, any_migration, 4 * COMMON, OP_FILLS },
+	{ "to_node", op_to_node, any, 2 * COMMON, 0 },
 	{ "device_write", op_device_write, any, USUAL, 0 },
 	{ "device_poke", op_device_poke, any, COMMON, 0 },
 	{ "device_read", op_device_read, any, USUAL, 0 },

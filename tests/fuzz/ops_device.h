@@ -82,6 +82,7 @@ static long op_reopen(uint8_t *at, int n, uint32_t unused)
 #define FLUSH_AUTO 4u
 #define FEATURE_FLUSH_AUTO (1ull << 1)
 #define FEATURE_SKIP_HOLES (1ull << 2)
+#define FEATURE_NODE (1ull << 4)
 
 /* Errors in which a best-effort migration may end, however few pages moved. */
 static bool is_best_effort(int error)
@@ -115,6 +116,28 @@ static long op_migrate(uint8_t *at, int n, uint32_t how)
 	if (backend == NO_DEVICE)
 		return 0;
 	fill_migrate(&request, how);
+	if (!ioctl(device, DRM_IOCTL_FERRY_MIGRATE, &request) || is_best_effort(errno))
+		return 0;
+	return -errno;
+}
+
+/*
+ * To the node of the lowest bit. The core engine moves to no node: with any
+ * backend the own engine does it.
+ */
+static long op_to_node(uint8_t *at, int n, uint32_t how)
+{
+	struct drm_ferry_migrate request = {
+		.addr = (uintptr_t)at,
+		.len = n * PAGE,
+		.target = DRM_FERRY_TARGET_NODE,
+		.target_id = how & 1,
+		.backend = DRM_FERRY_BACKEND_OWN,
+		.flush = (how >> FLUSH_SHIFT & FLUSH_MASK) % (FLUSH_AUTO + 1),
+	};
+
+	if (backend == NO_DEVICE || !(features & FEATURE_NODE))
+		return 0;
 	if (!ioctl(device, DRM_IOCTL_FERRY_MIGRATE, &request) || is_best_effort(errno))
 		return 0;
 	return -errno;
@@ -318,10 +341,11 @@ static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 			ret = rewrite_guarded(at);
 		else if (!ioctl(dmirror, DMIRROR_EXCLUSIVE, &cmd))
 			ret = 0;
-		else if (errno == EBUSY && shared->spliced)
+		else if ((errno == EBUSY && shared->spliced) || errno == ENOENT)
+			/* ENOENT: a fork beside took the access back before the read. */
 			ret = rewrite_guarded(at);
 		else
-			ret = FAULT;
+			ret = device_error();
 	}
 	return ret;
 }

@@ -93,6 +93,7 @@ static long finish_writer(struct writer *writer)
 /* Bits of @how, of op_storm() and op_huge(), above those of op_migrate(). */
 #define SHARED_BY_FORK (1u << 12)
 #define MAPPED_BY_PTES (1u << 13)
+#define BY_NODE (1u << 14)
 #define FIRST_SHIFT 16
 
 /*
@@ -145,7 +146,9 @@ static long storm_trips(uint8_t *at, int n, uint32_t how)
 {
 	long i, ret = 0;
 
-	for (i = 0; i < STORM_TRIPS && !ret; i++)
+	for (i = 0; i < STORM_TRIPS && !ret && how & BY_NODE; i++)
+		ret = op_to_node(at, n, (how & ~1u) | (i & 1));
+	for (i = 0; i < STORM_TRIPS && !ret && !(how & BY_NODE); i++)
 		ret = op_migrate(at, n, i & 1 ? how | TO_SYSTEM : how & ~TO_SYSTEM);
 	return ret;
 }
