@@ -20,9 +20,8 @@
 
 /**
  * ferry_anon_vma_get() - take a reference on a folio's anon_vma
- * @folio: a folio on which the caller has a reference. A coherent device folio
- *	should be locked: its anon_vma can change (folio_move_anon_rmap()). The
- *	anon_vma of a private device folio cannot change
+ * @folio: a folio that the caller has locked: the anon_vma of an unlocked folio
+ *	can change (folio_move_anon_rmap())
  *
  * Follows folio_get_anon_vma().
  *

@@ -65,7 +65,9 @@ static void ref_is_taken_and_put(struct kunit *test)
 	ferry_kunit_write(t, 0, 1);
 	folio = page_folio(ferry_kunit_page(t, 0));
 	before = count(folio_anon_vma(folio));
+	folio_lock(folio);
 	anon_vma = ferry_anon_vma_get(folio);
+	folio_unlock(folio);
 	KUNIT_EXPECT_PTR_EQ(test, anon_vma, folio_anon_vma(folio));
 	KUNIT_ASSERT_NOT_NULL(test, anon_vma);
 	KUNIT_EXPECT_EQ(test, count(anon_vma), before + 1);
@@ -78,7 +80,9 @@ static void none_for_what_is_not_mapped(struct kunit *test)
 	struct page *page = alloc_page(GFP_KERNEL);
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
+	lock_page(page);
 	KUNIT_EXPECT_NULL(test, ferry_anon_vma_get(page_folio(page)));
+	unlock_page(page);
 	put_page(page);
 }
 

@@ -379,7 +379,7 @@ static __always_inline u8 refuse_kind(const struct ferry_job *job, const struct 
 
 static u8 refuse_large(struct ferry_job *job, const struct folio *folio)
 {
-	if (!is_anon(folio))
+	if (!is_anon(folio) && !job->to_node)
 		return refuse_other(folio);
 	job->want_split = true;
 	return FERRY_LARGE_SPLIT_FAILED;
@@ -565,7 +565,7 @@ static int walk_pmd(pmd_t *pmdp, unsigned long start, unsigned long end,
 		skip_range(job, start, end, FERRY_HOLE);
 	else if (pmd_trans_huge(pmd) && (!wants_system(job) || is_at_node(job, pmd_page(pmd))))
 		skip_range(job, start, end, FERRY_ALREADY_THERE);
-	else if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma))
+	else if (pmd_trans_huge(pmd) && !vma_is_anonymous(job->vma) && !job->to_node)
 		skip_range(job, start, end, FERRY_FILE);
 	else if (pmd_trans_huge(pmd))
 		job->want_split = true;

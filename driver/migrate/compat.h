@@ -97,6 +97,13 @@ static inline void folio_migrate_refs(struct folio *new, const struct folio *old
 }
 #endif
 
+/* Whether more than one process maps a folio, as well as the kernel knows. */
+#ifdef FERRY_HAS_MAYBE_SHARED
+#define ferry_folio_mapped_shared(folio)	folio_maybe_mapped_shared(folio)
+#else
+#define ferry_folio_mapped_shared(folio)	folio_likely_mapped_shared(folio)
+#endif
+
 #ifndef FERRY_HAS_LRUVEC_UNLOCK
 #define lruvec_unlock_irq(lruvec)	unlock_page_lruvec_irq(lruvec)
 #endif

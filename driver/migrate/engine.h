@@ -335,6 +335,8 @@ bool ferry_isolate_put(struct ferry_job *job, unsigned long first, unsigned long
 		       bool back);
 void ferry_unmap(struct ferry_job *job);
 void ferry_metadata_move(struct ferry_job *job);
+u8 ferry_move_file(struct folio *src, struct folio *dst);
+unsigned long ferry_whole_at(struct ferry_job *job, unsigned long slot);
 void ferry_insert_pages(struct ferry_job *job);
 void ferry_install(struct ferry_job *job);
 void ferry_install_back(struct ferry_job *job);

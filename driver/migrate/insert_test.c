@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "mm_internal.h"
 #include "kunit.h"
+#include "rmap.h"
 
 #define SYSTEM	MIGRATE_VMA_SELECT_SYSTEM
 #define PRIVATE	MIGRATE_VMA_SELECT_DEVICE_PRIVATE
@@ -52,7 +53,7 @@ static void expect_filled(struct ferry_kunit *t, unsigned long slot, bool writab
 		return;
 	KUNIT_EXPECT_TRUE(t->test, folio_test_uptodate(page_folio(page)));
 	KUNIT_EXPECT_TRUE(t->test, PageAnonExclusive(page));
-	KUNIT_EXPECT_TRUE(t->test, folio_memcg(page_folio(page)) || mem_cgroup_disabled());
+	KUNIT_EXPECT_TRUE(t->test, ferry_folio_memcg(page_folio(page)) || mem_cgroup_disabled());
 	KUNIT_EXPECT_EQ(t->test, folio_mapcount(page_folio(page)), 1);
 	if (t->device) {
 		KUNIT_EXPECT_TRUE(t->test, pte_swp_soft_dirty(pte));
@@ -204,7 +205,7 @@ static void refuse(struct kunit *test)
 	ferry_kunit_pages(t);
 	for (slot = ZERO; slot < NSLOTS; slot++) {
 		KUNIT_EXPECT_FALSE(test, t->src[slot] & MIGRATE_PFN_MIGRATE);
-		KUNIT_EXPECT_PTR_EQ(test, folio_memcg(page_folio(t->offered[slot])), NULL);
+		KUNIT_EXPECT_EQ(test, ferry_folio_memcg(page_folio(t->offered[slot])), 0);
 	}
 	c->end(t);
 	ferry_kunit_finalize(t);

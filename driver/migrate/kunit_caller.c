@@ -12,6 +12,7 @@
 #include <linux/pagemap.h>
 
 #include "kunit.h"
+#include "rmap.h"
 
 static u64 *word_of(struct page *page)
 {
@@ -37,7 +38,7 @@ static void take_back(struct ferry_migrate *migrate, struct page *page)
 	KUNIT_EXPECT_FALSE(t->test, folio_test_swapbacked(folio));
 	KUNIT_EXPECT_FALSE(t->test, folio_test_dirty(folio));
 	KUNIT_EXPECT_FALSE(t->test, folio_mapped(folio));
-	KUNIT_EXPECT_PTR_EQ(t->test, folio_memcg(folio), NULL);
+	KUNIT_EXPECT_EQ(t->test, ferry_folio_memcg(folio), 0);
 	if (t->others_hold)
 		return;
 	KUNIT_EXPECT_FALSE(t->test, folio_test_locked(folio));

@@ -33,7 +33,7 @@
  *
  * A page of a file goes to a node by the kernel's generic steps, or by the
  * filesystem's migrate_folio operation, which copies the page and does steps 3
- * to 5 in one (move_file()).
+ * to 5 in one (ferry_move_file()).
  *
  * A page that fails keeps everything; finalize maps the page again.
  */
@@ -181,14 +181,21 @@ static int move_plain_file(struct address_space *mapping, struct folio *src, str
 	return 0;
 }
 
-/*
- * A page of a file, on the way to a node. folio_migrate_mapping() does steps 3
- * and 4 with the references frozen under the xarray's lock: the dirty flag moves
- * there, and the counters of node and zone. A filesystem's own operation also
- * copies the page, and moves its private data. MIGRATE_ASYNC: the operation waits
- * for nothing, as the engine holds other page locks (I16).
+/**
+ * ferry_move_file() - a folio takes the place of a folio of a file
+ * @src: the folio of the file: locked, isolated, mapped nowhere
+ * @dst: the destination, locked, with the data if ferry_migrate_wants_copy()
+ *
+ * folio_migrate_mapping() does steps 3 and 4 with the references frozen under the
+ * xarray's lock: the dirty flag moves there, and the counters of node and zone. A
+ * filesystem's own operation also copies the page, and moves its private data.
+ * MIGRATE_ASYNC: the operation waits for nothing, as the engine holds other page
+ * locks (I16).
+ *
+ * Context: page locks held, no spinlock; takes the xarray's lock; sleeps.
+ * Return: 0, or why the folio stays, enum ferry_outcome.
  */
-static noinline u8 move_file(struct folio *src, struct folio *dst)
+u8 ferry_move_file(struct folio *src, struct folio *dst)
 {
 	struct address_space *mapping = folio_mapping(src);
 	int ret;
@@ -230,7 +237,7 @@ static __always_inline u8 move(struct ferry_job *job, unsigned long src, struct 
 			return move_cached(job, folio, dst);
 	}
 	if (unlikely(job->to_node) && !folio_test_anon(folio))
-		return move_file(folio, dst);
+		return ferry_move_file(folio, dst);
 	/* By pfn, private holds the anon_vma. */
 	return move_plain(job, folio, dst, job->vma ? NULL : folio->private);
 }

@@ -189,7 +189,7 @@ static void drain(struct ferry_job *job)
 
 /*
  * One try for each mapping of a large folio. A folio that stays large is
- * refused.
+ * refused. To a node a folio goes whole, if the node has a block of its order.
  */
 static void split(struct ferry_job *job)
 {
@@ -199,6 +199,11 @@ static void split(struct ferry_job *job)
 	while (slot < job->npages) {
 		if (job->src[slot] != FERRY_PFN_AGAIN) {
 			slot++;
+			continue;
+		}
+		next = job->to_node ? ferry_whole_at(job, slot) : 0;
+		if (next) {
+			slot += next;
 			continue;
 		}
 		addr = ferry_job_addr(job, slot);

@@ -17,6 +17,7 @@ struct folio_batch;
 /* mm/internal.h, mm/page_alloc.h */
 pmd_t *mm_find_pmd(struct mm_struct *mm, unsigned long address);
 void mlock_drain_local(void);
+bool folio_isolate_lru(struct folio *folio);
 void try_to_unmap_flush(void);
 void free_unref_folios(struct folio_batch *folios);
 

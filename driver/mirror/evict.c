@@ -187,13 +187,17 @@ static bool is_mapped(struct page *page)
 	return mapped;
 }
 
+/* The anon_vma of a page that another task has locked may change: not now. */
 static struct anon_vma *hold_anon_vma(struct page *page)
 {
-	struct anon_vma *anon_vma;
+	struct anon_vma *anon_vma = NULL;
 
 	if (!get_page_unless_zero(page))
 		return NULL;
-	anon_vma = ferry_anon_vma_get(page_folio(page));
+	if (trylock_page(page)) {
+		anon_vma = ferry_anon_vma_get(page_folio(page));
+		unlock_page(page);
+	}
 	put_page(page);
 	return anon_vma;
 }

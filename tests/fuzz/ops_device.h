@@ -345,7 +345,7 @@ static long op_exclusive(uint8_t *at, int n, uint32_t unused)
 			/* ENOENT: a fork beside took the access back before the read. */
 			ret = rewrite_guarded(at);
 		else
-			ret = device_error();
+			ret = FAULT;
 	}
 	return ret;
 }

@@ -278,7 +278,8 @@ TEST_F(dmirror_unlocked, bad_input)
 	test_same(_metadata, self, self->memory, PAGES, -EFAULT);
 	ASSERT_EQ(mprotect(self->memory, self->page, PROT_NONE), 0);
 	test_same(_metadata, self, self->memory, 1, -EFAULT);
-	if (vvar)
+	/* On 7.x the page is normal memory, and its data changes. */
+	if (vvar && !kernel_at_least(7, 0))
 		test_same(_metadata, self, vvar, 1, -EFAULT);
 	/* No fault was repeated in vain. */
 	ASSERT_LT(seconds() - start, 2);

@@ -132,8 +132,8 @@ TEST_F(node, holes)
 	test_zero(self->memory, self->n / 2);
 }
 
-/* A huge page on the node is not split for the move to that node. */
-TEST_F(node, huge_page_stays_whole)
+/* A huge page goes whole, and is not split where it is at the node already. */
+TEST_F(node, huge_page)
 {
 	uint8_t *huge = _test_map_aligned(PMD_SIZE);
 
@@ -147,6 +147,45 @@ TEST_F(node, huge_page_stays_whole)
 	test_none_to_node(1, DRM_FERRY_ALREADY_THERE);
 	ASSERT_TRUE(kpageflags(huge) & KPF_THP);
 	test_all_to_node(0);
+	test_pattern(huge, PMD_SIZE, 2);
+	ASSERT_TRUE(kpageflags(huge) & KPF_THP);
+	ASSERT_EQ(count_on_node(huge, PMD_SIZE, 0), PMD_SIZE / page_size());
+	/* Mapped by PTEs. */
+	ASSERT_EQ(mprotect(huge, page_size(), PROT_READ), 0);
+	ASSERT_EQ(mprotect(huge, page_size(), PROT_READ | PROT_WRITE), 0);
+	test_all_to_node(1);
+	ASSERT_TRUE(kpageflags(huge) & KPF_THP);
+	test_pattern(huge, PMD_SIZE, 2);
+}
+
+/* A part of a range in the middle of a huge page; another process shares it. */
+TEST_F(node, huge_page_shared)
+{
+	uint8_t *huge = _test_map_aligned(PMD_SIZE);
+	pid_t pid;
+	int go[2];
+
+	ASSERT_NE(huge, MAP_FAILED);
+	if (madvise(huge, PMD_SIZE, MADV_HUGEPAGE))
+		SKIP(return, "no huge pages");
+	fill_pattern(huge, PMD_SIZE, 2);
+	if (!(kpageflags(huge) & KPF_THP))
+		SKIP(return, "no huge page was free");
+	self->memory = huge + 3 * page_size();
+	ASSERT_EQ(pipe(go), 0);
+	pid = test_fork();
+	if (!pid) {
+		child_check(!wait_byte(go[0]));
+		child_check(find_difference(huge, PMD_SIZE, 2) == PMD_SIZE);
+		child_check(count_on_node(huge, PMD_SIZE, 1) == PMD_SIZE / page_size());
+		_exit(0);
+	}
+	ASSERT_EQ(setresuid(-1, NOBODY, -1), 0);
+	test_none_to_node(1, DRM_FERRY_SHARED);
+	ASSERT_EQ(setresuid(-1, 0, -1), 0);
+	test_all_to_node(1);
+	ASSERT_EQ(send_byte(go[1]), 0);
+	test_wait(pid);
 	test_pattern(huge, PMD_SIZE, 2);
 }
 
