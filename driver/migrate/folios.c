@@ -236,7 +236,7 @@ static void unmap_item(struct item *item)
 /* Step 5. */
 
 /* Types of known size and alignment: the compiler makes a string instruction. */
-struct contents {
+struct page_contents {
 	u64 words[PAGE_SIZE / sizeof(u64)];
 } __aligned(PAGE_SIZE);
 
@@ -248,7 +248,7 @@ static void copy_folio(struct folio *dst, struct folio *src)
 	for (i = 0; i < nr; i++) {
 		from = kmap_local_folio(src, i * PAGE_SIZE);
 		to = kmap_local_folio(dst, i * PAGE_SIZE);
-		*(struct contents *)to = *(const struct contents *)from;
+		*(struct page_contents *)to = *(const struct page_contents *)from;
 		kunmap_local(to);
 		kunmap_local(from);
 		if (!((i + 1) % FERRY_SLOTS_AT_ONCE))

@@ -190,8 +190,15 @@ def node(facts):
     def ratio(source):
         return per_page(source, "move_pages") / per_page(source, "own_node")
 
+    def listed(kind):
+        return facts.need(f"list.{kind}.core") / facts.need(f"list.{kind}.own")
+
+    memcpy = min(facts.need(f"steps.{engine}.{way}.copy") for engine in ENGINES for way in WAYS)
     return {"move_pages_over_own": ratio("exclusive"),
-            "pagecache_move_pages_over_own": ratio("page_cache")}
+            "pagecache_move_pages_over_own": ratio("page_cache"),
+            "migrate_pages_over_own": listed("anonymous"),
+            "pagecache_over_own": {kind: listed(kind) for kind in ("clean", "dirty")},
+            "huge_multiple_of_memcpy": per_page("thp", "own_node") / memcpy}
 
 
 def node_figures(report, facts):
@@ -199,6 +206,13 @@ def node_figures(report, facts):
                  report["node"]["move_pages_over_own"], 4, 6, True)
     yield Figure("node to node, move_pages(2) : own, dirty page cache, mapped",
                  report["node"]["pagecache_move_pages_over_own"], None, 2, True)
+    yield Figure("node to node, migrate_pages() : own, a list, anonymous",
+                 report["node"]["migrate_pages_over_own"], 1.5, 2.5, True)
+    for kind in ("clean", "dirty"):
+        yield Figure(f"node to node, migrate_pages() : own, a list, {kind} page cache, not mapped",
+                     report["node"]["pagecache_over_own"][kind], 1.5, 2, True)
+    yield Figure("node to node, huge pages, multiple of memcpy",
+                 report["node"]["huge_multiple_of_memcpy"], 1.5, 1.1, False)
 
 
 def wall_figures(report, facts):
