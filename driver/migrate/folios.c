@@ -480,8 +480,11 @@ static u8 move_one(struct folio *folio, const struct ferry_job *job)
 	return move.why;
 }
 
-/* Returns the page at an address if it is of a large folio, with a reference. */
-static struct page *get_large_page(struct vm_area_struct *vma, unsigned long addr)
+/*
+ * Returns the page at an address if it is of a large folio, with a reference.
+ * @by_pmd: out: a PMD maps the page
+ */
+static struct page *get_large_page(struct vm_area_struct *vma, unsigned long addr, bool *by_pmd)
 {
 	struct folio_walk walk;
 	struct page *page = NULL;
@@ -493,6 +496,7 @@ static struct page *get_large_page(struct vm_area_struct *vma, unsigned long add
 	if (folio_test_large(folio)) {
 		folio_get(folio);
 		page = walk.page;
+		*by_pmd = walk.level == FW_LEVEL_PMD;
 	}
 	folio_walk_end(&walk, vma);
 	return page;
@@ -500,15 +504,18 @@ static struct page *get_large_page(struct vm_area_struct *vma, unsigned long add
 
 /* Number of slots from @slot on that map consecutive pages of one folio. */
 static unsigned long count_slots(const struct ferry_job *job, unsigned long slot,
-				 struct page *page)
+				 struct page *page, bool by_pmd)
 {
+	unsigned long addr = ferry_job_addr(job, slot), left, n;
 	struct folio *folio = page_folio(page);
-	unsigned long left = folio_nr_pages(folio) - folio_page_idx(folio, page), n;
 	struct page *other;
 
+	left = folio_nr_pages(folio) - folio_page_idx(folio, page);
+	if (by_pmd)
+		left = (PMD_SIZE - (addr & ~PMD_MASK)) / PAGE_SIZE;
 	left = min(left, job->npages - slot);
-	for (n = 1; n < left; n++) {
-		other = get_large_page(job->vma, ferry_job_addr(job, slot + n));
+	for (n = by_pmd ? left : 1; n < left; n++) {
+		other = get_large_page(job->vma, ferry_job_addr(job, slot + n), &by_pmd);
 		if (other)
 			folio_put(page_folio(other));
 		if (other != page + n)
@@ -532,17 +539,18 @@ static unsigned long count_slots(const struct ferry_job *job, unsigned long slot
  */
 unsigned long ferry_whole_at(struct ferry_job *job, unsigned long slot)
 {
-	struct page *page = get_large_page(job->vma, ferry_job_addr(job, slot));
+	struct page *page;
 	unsigned long n, i;
 	struct folio *folio;
-	bool anon;
+	bool anon, by_pmd;
 	u8 outcome;
 
+	page = get_large_page(job->vma, ferry_job_addr(job, slot), &by_pmd);
 	if (!page)
 		return 0;
 	folio = page_folio(page);
 	anon = folio_test_anon(folio);
-	n = count_slots(job, slot, page);
+	n = count_slots(job, slot, page, by_pmd);
 	if (folio_nid(folio) == job->node) {
 		folio_put(folio);
 		outcome = FERRY_ALREADY_THERE;
