@@ -8,6 +8,9 @@
  * on an ordinary machine, and instructions under vm/guest --icount: the
  * duration of a loop of fixed length shows which. make bench has the whole
  * comparison, with test_hmm and others.
+ *
+ * ferryctl bench node: the same from NUMA node to NUMA node, beside
+ * move_pages(2).
  */
 #include <argp.h>
 #include <errno.h>
@@ -15,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +30,8 @@
 #define MAX_ROUNDS 101
 #define MAX_PAGES (1ull << 32)
 #define DEFAULT_ROUNDS 9
+#define MAX_NODES 1024
+#define MOVE_FLAG 2	/* MPOL_MF_MOVE of linux/mempolicy.h */
 
 struct engine {
 	uint32_t backend;
@@ -54,6 +60,21 @@ static const struct sheet_column columns[] = {
 	[COL_FLUSHES] = { "flushes", SHEET_RATIO },
 };
 
+static const struct sheet_column node_columns[] = {
+	[COL_PAGES] = { "pages", SHEET_NUMBER },
+	[COL_ENGINE] = { "engine", SHEET_TEXT },
+	[COL_TO_DEVICE] = { "to-node", SHEET_RATIO },
+	[COL_TO_SYSTEM] = { "back", SHEET_RATIO },
+	[COL_FLUSHES] = { "flushes", SHEET_RATIO },
+};
+
+/* Arguments of move_pages(2), prepared before the clock starts. */
+struct node_call {
+	void **pages;
+	int *nodes[2];	/* there, back */
+	int *status;
+};
+
 struct bench {
 	uint32_t flush;
 	size_t rounds;
@@ -66,6 +87,10 @@ struct bench {
 	uint8_t *memory;
 	uint64_t took[MAX_ENGINES][2][MAX_ROUNDS];	/* engine, target, round */
 	struct tlb_counts tlb[MAX_ENGINES];
+
+	bool to_node;
+	unsigned int node[2];	/* there, back */
+	struct node_call call;
 };
 
 static uint64_t now(void)
@@ -104,18 +129,45 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Signals are checked after the call: a part of a call is no measurement. */
-static int move(struct bench *bench, const struct engine *engine, size_t npages,
-		uint32_t target, uint64_t *took)
+static int by_move_pages(struct bench *bench, size_t npages, int way, struct ferry_counts *counts)
 {
+	size_t i;
+
+	if (syscall(SYS_move_pages, 0, npages, bench->call.pages, bench->call.nodes[way],
+		    bench->call.status, MOVE_FLAG) < 0)
+		return -errno;
+	*counts = (struct ferry_counts){ 0 };
+	for (i = 0; i < npages; i++)
+		counts->moved += bench->call.status[i] == (int)bench->node[way];
+	return 0;
+}
+
+static int by_ferry(struct bench *bench, const struct engine *engine, size_t npages, int way,
+		    struct ferry_counts *counts)
+{
+	static const uint32_t targets[] = { DRM_FERRY_TARGET_DEVICE, DRM_FERRY_TARGET_SYSTEM };
 	const struct ferry_migrate_options options = {
-		.size = sizeof(options), .target = target, .backend = engine->backend,
+		.size = sizeof(options),
+		.target = bench->to_node ? DRM_FERRY_TARGET_NODE : targets[way],
+		.target_id = bench->to_node ? bench->node[way] : 0,
+		.flags = bench->to_node ? DRM_FERRY_MIGRATE_STRICT : 0,
+		.backend = engine->backend,
 		.flush = engine->flush,
 	};
+
+	return ferry_migrate_with(bench->ferry, bench->memory, npages * bench->page_size, &options,
+				  counts);
+}
+
+/* Signals are checked after the call: a part of a call is no measurement. */
+static int move(struct bench *bench, const struct engine *engine, size_t npages, int way,
+		uint64_t *took)
+{
+	bool core_to_node = bench->to_node && engine->backend == DRM_FERRY_BACKEND_CORE;
 	struct ferry_counts counts;
 	uint64_t start = now();
-	int ret = ferry_migrate_with(bench->ferry, bench->memory, npages * bench->page_size,
-				     &options, &counts);
+	int ret = core_to_node ? by_move_pages(bench, npages, way, &counts) :
+				 by_ferry(bench, engine, npages, way, &counts);
 
 	*took = now() - start;
 	if (interrupted())
@@ -123,6 +175,10 @@ static int move(struct bench *bench, const struct engine *engine, size_t npages,
 	if (ret)
 		return failed("moving %zu pages, device %u, engine %s: %s", npages,
 			      common.device, engine->name, strerror(-ret));
+	if (counts.moved != npages && bench->to_node)
+		return failed("%" PRIu64 " of %zu pages moved to node %u with engine %s: has the "
+			      "node free memory? (/sys/devices/system/node)", counts.moved, npages,
+			      bench->node[way], engine->name);
 	if (counts.moved != npages)
 		return failed("%" PRIu64 " of %zu pages moved with engine %s: is there room on "
 			      "device %u? (ferryctl info)", counts.moved, npages, engine->name,
@@ -136,10 +192,9 @@ static int round_trip(struct bench *bench, int i, size_t npages, size_t round)
 	struct tlb_counts before = tlb_read();
 	int ret;
 
-	ret = move(bench, engine, npages, DRM_FERRY_TARGET_DEVICE, &bench->took[i][0][round]);
+	ret = move(bench, engine, npages, 0, &bench->took[i][0][round]);
 	tlb_add(&bench->tlb[i], tlb_since(before));
-	return ret ?: move(bench, engine, npages, DRM_FERRY_TARGET_SYSTEM,
-			   &bench->took[i][1][round]);
+	return ret ?: move(bench, engine, npages, 1, &bench->took[i][1][round]);
 }
 
 static void add_row(struct bench *bench, struct sheet *sheet, int i, size_t npages)
@@ -194,7 +249,7 @@ static void end_json(const struct bench *bench, struct json *json, int measured)
 static int measure(struct bench *bench)
 {
 	struct json *json = common.json ? json_create() : NULL;
-	struct sheet *sheet = sheet_create(json, "bench", columns,
+	struct sheet *sheet = sheet_create(json, "bench", bench->to_node ? node_columns : columns,
 					   sizeof(columns) / sizeof(*columns));
 	int i, ret = FERRYCTL_OK;
 
@@ -210,9 +265,9 @@ static int measure(struct bench *bench)
 		end_json(bench, json, i);
 	else
 		printf("%s per page, the median of %zu rounds; TLB flushes per page to the "
-		       "device\n", counts_instructions() ? "instructions" :
+		       "%s\n", counts_instructions() ? "instructions" :
 		       "ns (this machine's clock does not count instructions)",
-		       bench->rounds);
+		       bench->rounds, bench->to_node ? "node" : "device");
 	if (ret)
 		failed("interrupted: %d of %d sizes are measured", i, bench->nsizes);
 	return ret;
@@ -243,6 +298,64 @@ static int allocate(struct bench *bench)
 	return FERRYCTL_OK;
 }
 
+static int node_of(void *page)
+{
+	int status = -1;
+
+	return syscall(SYS_move_pages, 0, 1ul, &page, NULL, &status, 0) < 0 ? -errno : status;
+}
+
+/* The first node with memory except @not, or MAX_NODES. */
+static unsigned int other_node(unsigned int not)
+{
+	unsigned int node;
+	char path[64];
+
+	for (node = 0; node < MAX_NODES; node++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+		if (node != not && !access(path, R_OK))
+			break;
+	}
+	return node;
+}
+
+/* All pages are on one node at first. */
+static int prepare_nodes(struct bench *bench)
+{
+	size_t most = most_pages(bench), i;
+	int home = node_of(bench->memory), way;
+	uint64_t unused;
+
+	if (home < 0)
+		return failed("this machine has no move_pages(2): %s", strerror(-home));
+	bench->node[0] = other_node(home);
+	bench->node[1] = home;
+	if (bench->node[0] == MAX_NODES)
+		return failed("this machine has one NUMA node: in a guest, vm/guest --numa 2");
+	bench->call.pages = calloc(most, sizeof(*bench->call.pages));
+	bench->call.status = calloc(most, sizeof(*bench->call.status));
+	for (way = 0; way < 2; way++)
+		bench->call.nodes[way] = calloc(most, sizeof(*bench->call.nodes[way]));
+	if (!bench->call.pages || !bench->call.status || !bench->call.nodes[0] ||
+	    !bench->call.nodes[1])
+		return failed("no memory for the addresses of %zu pages", most);
+	for (i = 0; i < most; i++) {
+		bench->call.pages[i] = bench->memory + i * bench->page_size;
+		for (way = 0; way < 2; way++)
+			bench->call.nodes[way][i] = bench->node[way];
+	}
+	/* move_pages(2), which counts pages that are there already. */
+	return move(bench, &bench->engines[1], most, 1, &unused);
+}
+
+static void free_nodes(struct bench *bench)
+{
+	free(bench->call.pages);
+	free(bench->call.status);
+	free(bench->call.nodes[0]);
+	free(bench->call.nodes[1]);
+}
+
 static int check_device(struct bench *bench)
 {
 	struct drm_ferry_query query;
@@ -251,6 +364,9 @@ static int check_device(struct bench *bench)
 	ret = ferry_query(bench->ferry, &query, sizeof(query));
 	if (ret)
 		return failed("device %u does not answer: %s", common.device, strerror(-ret));
+	if (bench->to_node)
+		return query.features & DRM_FERRY_FEATURE_NODE ? FERRYCTL_OK :
+		       failed("this kernel has no own engine, and core moves to no node");
 	if (most_pages(bench) > (query.memory_size - query.memory_used) / bench->page_size)
 		return failed("device %u has no room for %zu pages: see ferryctl info",
 			      common.device, most_pages(bench));
@@ -312,7 +428,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (strcmp(arg, "own") && strcmp(arg, "core"))
 			argp_error(state, "'%s' is neither own nor core", arg);
 		return 0;
+	case ARGP_KEY_ARG:
+		if (strcmp(arg, "node"))
+			argp_error(state, "'%s' is not node", arg);
+		bench->to_node = true;
+		return 0;
 	case ARGP_KEY_END:
+		if (bench->to_node) {
+			if (!bench->engines[0].chosen || !bench->engines[1].chosen)
+				argp_error(state, "--backend is not for node");
+			bench->engines[0].flush = bench->flush;
+			bench->engines[1].name = "move_pages";
+			return 0;
+		}
 		/* core flushes for each page and has no other strategy. */
 		for (i = 0; i < MAX_ENGINES; i++)
 			if (bench->engines[i].backend == DRM_FERRY_BACKEND_OWN)
@@ -338,7 +466,9 @@ int cmd_bench(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse,
-		.doc = "Report what it costs to move pages to a device and back, per page.",
+		.args_doc = "[node]",
+		.doc = "Report what it costs to move pages to a device and back, per page. With "
+		       "node: to another NUMA node and back, beside move_pages(2).",
 		.children = json_and_device_options,
 	};
 	struct bench bench = {
@@ -360,7 +490,10 @@ int cmd_bench(int argc, char **argv)
 	interrupt_catch();
 	ret = check_device(&bench);
 	ret = ret ?: allocate(&bench);
+	if (!ret && bench.to_node)
+		ret = prepare_nodes(&bench);
 	ret = ret ?: measure(&bench);
+	free_nodes(&bench);
 	ferry_close(bench.ferry);
 	return ret;
 }
