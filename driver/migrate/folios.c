@@ -42,9 +42,10 @@
  * no second try of folios with extra references. The kernel's functions for the
  * rmap and for the metadata are used as they are.
  *
- * Left to the caller, as by migrate_pages(): hugetlb folios, pages of drivers
- * (balloon, zsmalloc), and the split of a large folio that the node has no block
- * for.
+ * Left to the caller: hugetlb folios, pages of drivers (balloon, zsmalloc), and
+ * the split of a large folio that the node has no block for. A large folio that
+ * moved is on no queue of deferred splits, as with migrate_pages() of 6.12; 7.3
+ * queues the new folio.
  */
 #include <linux/export.h>
 #include <linux/highmem.h>
@@ -52,6 +53,7 @@
 #include <linux/migrate.h>
 #include <linux/mm_inline.h>
 #include <linux/pagemap.h>
+#include <linux/pagewalk.h>
 #include <linux/rmap.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -261,19 +263,23 @@ static void move_item(struct item *item)
 {
 	struct folio *src = item->src, *dst = item->dst;
 
+	/* Expected references count mappings too, and there must be none. */
+	if (folio_mapped(src)) {
+		item->outcome = FERRY_SHARED_BUSY;
+		return;
+	}
 	if (folio_ref_count(src) != 1 + folio_expected_ref_count(src)) {
 		item->outcome = FERRY_PINNED;
 		return;
 	}
 	if (ferry_migrate_wants_copy(src))
 		copy_folio(dst, src);
-	if (!folio_test_anon(src)) {
+	if (!folio_test_anon(src))
 		item->outcome = ferry_move_file(src, dst);
-	} else if (folio_migrate_mapping(folio_mapping(src), dst, src, 0)) {
+	else if (folio_migrate_mapping(folio_mapping(src), dst, src, 0))
 		item->outcome = FERRY_PINNED;
-	} else {
+	else
 		folio_migrate_flags(dst, src);
-	}
 	if (!item->outcome)
 		item->outcome = FERRY_MOVED;
 }
@@ -462,6 +468,7 @@ static u8 move_one(struct folio *folio, const struct ferry_job *job)
 	long nr = folio_nr_pages(folio);
 	unsigned int kind = NR_ISOLATED_ANON + folio_is_file_lru(folio);
 	pg_data_t *pgdat = folio_pgdat(folio);
+	unsigned long left;
 	LIST_HEAD(folios);
 
 	if (!folio_isolate_lru(folio)) {
@@ -472,7 +479,9 @@ static u8 move_one(struct folio *folio, const struct ferry_job *job)
 	folio_put(folio);
 	mod_node_page_state(pgdat, kind, nr);
 	list_add(&folio->lru, &folios);
-	if (!ferry_migrate_folios(&folios, &move))
+	left = ferry_migrate_folios(&folios, &move);
+	job->counts->flushes += move.flushes;
+	if (!left)
 		return FERRY_MOVED;
 	mod_node_page_state(pgdat, kind, -nr);
 	folio_add_lru(folio);

@@ -355,4 +355,5 @@ static struct kunit_suite folios_suite = {
 	.name = "ferry_folios",
 	.test_cases = folios_cases,
 };
+
 kunit_test_suite(folios_suite);

@@ -99,8 +99,8 @@ extern "C" {
  * @DRM_FERRY_NO_MEMORY: the target has no free memory
  * @DRM_FERRY_NO_DESTINATION: no destination page was offered
  * @DRM_FERRY_UFFD: userfaultfd must handle the address first
- * @DRM_FERRY_FILE: the page belongs to a file, shared memory included. To a
- *	node: the page is also a part of a large folio
+ * @DRM_FERRY_FILE: the page belongs to a file, shared memory included; not to a
+ *	node
  * @DRM_FERRY_SWAPPED: the page is swapped out
  * @DRM_FERRY_MIGRATING: another migration of the page is under way
  * @DRM_FERRY_EXCLUSIVE: a device has exclusive access to the page
@@ -326,8 +326,10 @@ enum drm_ferry_flush {
  * (DRM_FERRY_FILE); private copies of pages of a file move.
  *
  * To a node, holes and the kernel's zero page stay (DRM_FERRY_HOLE). Pages of a
- * file move, tmpfs and shared memory included, except huge and large pages
- * (DRM_FERRY_FILE). A page that is mapped more than once moves only
+ * file move, tmpfs and shared memory included. A large folio goes whole, also
+ * where it exceeds the range, if the node has a free block of its order;
+ * otherwise an anonymous folio is split, and a folio of a file stays
+ * (DRM_FERRY_NO_MEMORY). A page that is mapped more than once moves only
  * with CAP_SYS_NICE (DRM_FERRY_SHARED). The node must be permitted by the
  * cpuset of the caller; NUMA policies of the mapping are not asked, as with
  * move_pages(2).
