@@ -107,7 +107,7 @@ static bool is_documented(long result)
 {
 	static const int errors[] = {
 		0, EINVAL, EFAULT, ENOSPC, ENOMEM, EINTR, EOPNOTSUPP, EPERM, EBUSY, EACCES,
-		ENOTTY, E2BIG, ENOENT, EBADF,
+		ENOTTY, E2BIG, ENOENT, EBADF, ENODEV,
 	};
 	size_t i;
 
