@@ -132,7 +132,14 @@ void ferry_migrate_device_pages(unsigned long *src_pfns, unsigned long *dst_pfns
 void ferry_migrate_device_finalize(unsigned long *src_pfns, unsigned long *dst_pfns,
 				   unsigned long npages);
 
+#if IS_ENABLED(CONFIG_FERRY_MIGRATE)
 bool ferry_migrate_wants_copy(struct folio *folio);
+#else
+static inline bool ferry_migrate_wants_copy(struct folio *folio)
+{
+	return true;
+}
+#endif
 
 int ferry_migrate_setup_ext(struct ferry_migrate *migrate);
 void ferry_migrate_pages_ext(struct ferry_migrate *migrate);
